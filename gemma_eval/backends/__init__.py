@@ -1,0 +1,19 @@
+"""Backends answer encoded requests. `open_backend` is the only door; engines are imported behind it."""
+
+from __future__ import annotations
+
+from gemma_eval.backends.base import Answer, Backend
+from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.config import BACKENDS, BackendConfig, TransformersConfig
+from gemma_eval.errors import ConfigError
+
+__all__ = ["Answer", "Backend", "open_backend"]
+
+
+def open_backend(settings: BackendConfig, checkpoint: Checkpoint) -> Backend:
+    """The backend that the settings name. No weights are loaded before the first request is answered."""
+    if isinstance(settings, TransformersConfig):
+        from gemma_eval.backends.transformers import TransformersBackend
+
+        return TransformersBackend(settings, checkpoint)
+    raise ConfigError(f"backend={settings.name}: unknown. Choices: {', '.join(BACKENDS)}")

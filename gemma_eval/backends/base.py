@@ -1,0 +1,38 @@
+"""What every backend offers: the seam between the harness and an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gemma_eval.types import JSON, Encoded, Response, Usage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The response to `requests[index]`, with the tokens it took. Prefixes shared by several are counted once, with the first."""
+
+    index: int
+    response: Response
+    usage: Usage
+
+
+class Backend(Protocol):
+    """Answers encoded requests with a model.
+
+    `answer` may yield in any order and must yield as answers arrive, so that a killed run loses little. It must not
+    depend on batch size or order beyond the noise of the dtype.
+    """
+
+    @property
+    def tokenizer(self) -> Any:
+        """The checkpoint's tokenizer (a transformers tokenizer), loaded without the weights."""
+        ...
+
+    @property
+    def fingerprint(self) -> dict[str, JSON]:
+        """Everything about model and engine that can change an answer: part of every request key."""
+        ...
+
+    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]: ...

@@ -1,0 +1,124 @@
+"""Model loading, budgets, and going on after out-of-memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+import transformers
+
+from gemma_eval.backends.base import Answer
+from gemma_eval.backends.transformers.generate import generate
+from gemma_eval.backends.transformers.score import score
+from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
+from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.config import TransformersConfig
+from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
+
+log = logging.getLogger(__name__)
+
+SMALLEST_BUDGET = 32  # tokens; out-of-memory below this is not a matter of batch size
+
+
+class TransformersBackend:
+    """Answers requests with a Hugging Face causal language model on CPU, one GPU, or several (accelerate's device map)."""
+
+    def __init__(self, settings: TransformersConfig, checkpoint: Checkpoint) -> None:
+        self._settings = settings
+        self._checkpoint = checkpoint
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
+
+    @cached_property
+    def device(self) -> torch.device:
+        if self._settings.device != "auto":
+            return torch.device(self._settings.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def fingerprint(self) -> dict[str, JSON]:
+        return {
+            "checkpoint": dict(self._checkpoint.identity),
+            "dtype": self._settings.dtype.value,
+            "engine": "transformers",
+            "engine_version": transformers.__version__,
+            "torch_version": torch.__version__,
+            "attention": TREE_ATTENTION,
+            "device": self.device.type,
+        }
+
+    @cached_property
+    def model(self) -> Any:
+        """The model, loaded on first use."""
+        log.info("loading %s", self._checkpoint.path.name)
+        transformers.utils.logging.disable_progress_bar()
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            self._checkpoint.path,
+            dtype=getattr(torch, self._settings.dtype.value),
+            device_map=self._settings.device_map,
+            attn_implementation=TREE_ATTENTION,
+        )
+        return model.eval() if self._settings.device_map else model.eval().to(self.device)
+
+    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+        scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
+        generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
+        yield from self._within_memory(requests, scores, self._score, self._pass_tokens())
+        yield from self._within_memory(requests, generations, self._generate, self._cache_tokens())
+
+    def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
+        return score(self.model, requests, budget, share=self._settings.share_prefixes)
+
+    def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
+        return generate(self.model, self.tokenizer, requests, budget)
+
+    def _within_memory(
+        self,
+        requests: Sequence[Encoded],
+        indices: list[int],
+        run: Callable[[list[Any], int], Iterator[Answer]],
+        budget: int,
+    ) -> Iterator[Answer]:
+        """Run, and on out-of-memory run what is still unanswered with half the budget."""
+        left = indices
+        while left:
+            answered: set[int] = set()
+            try:
+                for answer in run([requests[i] for i in left], budget):
+                    answered.add(answer.index)
+                    yield Answer(left[answer.index], answer.response, answer.usage)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _out_of_memory(error) or budget // 2 < SMALLEST_BUDGET:
+                    raise
+                budget //= 2
+                log.warning("out of memory; going on with %d tokens at a time", budget)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+            left = [index for position, index in enumerate(left) if position not in answered]
+
+    def _pass_tokens(self) -> int:
+        """Tokens in one scoring pass: enough to keep the device busy, few enough that the tree mask costs little."""
+        return self._settings.pass_tokens or (1024 if self.device.type == "cpu" else 4096)
+
+    def _cache_tokens(self) -> int:
+        """Tokens in the key-value cache of one generation batch."""
+        if self._settings.cache_tokens:
+            return self._settings.cache_tokens
+        if self.device.type == "cpu":
+            return 1 << 14
+        free, _ = torch.cuda.mem_get_info(self.device)
+        config = self.model.config.get_text_config()
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim * 2
+        return max(1 << 12, int(free * 0.5) // per_token)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "can't allocate memory" in str(error)

@@ -1,0 +1,139 @@
+"""A task's rows become samples: the limit is drawn, exemplars are chosen, every row is checked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from gemma_eval.data import Row, Source, Table
+from gemma_eval.errors import DataError, GemmaEvalError
+from gemma_eval.fewshot import Fewshot, choose_exemplars, choose_items
+from gemma_eval.task import Task
+from gemma_eval.types import Sample
+
+
+@dataclass(frozen=True)
+class Built:
+    """A task's samples, and where they and their exemplars came from."""
+
+    task: Task
+    samples: list[Sample]
+    size: int  # items before the limit
+    provenance: dict[str, Any]
+
+
+def build(task: Task, source: Source) -> Built:
+    """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row."""
+    table = source.table(task.dataset, task.dataset.split, task.samples_file())
+    subsets = [_checked(task, table, i, lambda row, i=i: task.subset(row, table.configs[i])) for i in range(len(table.rows))]  # type: ignore[misc]
+    pool = _Pool(task, source)
+    excluded = pool.shared_ids(table)
+    eligible = [i for i in range(len(table.rows)) if table.ids[i] not in excluded]
+    chosen = choose_items(
+        [table.ids[i] for i in eligible], [subsets[i] for i in eligible], task.limit, task.seed or 0, task.name
+    )
+    samples = [_sample(task, table, eligible[i], subsets[eligible[i]], pool) for i in chosen]
+    provenance = {
+        "source": source.kind,
+        "repo": table.repo,
+        "split": table.split,
+        "revision": table.revision,
+        "rows": len(table.rows),
+        "rows_sha256": table.sha256(),
+        "exemplars": pool.used(),
+    }
+    return Built(task, samples, len(eligible), provenance)
+
+
+def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> Sample:
+    shots = pool.shots(subset, table.ids[index], table.split)
+    return _checked(
+        task, table, index, lambda row: task.sample(row, id=table.ids[index], config=table.configs[index], shots=shots)
+    )
+
+
+def _checked(task: Task, table: Table, index: int, use: Any) -> Any:
+    """`use(row)`, with any complaint of the page about the row turned into one error that names it."""
+    row = table.rows[index]
+    try:
+        return use(row)
+    except GemmaEvalError:
+        raise
+    except KeyError as error:
+        raise DataError(
+            f"{task.name}: {table.where(index)}: no column {error}; it has {', '.join(row)}. "
+            f"Point tasks.{task.name}.dataset at a repository with the benchmark's own columns"
+        ) from error
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"{task.name}: {table.where(index)}: bad row: {error}. Mend or remove the row, or pin a good revision") from error
+
+
+class _Pool:
+    """The exemplar split of a task, loaded only if the task draws from it."""
+
+    def __init__(self, task: Task, source: Source) -> None:
+        self._task = task
+        self._drawn: dict[str, list[int]] = {}
+        self._table: Table | None = None
+        self._groups: dict[str, list[int]] = {}
+        if task.num_fewshot and task.fewshot is not Fewshot.published:
+            split = task.dataset.fewshot_split
+            if split is None:
+                raise DataError(f"{task.name}: num_fewshot={task.num_fewshot}, but dataset.fewshot_split is not set")
+            self._table = source.table(task.dataset, split, task.samples_file())
+            self._groups = self._by_subset(self._table)
+
+    def _by_subset(self, table: Table) -> dict[str, list[int]]:
+        groups: dict[str, list[int]] = defaultdict(list)
+        for i, config in enumerate(table.configs):
+            group = ""
+            if self._task.fewshot_by_subset:
+                group = _checked(self._task, table, i, lambda row, config=config: self._task.subset(row, config))
+            groups[group].append(i)
+        return groups
+
+    def shared_ids(self, table: Table) -> set[str]:
+        """Ids of exemplars that would otherwise be scored: those drawn for all items from the scored split itself."""
+        if self._table is None or self._table.split != table.split or self._task.fewshot is Fewshot.per_item:
+            return set()
+        return {self._table.ids[i] for group in self._groups for i in self._draw(group, "")}
+
+    def shots(self, subset: str, item: str, split: str) -> list[Row]:
+        if self._table is None:
+            return []
+        group = subset if self._task.fewshot_by_subset else ""
+        per_item = self._task.fewshot is Fewshot.per_item
+        avoid = item if self._table.split == split else ""
+        return [self._table.rows[i] for i in self._draw(group, item if per_item else "", avoid)]
+
+    def _draw(self, group: str, item: str, avoid: str = "") -> list[int]:
+        assert self._table is not None
+        task, table = self._task, self._table
+        if not item and group in self._drawn:
+            return self._drawn[group]
+        members = [i for i in self._groups.get(group, []) if not (item and table.ids[i] == avoid)]
+        if len(members) < task.num_fewshot:
+            raise DataError(
+                f"{task.name}: {table.repo} split={table.split} has {len(members)} exemplar rows"
+                f"{f' of subset {group}' if group else ''}, {task.num_fewshot} are needed: set tasks.{task.name}.num_fewshot lower"
+            )
+        picked = choose_exemplars(
+            [table.ids[i] for i in members], task.num_fewshot, task.fewshot, task.seed or 0, task.name, group, item
+        )
+        drawn = [members[i] for i in picked]
+        if not item:
+            self._drawn[group] = drawn
+        return drawn
+
+    def used(self) -> dict[str, Any]:
+        """What was drawn, for the record."""
+        task = self._task
+        if not task.num_fewshot:
+            return {"shots": 0}
+        described: dict[str, Any] = {"shots": task.num_fewshot, "policy": task.fewshot.value, "seed": task.seed}
+        if self._table is not None:
+            described |= {"repo": self._table.repo, "split": self._table.split, "revision": self._table.revision}
+            if task.fewshot is not Fewshot.per_item:
+                described["ids"] = {group or "all": [self._table.ids[i] for i in drawn] for group, drawn in sorted(self._drawn.items())}
+        return described

@@ -1,0 +1,161 @@
+"""Published scores (Gemma 3 technical report, arXiv 2503.19786, and the model card) and the rows they stand in."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+SIZES = ["270m", "1b", "4b", "12b", "27b"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number, in the card's own unit: percent, chrF 0-100 or CIDEr x 100. `half_unit` is its rounding error."""
+
+    table: str
+    benchmark: str
+    label: str
+    variant: str
+    size: str
+    text: str
+    certainty: str
+    source: str
+
+    @property
+    def value(self) -> float:
+        return float(self.text)
+
+    @property
+    def half_unit(self) -> float:
+        exponent = Decimal(self.text).as_tuple().exponent
+        assert isinstance(exponent, int)
+        return 0.5 * 10.0**exponent
+
+
+@dataclass(frozen=True)
+class CardRow:
+    """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit."""
+
+    benchmark: str
+    task: str
+    scale: float = 100.0
+
+
+@dataclass(frozen=True)
+class CardTable:
+    key: str
+    title: str
+    sizes: list[str]
+    rows: list[CardRow]
+
+
+_LARGE = ["1b", "4b", "12b", "27b"]
+
+CARD_TABLES = [
+    CardTable(
+        "card_270m",
+        "Gemma 3 270M",
+        ["270m"],
+        [
+            CardRow("HellaSwag", "hellaswag"),
+            CardRow("BoolQ", "boolq"),
+            CardRow("PIQA", "piqa"),
+            CardRow("TriviaQA", "trivia_qa"),
+            CardRow("ARC-c", "arc_challenge"),
+            CardRow("ARC-e", "arc_easy"),
+            CardRow("WinoGrande", "winogrande"),
+        ],
+    ),
+    CardTable(
+        "reasoning_factuality",
+        "Reasoning and factuality",
+        _LARGE,
+        [
+            CardRow("HellaSwag", "hellaswag"),
+            CardRow("BoolQ", "boolq"),
+            CardRow("PIQA", "piqa"),
+            CardRow("SocialIQA", "social_iqa"),
+            CardRow("TriviaQA", "trivia_qa"),
+            CardRow("Natural Questions", "natural_questions"),
+            CardRow("ARC-c", "arc_challenge"),
+            CardRow("ARC-e", "arc_easy"),
+            CardRow("WinoGrande", "winogrande"),
+            CardRow("BIG-Bench Hard", "bbh"),
+            CardRow("DROP", "drop"),
+        ],
+    ),
+    CardTable(
+        "stem_code",
+        "STEM and code",
+        _LARGE,
+        [
+            CardRow("MMLU", "mmlu"),
+            CardRow("MMLU (Pro COT)", "mmlu_pro"),
+            CardRow("AGIEval", "agieval"),
+            CardRow("MATH", "math"),
+            CardRow("GSM8K", "gsm8k"),
+            CardRow("GPQA", "gpqa"),
+            CardRow("MBPP", "mbpp"),
+            CardRow("HumanEval", "humaneval"),
+        ],
+    ),
+    CardTable(
+        "multilingual",
+        "Multilingual",
+        _LARGE,
+        [
+            CardRow("MGSM", "mgsm"),
+            CardRow("Global-MMLU-Lite", "global_mmlu_lite"),
+            CardRow("WMT24++", "wmt24pp", scale=1.0),
+            CardRow("FloRes", "flores", scale=1.0),
+            CardRow("XQuAD", "xquad", scale=1.0),
+            CardRow("ECLeKTic", "eclektic"),
+            CardRow("IndicGenBench", "indicgenbench", scale=1.0),
+        ],
+    ),
+    CardTable(
+        "multimodal",
+        "Multimodal",
+        ["4b", "12b", "27b"],
+        [
+            CardRow("COCOcap", "coco_caption"),
+            CardRow("DocVQA", "docvqa"),
+            CardRow("InfoVQA", "infovqa"),
+            CardRow("MMMU", "mmmu"),
+            CardRow("TextVQA", "textvqa"),
+            CardRow("RealWorldQA", "realworldqa"),
+            CardRow("ReMI", "remi"),
+            CardRow("AI2D", "ai2d"),
+            CardRow("ChartQA", "chartqa"),
+            CardRow("VQAv2", "vqav2"),
+            CardRow("BLINK", "blink"),
+            CardRow("OKVQA", "okvqa"),
+            CardRow("TallyQA", "tallyqa"),
+            CardRow("SpatialSense VQA", "spatialsense"),
+            CardRow("CountBenchQA", "countbenchqa"),
+        ],
+    ),
+]
+
+
+@cache
+def published(variant: str) -> dict[tuple[str, str, str], Published]:
+    """Published numbers of a variant, by (table, benchmark, size)."""
+    found: dict[tuple[str, str, str], Published] = {}
+    with (Path(__file__).parent / f"published_{variant}.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            number = Published(
+                row["table"],
+                row["benchmark"],
+                row["metric_label"],
+                row["variant"],
+                row["size"],
+                row["score"],
+                row["certainty"],
+                row["source"],
+            )
+            found[number.table, number.benchmark, number.size] = number
+    return found

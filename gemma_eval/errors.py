@@ -1,0 +1,27 @@
+"""Errors that a user can mend. The command line prints their message alone; anything else is a bug and shows a traceback."""
+
+from __future__ import annotations
+
+
+class GemmaEvalError(Exception):
+    """Base of every error this package raises on purpose. The message says what is wrong and how to mend it."""
+
+
+class ConfigError(GemmaEvalError):
+    """A setting, or a combination of settings, that cannot work. Names the key and the choices."""
+
+
+class DataError(GemmaEvalError):
+    """A dataset that is missing, gated or malformed. Names repository, config, split and row."""
+
+
+class PluginError(GemmaEvalError):
+    """A task page that cannot be registered. Names the file and the field."""
+
+
+class PromptError(GemmaEvalError):
+    """A request that cannot be sent to this model: too long without any exemplar, images for a text model, ..."""
+
+
+class RunError(GemmaEvalError):
+    """A run directory that is missing, damaged or in use."""

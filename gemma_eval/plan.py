@@ -1,0 +1,239 @@
+"""Requests become a prefix tree, and the tree becomes an order of work in which every node is computed once.
+
+Pure functions on token ids: no model, no tensors. A *node* is a run of tokens that some set of sequences share, below
+the runs they share with more. A *pass* is one forward of the model over some nodes, under a path of nodes whose keys and
+values are kept. The last token of a scored sequence is predicted, never read, so it is not in the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemma_eval.types import TokenIds
+
+ROOT = -1
+
+
+@dataclass(frozen=True)
+class Node:
+    """Tokens `start` to `end` (depths) of sequence `sequence`, which every sequence below the node shares."""
+
+    parent: int
+    sequence: int
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Radix tree over token sequences. Parents come before children; `leaf[i]` is the node where sequence i ends."""
+
+    sequences: Sequence[TokenIds]
+    nodes: list[Node]
+    children: list[list[int]]
+    roots: list[int]
+    leaf: list[int]
+    order: list[int]  # sequences in tree order: neighbours share the longest prefixes
+    shared: list[int]  # per sequence, the tokens it shares with those before it in `order`
+
+    def tokens(self, node: int) -> TokenIds:
+        run = self.nodes[node]
+        return self.sequences[run.sequence][run.start : run.end]
+
+    def unique_tokens(self) -> int:
+        return sum(len(node) for node in self.nodes)
+
+
+def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -> Tree:
+    """The radix tree of `sequences`. Nodes longer than `longest_node` are cut, so that each fits in one pass.
+
+    Time is linear in the tokens but for sorting; memory is linear in the sequences (nodes point into them).
+    """
+    order = sorted(range(len(sequences)), key=lambda i: sequences[i].astype(">i4").tobytes())
+    starts: list[int] = []
+    ends: list[int] = []
+    parents: list[int] = []
+    owners: list[int] = []
+    leaf = [ROOT] * len(sequences)
+    shared = [0] * len(sequences)
+    path: list[int] = []  # the nodes of the latest sequence, root first
+
+    def add(parent: int, owner: int, start: int, end: int) -> int:
+        parents.append(parent)
+        owners.append(owner)
+        starts.append(start)
+        ends.append(end)
+        return len(starts) - 1
+
+    previous: int | None = None
+    for i in order:
+        length = len(sequences[i])
+        common = 0 if previous is None else _common_prefix(sequences[previous], sequences[i])
+        shared[i] = common
+        while path and starts[path[-1]] >= common:
+            path.pop()
+        if path and ends[path[-1]] > common:  # split: the upper half keeps its number only if it may
+            path[-1] = _split(path[-1], common, parents, owners, starts, ends, leaf)
+        if length > common:
+            path.append(add(path[-1] if path else ROOT, i, common, length))
+        leaf[i] = path[-1] if path else ROOT
+        previous = i
+    return _finish(sequences, order, shared, leaf, parents, owners, starts, ends, longest_node)
+
+
+def _common_prefix(a: TokenIds, b: TokenIds) -> int:
+    n = min(len(a), len(b))
+    different = a[:n] != b[:n]
+    at = int(different.argmax()) if n else 0
+    return at if n and different[at] else n
+
+
+def _split(
+    node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int], leaf: list[int]
+) -> int:
+    """Cut `node` at `depth`; the lower half keeps the number (and so its children and leaves), the upper half is new."""
+    parents.append(parents[node])
+    owners.append(owners[node])
+    starts.append(starts[node])
+    ends.append(depth)
+    upper = len(parents) - 1
+    parents[node] = upper
+    starts[node] = depth
+    return upper
+
+
+def _finish(
+    sequences: Sequence[TokenIds],
+    order: list[int],
+    shared: list[int],
+    leaf: list[int],
+    parents: list[int],
+    owners: list[int],
+    starts: list[int],
+    ends: list[int],
+    longest: int | None,
+) -> Tree:
+    """Number the nodes in depth-first order, cut long ones, and list children."""
+    below: list[list[int]] = [[] for _ in parents]
+    tops: list[int] = []
+    for node, parent in enumerate(parents):
+        (tops if parent == ROOT else below[parent]).append(node)
+    for siblings in (tops, *below):
+        siblings.sort(key=lambda node: int(sequences[owners[node]][starts[node]]))
+    nodes: list[Node] = []
+    children: list[list[int]] = []
+    roots: list[int] = []
+    renamed = [ROOT] * len(parents)
+    stack = [(node, ROOT) for node in reversed(tops)]
+    while stack:
+        old, parent = stack.pop()
+        for start in range(starts[old], ends[old], longest or max(ends[old] - starts[old], 1)):
+            end = min(ends[old], start + longest) if longest else ends[old]
+            nodes.append(Node(parent, owners[old], start, end))
+            children.append([])
+            (roots if parent == ROOT else children[parent]).append(len(nodes) - 1)
+            parent = len(nodes) - 1
+        renamed[old] = parent
+        stack += [(child, parent) for child in reversed(below[old])]
+    return Tree(sequences, nodes, children, roots, [renamed[n] if n != ROOT else ROOT for n in leaf], order, shared)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward: `nodes` in depth-first order, under `prefix`, the path of nodes whose keys and values are kept.
+
+    With `keep`, `nodes` is one node, and its keys and values stay for the passes below it.
+    """
+
+    prefix: tuple[int, ...]
+    nodes: tuple[int, ...]
+    keep: bool = False
+
+
+def schedule(tree: Tree, budget: int) -> Iterator[Pass]:
+    """Passes of at most `budget` tokens that compute every node once, each after the path above it.
+
+    A subtree that fits the budget is computed whole, packed with its neighbours; the root of a larger one is computed
+    first and kept while its subtrees run, so only one path of keys and values is ever alive.
+    """
+    size = _subtree_sizes(tree)
+    stack: list[tuple[tuple[int, ...], list[int]]] = [((), tree.roots)]
+    while stack:
+        prefix, siblings = stack.pop()
+        pack: list[int] = []
+        used = 0
+        large: list[int] = []
+        for node in siblings:
+            if size[node] > budget:
+                large.append(node)
+                continue
+            if used + size[node] > budget:
+                yield Pass(prefix, tuple(pack))
+                pack, used = [], 0
+            pack += _subtree(tree, node)
+            used += size[node]
+        if pack:
+            yield Pass(prefix, tuple(pack))
+        if not large:
+            continue
+        node, rest = large[0], large[1:]
+        if rest:
+            stack.append((prefix, rest))
+        yield Pass(prefix, (node,), keep=True)
+        stack.append(((*prefix, node), tree.children[node]))
+
+
+def _subtree_sizes(tree: Tree) -> list[int]:
+    size = [len(node) for node in tree.nodes]
+    for node in range(len(size) - 1, -1, -1):  # children come after parents
+        if (parent := tree.nodes[node].parent) != ROOT:
+            size[parent] += size[node]
+    return size
+
+
+def _subtree(tree: Tree, top: int) -> list[int]:
+    found, stack = [], [top]
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        stack += reversed(tree.children[node])
+    return found
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a pass's tokens stand. `depth[i]`: position in its sequence; `end[i]`: token j may look at i only if i <= j < end[i]."""
+
+    ids: TokenIds
+    depth: TokenIds
+    end: TokenIds
+    offset: dict[int, int]  # node -> index of its first token
+
+
+def lay_out(tree: Tree, nodes: Sequence[int]) -> Layout:
+    """The tokens of `nodes` (depth-first) side by side, with what a tree mask needs: in depth-first order, a token's
+    descendants follow it without a gap, so one number a token describes the whole mask."""
+    offset: dict[int, int] = {}
+    at = 0
+    for node in nodes:
+        offset[node] = at
+        at += len(tree.nodes[node])
+    stop = dict.fromkeys(nodes, 0)
+    for node in reversed(nodes):
+        stop[node] = max(stop[node], offset[node] + len(tree.nodes[node]))
+        parent = tree.nodes[node].parent
+        if parent in stop:
+            stop[parent] = max(stop[parent], stop[node])
+    runs = [tree.nodes[node] for node in nodes]
+    return Layout(
+        ids=np.concatenate([tree.tokens(node) for node in nodes]),
+        depth=np.concatenate([np.arange(run.start, run.end, dtype=np.int32) for run in runs]),
+        end=np.concatenate([np.full(len(run), stop[node], dtype=np.int32) for run, node in zip(runs, nodes, strict=True)]),
+        offset=offset,
+    )

@@ -1,0 +1,61 @@
+"""Rendered prompts with their token ids, as the model will read them: the cheapest check of a protocol."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from gemma_eval.backends import open_backend
+from gemma_eval.build import build
+from gemma_eval.checkpoint import resolve
+from gemma_eval.config import RunConfig, Variant, selected_tasks
+from gemma_eval.data import open_source
+from gemma_eval.errors import PromptError
+from gemma_eval.prompt import Renderer
+from gemma_eval.types import Encoded, EncodedScore, Sample, TokenIds
+
+SHOWN_IDS = 24  # at each end
+
+
+def preview(config: RunConfig, console: Console | None = None) -> None:
+    """Print the first samples of the suite's tasks."""
+    console = console or Console(soft_wrap=True)
+    source = open_source(root=config.data.root, samples=config.data.samples)
+    checkpoint = resolve(config, weights=False)
+    tokenizer = open_backend(config.backend, checkpoint).tokenizer
+    renderer = Renderer(tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    for task in selected_tasks(config):
+        built = build(task, source)
+        encoded = renderer.encode([sample.request for sample in built.samples])
+        for sample, ids in zip(built.samples, encoded, strict=True):
+            console.rule(f"{task.name}  {sample.subset}  {sample.id}")
+            if isinstance(ids, PromptError):
+                console.print(Text(str(ids), style="red"))
+            else:
+                _show(console, tokenizer, sample, ids, renderer.bos)
+
+
+def _show(console: Console, tokenizer: object, sample: Sample, encoded: Encoded, bos: list[int]) -> None:
+    decode = tokenizer.decode  # type: ignore[attr-defined]
+    console.print(Text(decode(encoded.prompt)))
+    if isinstance(encoded, EncodedScore):
+        for number, (sequence, start) in enumerate(zip(encoded.sequences, encoded.starts, strict=True)):
+            mark = "*" if isinstance(sample.target, dict) and sample.target.get("gold") == number else " "
+            ids = " ".join(map(str, sequence[start:]))
+            console.print(Text(f"{mark} [{number}] {decode(sequence[start:])!r}  ids {ids}", style="bold" if mark == "*" else ""))
+    else:
+        console.print(Text(f"* {sample.target!r}", style="bold"))
+        console.print(Text(f"stop {list(encoded.request.stop)!r}, at most {encoded.request.max_tokens} tokens", style="dim"))
+    console.print(_ids(encoded.prompt, bos))
+
+
+def _ids(prompt: TokenIds, bos: list[int]) -> Text:
+    """The prompt's ids, BOS marked, the middle of a long prompt left out."""
+    text = Text(f"{len(prompt)} tokens: ", style="dim")
+    for at, token in enumerate(prompt):
+        if at == SHOWN_IDS and len(prompt) > 2 * SHOWN_IDS:
+            text.append(f"... {len(prompt) - 2 * SHOWN_IDS} more ... ", style="dim")
+        if at < SHOWN_IDS or at >= len(prompt) - SHOWN_IDS:
+            is_bos = at == 0 and bool(bos) and token == bos[0]
+            text.append(f"<BOS {token}> " if is_bos else f"{token} ", style="bold green" if is_bos else "")
+    return text

@@ -1,0 +1,1 @@
+"""Reports read run directories and nothing else: no model, no data set, no torch."""

@@ -1,0 +1,162 @@
+"""The card rebuilt: measured beside published, a verdict per row, rows not run shown as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from gemma_eval.card import CARD_TABLES, CardRow, CardTable, Published, published
+from gemma_eval.errors import RunError
+from gemma_eval.store import RunDir
+
+
+class Verdict(Enum):
+    """What may be said of a measured score beside the published one."""
+
+    consistent = "consistent"  # the published value, as rounded, lies in the 95 % interval
+    differs = "differs"  # it does not
+    sample_only = "sample only"  # the bundled items, not the benchmark: no statement about the model
+    not_stated = "protocol not stated"  # too much is left open for a comparison to mean anything
+    other_settings = "other settings"  # shots, prompt or metric were changed for this run
+    not_published = "not published"  # no number for this size
+    not_run = "not run"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the card for one run. Values are in the card's unit."""
+
+    benchmark: str
+    label: str
+    published: Published | None
+    verdict: Verdict
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    size: int = 0
+    shots: int | None = None
+    failures: str = ""
+    note: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.value is None or self.published is None else self.value - self.published.value
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A card table filled in from one run."""
+
+    run: str
+    model: str
+    title: str
+    cells: list[Cell]
+    missing: list[str] = field(default_factory=list)
+
+
+def load_scores(run: RunDir) -> dict[str, Any]:
+    scores = run.read_json("scores.json")
+    if scores is None:
+        raise RunError(f"{run.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
+    return scores  # type: ignore[no-any-return]
+
+
+def sheets(scores: dict[str, Any]) -> list[Sheet]:
+    """The card tables that a run touches: all tables of its size in which it measured a row; others are left out."""
+    model = scores["model"]
+    return [
+        Sheet(scores["run"], model_name(model), table.title, list(_cells(table, scores)))
+        for table in CARD_TABLES
+        if any(row.task in scores["tasks"] for row in table.rows) and _applies(table, model["size"])
+    ]
+
+
+def _applies(table: CardTable, size: str) -> bool:
+    """The 270M model has a table of its own; its other rows are shown in the large models' tables, unpublished."""
+    return size == "270m" or table.key != "card_270m"
+
+
+def model_name(model: dict[str, Any]) -> str:
+    return f"Gemma 3 {model['size'].upper()} {model['variant']}, {model['weights']}, {model['dtype'] or ''} on {model['backend']}"
+
+
+def _cells(table: CardTable, scores: dict[str, Any]) -> Iterator[Cell]:
+    model = scores["model"]
+    numbers = published(model["variant"])
+    for row in table.rows:
+        number = numbers.get((table.key, row.benchmark, model["size"]))
+        entry = scores["tasks"].get(row.task)
+        if table.key != "card_270m" and model["size"] == "270m" and _in_own_table(row):
+            continue
+        yield _cell(row, number, entry) if entry else Cell(row.benchmark, number.label if number else "", number, Verdict.not_run)
+
+
+def _in_own_table(row: CardRow) -> bool:
+    return any(own.task == row.task for own in CARD_TABLES[0].rows)
+
+
+def _cell(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Cell:
+    metric = entry["metrics"][entry["primary"]]
+    low, high = metric["ci95"] or (None, None)
+    return Cell(
+        benchmark=row.benchmark,
+        label=number.label if number else "",
+        published=number,
+        verdict=verdict(row, number, entry),
+        value=metric["value"] * row.scale,
+        low=None if low is None else low * row.scale,
+        high=None if high is None else high * row.scale,
+        n=entry["n"],
+        size=entry["size"],
+        shots=entry["num_fewshot"],
+        failures=_failures(entry),
+        note=entry["undisclosed"],
+    )
+
+
+def verdict(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Verdict:
+    """The rounding of the published number counts as part of it; nothing else is forgiven."""
+    metric = entry["metrics"][entry["primary"]]
+    if entry["source"] == "samples":
+        return Verdict.sample_only
+    if number is None:
+        return Verdict.not_published
+    if entry["changed"]:
+        return Verdict.other_settings
+    if not entry["comparable"] or metric["ci95"] is None:
+        return Verdict.not_stated
+    low, high = (bound * row.scale for bound in metric["ci95"])
+    inside = low - number.half_unit <= number.value <= high + number.half_unit
+    return Verdict.consistent if inside else Verdict.differs
+
+
+def _failures(entry: dict[str, Any]) -> str:
+    """What did not go well, as a share of the items: "unparsed 3.0 %, cut 1.2 %"."""
+    names = {"extraction_failures": "unparsed", "empty": "empty", "truncated": "cut", "dropped_shots": "fewer shots"}
+    shares = [(name, entry[key] / entry["n"]) for key, name in names.items() if entry[key]]
+    missing = entry["asked"] - entry["n"]
+    found = [f"{name} {share:.1%}" for name, share in shares]
+    return ", ".join(found + ([f"{missing} not answered"] if missing else []))
+
+
+def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:
+    """Header and cells as strings, the same for every form of the report."""
+    header = ["Benchmark", "Shots", "Items", "Measured", "95 % interval", "Card", "Diff.", "Verdict", "Remarks"]
+    return header, [_row_as_text(cell) for cell in sheet.cells]
+
+
+def _row_as_text(cell: Cell) -> list[str]:
+    return [
+        cell.benchmark,
+        "" if cell.shots is None else str(cell.shots),
+        "" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"),
+        "" if cell.value is None else f"{cell.value:.1f}",
+        "" if cell.low is None or cell.high is None else f"{cell.low:.1f}-{cell.high:.1f}",
+        cell.published.text if cell.published else "",
+        "" if cell.difference is None else f"{cell.difference:+.1f}",
+        cell.verdict.value,
+        cell.failures,
+    ]

@@ -1,0 +1,31 @@
+"""The card in a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gemma_eval.report.card import Sheet, Verdict, rows_as_text
+
+STYLES = {
+    Verdict.consistent: "green",
+    Verdict.differs: "red",
+    Verdict.other_settings: "yellow",
+    Verdict.not_stated: "yellow",
+    Verdict.not_run: "dim",
+}
+
+
+def print_sheets(sheets: list[Sheet], console: Console | None = None) -> None:
+    console = console or Console()
+    for sheet in sheets:
+        header, rows = rows_as_text(sheet)
+        remarked = any(cell.failures for cell in sheet.cells)  # the column costs too much width to stand empty
+        columns = header if remarked else header[:-1]
+        table = Table(title=f"{sheet.title} - {sheet.model}", title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in columns:
+            table.add_column(name, justify="left" if name in {"Benchmark", "Verdict", "Remarks"} else "right", no_wrap=name != "Remarks")
+        for cell, row in zip(sheet.cells, rows, strict=True):
+            table.add_row(*row[: len(columns)], style=STYLES.get(cell.verdict, ""))
+        console.print(table)

@@ -1,0 +1,271 @@
+"""The pipeline: tasks ask, the store says what is known already, the backend answers the rest, records stream to disk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from gemma_eval.backends import Backend, open_backend
+from gemma_eval.build import Built, build
+from gemma_eval.checkpoint import resolve
+from gemma_eval.config import RunConfig, Variant, run_name, selected_tasks
+from gemma_eval.data import Source, open_source
+from gemma_eval.environment import environment
+from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
+from gemma_eval.keys import prompt_sha256, request_key
+from gemma_eval.progress import reporter
+from gemma_eval.prompt import Renderer
+from gemma_eval.store import SCHEMA, Appender, Entry, RunDir
+from gemma_eval.summary import summarize, with_usage
+from gemma_eval.task import Task, load_plugins, registry
+from gemma_eval.types import Encoded, Record, Response, Sample, Usage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A sample, its request as token ids, and the key under which its answer is kept."""
+
+    task: Task
+    sample: Sample
+    encoded: Encoded
+    key: str
+
+
+@dataclass
+class Outcome:
+    """What a run left behind. `missing` says, per task, what could not be had."""
+
+    run: RunDir
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def run(config: RunConfig) -> Outcome:
+    """Run the suite, or finish an earlier run of the same settings. Raises `GemmaEvalError` where nothing can be run."""
+    directory = RunDir(Path(config.results) / run_name(config))
+    outcome = Outcome(directory)
+    source = open_source(root=config.data.root, samples=config.data.samples)
+    builds = list(_build_all(selected_tasks(config), source, outcome.missing))
+    if not builds:
+        raise DataError("no task has data:\n  " + "\n  ".join(outcome.missing.values()))
+    checkpoint = resolve(config)
+    backend = open_backend(config.backend, checkpoint)
+    renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    with directory.lock():
+        asked = [item for built in builds for item in _ask(built, renderer, backend, outcome.missing)]
+        _write_header(directory, config, builds, asked, backend)
+        _answer_all(directory, asked, backend)
+        write_scores(directory)
+    return outcome
+
+
+def _build_all(tasks: list[Task], source: Source, missing: dict[str, str]) -> Iterator[Built]:
+    for task in tasks:
+        try:
+            yield build(task, source)
+        except GemmaEvalError as error:
+            missing[task.name] = str(error)
+            log.warning("%s: skipped: %s", task.name, error)
+
+
+def _ask(built: Built, renderer: Renderer, backend: Backend, missing: dict[str, str]) -> Iterator[Asked]:
+    refused = []
+    encoded = renderer.encode([sample.request for sample in built.samples])
+    for sample, ids in zip(built.samples, encoded, strict=True):
+        if isinstance(ids, PromptError):
+            refused.append(f"sample {sample.id}: {ids}")
+        else:
+            yield Asked(built.task, sample, ids, request_key(backend.fingerprint, ids))
+    if refused:
+        missing[built.task.name] = f"{built.task.name}: {len(refused)} of {len(encoded)} prompts cannot be sent; {refused[0]}"
+        log.warning("%s", missing[built.task.name])
+
+
+def _write_header(directory: RunDir, config: RunConfig, builds: list[Built], asked: list[Asked], backend: Backend) -> None:
+    """Settings, environment and manifest: what the answers will mean."""
+    settings = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    assert isinstance(settings, dict)
+    chosen = set(config.suite.tasks)
+    settings["tasks"] = {name: task for name, task in settings["tasks"].items() if name in chosen}
+    directory.write_text("config.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    directory.write_json(
+        "environment.json",
+        environment()
+        | {"model": backend.fingerprint, "datasets": {built.task.name: built.provenance for built in builds}},
+    )
+    manifest = {}
+    for built in builds:
+        entries = [[item.sample.id, item.key] for item in asked if item.task is built.task]
+        manifest[built.task.name] = {
+            "settings": built.task.settings(),
+            "size": built.size,
+            "source": built.provenance["source"],
+            "samples": entries,
+        }
+    directory.write_json("manifest.json", {"schema": SCHEMA, "plugins": list(config.plugins), "tasks": manifest})
+
+
+def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> None:
+    """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives."""
+    known = {name: directory.found(name) for name in {item.task.name for item in asked}}
+    todo = [item for item in asked if Entry(item.sample.id, item.key) not in known[item.task.name]]
+    if not todo:
+        log.info("%s: all %d samples are answered already", directory.name, len(asked))
+        return
+    responses = {record.key: record.response for found in known.values() for record in found.values()}
+    waiting: dict[str, list[Asked]] = defaultdict(list)  # samples that ask the very same thing share one answer
+    for item in todo:
+        waiting[item.key].append(item)
+    counts = Counter(item.task.name for item in todo)
+    done = Counter(item.task.name for item in asked) - counts
+    unknown = [items for key, items in waiting.items() if key not in responses]
+    with ExitStack() as stack:
+        appenders = {name: stack.enter_context(directory.append(name)) for name in counts}
+        progress = stack.enter_context(reporter(dict(counts), dict(done)))
+        usage = stack.enter_context(closing(_UsageLog(directory)))
+
+        def keep(items: list[Asked], response: Response, spent: Usage) -> None:
+            usage.add(items[0].task.name, spent)
+            for item in items:
+                appenders[item.task.name].write(_record(item, response))
+                progress.advance(item.task.name, spent if item is items[0] else Usage())
+
+        for key, items in waiting.items():
+            if key in responses:
+                keep(items, responses[key], Usage())
+        for answer in backend.answer([items[0].encoded for items in unknown]):
+            keep(unknown[answer.index], answer.response, answer.usage)
+
+
+def _record(item: Asked, response: Response) -> Record:
+    verdict = item.task.score(item.sample.target, response)
+    return Record(
+        id=item.sample.id,
+        subset=item.sample.subset,
+        cluster=item.sample.cluster,
+        prompt_sha256=prompt_sha256(item.encoded),
+        key=item.key,
+        response=response,
+        target=item.sample.target,
+        scores=verdict.scores,
+        extracted=verdict.extracted,
+        dropped_shots=item.encoded.dropped_shots,
+        fields=item.sample.fields,
+    )
+
+
+class _UsageLog:
+    """Tokens and seconds per task, added up over resumes. The time between two answers belongs to the later one's task."""
+
+    SAVE_SECONDS = 10.0
+
+    def __init__(self, directory: RunDir) -> None:
+        self._directory = directory
+        self._totals: dict[str, dict[str, Any]] = directory.read_json("usage.json", {})
+        self._last = self._saved = time.monotonic()
+
+    def add(self, task: str, usage: Usage) -> None:
+        now = time.monotonic()
+        total = self._totals.setdefault(task, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
+        for name, count in usage.to_json().items():
+            total[name] += count
+        total["seconds"] += now - self._last
+        self._last = now
+        if now - self._saved > self.SAVE_SECONDS:
+            self.save()
+
+    def close(self) -> None:
+        self.save()
+
+    def save(self) -> None:
+        self._saved = time.monotonic()
+        self._directory.write_json("usage.json", self._totals)
+
+
+# -- scores from a run directory alone --------------------------------------------------------------------------
+
+
+def write_scores(directory: RunDir) -> dict[str, Any]:
+    """Write scores.json from manifest, records and usage."""
+    manifest = directory.read_json("manifest.json")
+    config = OmegaConf.load(directory.path / "config.yaml")
+    usage = directory.read_json("usage.json", {})
+    tasks: dict[str, Any] = {}
+    for name, entry in manifest["tasks"].items():
+        records = directory.records(name)
+        if not records:
+            continue
+        task = task_from_settings(name, entry["settings"])
+        spent = usage.get(name, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
+        tokens = Usage(spent["prompt"], spent["computed"], spent["generated"])
+        summary = with_usage(summarize(task, records, entry["size"]), tokens, spent["seconds"])
+        tasks[name] = summary | {
+            "asked": len(entry["samples"]),
+            "source": entry["source"],
+            "num_fewshot": task.num_fewshot,
+            "changed": task.changed(),
+            "comparable": task.comparable,
+            "undisclosed": task.undisclosed,
+        }
+    model = {
+        "size": config.model.size,
+        "variant": config.variant,
+        "weights": config.weights.name if config.model.path is None else "local",
+        "backend": config.backend.name,
+        "dtype": config.backend.get("dtype"),
+    }
+    scores = {"schema": SCHEMA, "run": directory.name, "model": model, "tasks": tasks}
+    directory.write_json("scores.json", scores)
+    return scores
+
+
+def task_from_settings(name: str, settings: dict[str, Any]) -> Task:
+    """A task as it was configured in a finished run. Raises `RunError` if its page is gone or has other fields now."""
+    if name not in registry():
+        raise RunError(f"the run has task {name!r}, which is not registered: load its plugin")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(registry()[name]), settings)
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except Exception as error:
+        raise RunError(f"task {name!r} no longer has the settings of this run: {error}") from error
+
+
+def rescore(directory: RunDir) -> int:
+    """Score a finished run's records again, with today's metrics and without a model. Returns how many changed."""
+    manifest = directory.read_json("manifest.json")
+    load_plugins(manifest["plugins"])
+    changed = 0
+    with directory.lock():
+        for name, entry in manifest["tasks"].items():
+            task = task_from_settings(name, entry["settings"])
+            fresh = [_rescored(task, record) for record in directory.records(name)]
+            with directory.append(name) as appender:
+                changed += sum(_append_if_new(appender, record, old) for record, old in zip(fresh, directory.records(name), strict=True))
+        write_scores(directory)
+    return changed
+
+
+def _rescored(task: Task, record: Record) -> Record:
+    verdict = task.score(record.target, record.response)
+    return Record(**{**_shallow(record), "scores": verdict.scores, "extracted": verdict.extracted})
+
+
+def _shallow(record: Record) -> dict[str, Any]:
+    return {**asdict(record), "response": record.response}
+
+
+def _append_if_new(appender: Appender, record: Record, old: Record) -> bool:
+    if record == old:
+        return False
+    appender.write(record)
+    return True

@@ -1,0 +1,5 @@
+"""Pure scoring functions: values in, numbers out. No files, no model, no task."""
+
+from gemma_eval.scoring import choice, math, qa
+
+__all__ = ["choice", "math", "qa"]

@@ -1,0 +1,172 @@
+"""The run directory: a documented, stable format that every report reads.
+
+    config.yaml            resolved settings
+    environment.json       versions, hardware, git commit, model fingerprint, dataset fingerprints
+    manifest.json          per task: its settings, and id and request key of every sample, in order
+    records/<task>.jsonl   one line per sample, appended as answers arrive
+    usage.json             per task: tokens and seconds so far
+    scores.json            per task and subset: values with intervals
+    report.md              the rebuilt card
+
+Records are only ever appended. A torn last line (the process was killed while writing) is cut off before the next append. Records
+are found by sample id and request key, which hashes everything that can change an answer; stale ones stay and are not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from gemma_eval.errors import RunError
+from gemma_eval.types import GenerateResponse, Record, Response, ScoreResponse
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sample of the manifest."""
+
+    id: str
+    key: str
+
+
+class RunDir:
+    """Reads and writes one run directory."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunDir:
+        """An existing run directory, for reading. Raises `RunError` if it is not one."""
+        run = cls(path)
+        if not (run.path / "manifest.json").is_file():
+            raise RunError(f"{path}: not a run directory (no manifest.json); name a folder that `gemma-eval run` wrote")
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Exclusive use while a run writes. Raises `RunError` if another process has it."""
+        import fcntl
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(f"{self.path}: another process is writing this run; wait for it, or choose another name with run=NAME") from error
+            yield
+
+    # -- whole files ----------------------------------------------------------------------------------------
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a file at once: a reader, or a kill, never sees half of it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(self.path / name)
+
+    def read_json(self, name: str, default: Any = None) -> Any:
+        """Content of a JSON file, or `default` if there is none. Raises `RunError` if it is damaged."""
+        file = self.path / name
+        if not file.is_file():
+            return default
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise RunError(f"{file}: not valid JSON ({error}); delete the file and run the same command again") from error
+
+    # -- records --------------------------------------------------------------------------------------------
+
+    def manifest(self, task: str) -> list[Entry]:
+        tasks = self.read_json("manifest.json", {"tasks": {}})["tasks"]
+        return [Entry(*entry) for entry in tasks[task]["samples"]] if task in tasks else []
+
+    def tasks(self) -> list[str]:
+        return list(self.read_json("manifest.json", {"tasks": {}})["tasks"])
+
+    def records_file(self, task: str) -> Path:
+        return self.path / "records" / f"{task}.jsonl"
+
+    def found(self, task: str) -> dict[Entry, Record]:
+        """Every whole record of a task, stale ones too, by sample id and request key; the last one wins."""
+        return {Entry(record.id, record.key): record for record in self._lines(task)}
+
+    def records(self, task: str) -> list[Record]:
+        """The records of the manifest's samples, in its order; samples not answered yet are left out."""
+        found = self.found(task)
+        return [found[entry] for entry in self.manifest(task) if entry in found]
+
+    def _lines(self, task: str) -> Iterator[Record]:
+        file = self.records_file(task)
+        if not file.is_file():
+            return
+        with file.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.endswith("\n"):
+                    return  # torn by a kill; `append` cuts it off
+                try:
+                    yield record_from_json(json.loads(line))
+                except (ValueError, KeyError, TypeError) as error:
+                    raise RunError(f"{file}:{number}: damaged record ({error}); delete the line and run the same command again") from error
+
+    def append(self, task: str) -> Appender:
+        return Appender(self.records_file(task))
+
+
+class Appender:
+    """Appends records to one file; each is in the system's hands when `write` returns, so a killed process loses none."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _cut_torn_line(file)
+        self._stream: TextIO = file.open("a", encoding="utf-8")
+
+    def write(self, record: Record) -> None:
+        self._stream.write(json.dumps(record_to_json(record), ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def __enter__(self) -> Appender:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stream.close()
+
+
+def _cut_torn_line(file: Path) -> None:
+    if not file.is_file():
+        return
+    with file.open("rb+") as stream:
+        content = stream.read()
+        if content and not content.endswith(b"\n"):
+            stream.truncate(content.rfind(b"\n") + 1)
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    return asdict(record)
+
+
+def record_from_json(value: dict[str, Any]) -> Record:
+    return Record(**{**value, "response": _response(value["response"])})
+
+
+def _response(value: dict[str, Any]) -> Response:
+    kind = GenerateResponse if "texts" in value else ScoreResponse
+    return kind(**{name: tuple(values) for name, values in value.items()})

@@ -1,0 +1,338 @@
+"""What a task is, and how tasks are found.
+
+A task is a dataclass on a page of its own: its fields are settings (`tasks.<name>.<field>=...`), its methods are the
+protocol. It sees rows and gives samples; it never sees a tokenizer, a backend or a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, is_dataclass
+from enum import Enum
+from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from gemma_eval import paths, scoring
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.errors import PluginError
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.types import JSON, Continuation, Generate, GenerateResponse, Prompt, Response, Sample, Score, ScoreResponse, Verdict
+
+ENTRY_POINTS = "gemma_eval.tasks"
+
+
+class Average(Enum):
+    """How subsets make one score: every item counts the same, or every subset does."""
+
+    micro = "micro"
+    macro = "macro"
+
+
+class Normalization(Enum):
+    """What a log-likelihood is divided by before choices are compared."""
+
+    none = "none"
+    characters = "characters"  # the report's "Char-Len": Unicode characters of the choice, without the leading space
+
+
+@dataclass
+class Task(ABC):
+    """Settings and protocol of one benchmark. Subclass `MultipleChoice` or `Generation`, then `@register`."""
+
+    dataset: DatasetRef = DatasetRef()
+    num_fewshot: int = 0
+    fewshot: Fewshot = Fewshot.seeded
+    limit: int | None = None
+    seed: int | None = None
+
+    name: ClassVar[str] = ""
+    card: ClassVar[str] = ""  # the benchmark's name on the card, or "" for a task that is not on it
+    undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
+    comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
+    average: ClassVar[Average] = Average.micro
+    fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
+    vision: ClassVar[bool] = False
+    shot_separator: ClassVar[str] = "\n\n"
+
+    # -- the protocol, in terms of one row ------------------------------------------------------------------
+
+    @abstractmethod
+    def query(self, row: Row) -> str:
+        """The item as the model sees it, up to where its answer begins. Must not end in a space."""
+
+    @abstractmethod
+    def solution(self, row: Row) -> str:
+        """The answer as an exemplar shows it, without the space that separates it from the query."""
+
+    @abstractmethod
+    def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        """The row as a sample, with these rows as exemplars."""
+
+    @abstractmethod
+    def score(self, target: JSON, response: Response) -> Verdict:
+        """Scores of one response. Pure: a changed metric rescores a finished run without a model."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the scores, the primary one first."""
+
+    def header(self, row: Row) -> str:
+        """Text before the exemplars."""
+        return ""
+
+    def subset(self, row: Row, config: str) -> str:
+        """The part of the benchmark that the row belongs to (subject, language, ...)."""
+        return ""
+
+    def cluster(self, row: Row, config: str, id: str) -> str:
+        """What the row shares with others that are therefore not independent of it. Alone by default."""
+        return id
+
+    # -- shared by all tasks --------------------------------------------------------------------------------
+
+    def shot(self, row: Row) -> str:
+        return f"{self.query(row)} {self.solution(row)}{self.shot_separator}"
+
+    def published_shots(self) -> list[str]:
+        """Exemplars as printed in the benchmark's publication, for `fewshot=published`."""
+        raise PluginError(f"{type(self).__name__}: fewshot=published, but published_shots() is not defined")
+
+    def prompt(self, row: Row, shots: list[Row]) -> Prompt:
+        header = self.header(row)
+        if self.fewshot is Fewshot.published:
+            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots()[: self.num_fewshot]]
+        else:
+            texts = [self.shot(shot) for shot in shots]
+        return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else ())
+
+    def settings(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from the page's own, leaving out those that only choose items: what makes it another protocol."""
+        own = type(self)().settings()
+        chosen = {**self.settings(), "limit": own["limit"], "seed": own["seed"]}
+        chosen["dataset"] = {**chosen["dataset"], "revision": own["dataset"]["revision"]}
+        return {name: value for name, value in chosen.items() if value != own[name]}
+
+    @classmethod
+    def samples_file(cls) -> Path:
+        """The bundled items, beside the task page."""
+        return Path(inspect.getfile(cls)).parent / "samples" / f"{cls.name}.jsonl"
+
+
+@dataclass
+class MultipleChoice(Task):
+    """Compare the log-likelihoods of given continuations ("scoring" in the report)."""
+
+    normalization: Normalization = Normalization.characters
+
+    @abstractmethod
+    def choices(self, row: Row) -> list[str]:
+        """The continuations, without the leading space."""
+
+    @abstractmethod
+    def answer(self, row: Row) -> int:
+        """Index of the right choice."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("acc_norm", "acc") if self.normalization is Normalization.characters else ("acc",)
+
+    def solution(self, row: Row) -> str:
+        return self.choices(row)[self.answer(row)]
+
+    def continuations(self, row: Row) -> tuple[Continuation, ...]:
+        return tuple(Continuation(f" {choice}") for choice in self.choices(row))
+
+    def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        choices, answer = self.choices(row), self.answer(row)
+        if not 0 <= answer < len(choices):
+            raise ValueError(f"answer {answer} is not among {len(choices)} choices")
+        return Sample(
+            id=id,
+            request=Score(self.prompt(row, shots), self.continuations(row)),
+            target={"gold": answer, "characters": [len(choice) for choice in choices]},
+            subset=self.subset(row, config),
+            cluster=self.cluster(row, config, id),
+            fields={"query": self.query(row), "choices": list(choices)},
+        )
+
+    def score(self, target: JSON, response: Response) -> Verdict:
+        assert isinstance(response, ScoreResponse) and isinstance(target, dict)
+        scores = scoring.choice.accuracy(response.logprobs, target["gold"], target["characters"])  # type: ignore[arg-type]
+        return Verdict({metric: scores[metric] for metric in self.metrics})
+
+
+@dataclass
+class Generation(Task):
+    """Generate, extract an answer, compare it ("sampling" in the report; greedy unless a temperature is set)."""
+
+    max_tokens: int = 32
+    stop: list[str] = field(default_factory=lambda: ["\n"])
+    temperature: float = 0.0
+
+    @abstractmethod
+    def golds(self, row: Row) -> list[str]:
+        """Every answer that is right. Each, emitted verbatim, scores 1."""
+
+    primary: ClassVar[str] = "exact_match"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return (self.primary, *self.diagnostics())
+
+    def solution(self, row: Row) -> str:
+        return self.golds(row)[0]
+
+    def extract(self, text: str) -> str | None:
+        """The answer in a generated text, or None where none is found: counted as wrong, and as a failure."""
+        return text.strip()
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        """Other extractors, by metric name: shown beside the primary score, never instead of it."""
+        return {}
+
+    @abstractmethod
+    def judge(self, answer: str, golds: list[str]) -> float:
+        """Score of an extracted answer."""
+
+    def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        golds = self.golds(row)
+        if not golds:
+            raise ValueError("no gold answer")
+        prompt = self.prompt(row, shots)
+        return Sample(
+            id=id,
+            request=Generate(prompt, tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
+            target=list(golds),
+            subset=self.subset(row, config),
+            cluster=self.cluster(row, config, id),
+            fields={"query": self.query(row)},
+        )
+
+    def score(self, target: JSON, response: Response) -> Verdict:
+        assert isinstance(response, GenerateResponse) and isinstance(target, list)
+        golds = [str(gold) for gold in target]
+        extractors = {self.primary: self.extract, **self.diagnostics()}
+        answers = {metric: [extract(text) for text in response.texts] for metric, extract in extractors.items()}
+        scores = {
+            metric: sum(0.0 if answer is None else self.judge(answer, golds) for answer in found) / len(found)
+            for metric, found in answers.items()
+        }
+        return Verdict(scores, answers[self.primary][0])
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+# -- registration ---------------------------------------------------------------------------------------------
+
+TaskType = TypeVar("TaskType", bound=type[Task])
+_registry: dict[str, type[Task]] = {}
+_errors: list[PluginError] = []
+_discovered = False
+
+
+def register(cls: TaskType) -> TaskType:
+    """Class decorator: check a task and add it. Raises `PluginError` naming file and field."""
+    _check(cls)
+    _registry[cls.name] = cls
+    return cls
+
+
+def registry() -> dict[str, type[Task]]:
+    """Every task by name: the pages in `tasks/`, and those of installed packages (entry-point group `gemma_eval.tasks`)."""
+    global _discovered
+    if not _discovered:
+        _discovered = True
+        _load_pages()
+        for entry in entry_points(group=ENTRY_POINTS):
+            _guarded(entry.value, entry.load)
+    return _registry
+
+
+def load_plugins(files: list[str]) -> None:
+    """Add the tasks in these Python files. A broken file is kept for `plugin_errors`; the others go on."""
+    registry()
+    for file in files:
+        _guarded(file, lambda file=file: _import_file(Path(file)))  # type: ignore[misc]
+
+
+def plugin_errors() -> list[PluginError]:
+    return list(_errors)
+
+
+def _load_pages() -> None:
+    """Import every page. `gemma_eval.tasks` is a package without a file whose folder is `tasks/`, wherever that stands."""
+    _namespace("gemma_eval.tasks", paths.TASKS)
+    for page in sorted(paths.TASKS.glob("*/*.py")):
+        folder = f"gemma_eval.tasks.{page.parent.name}"
+        if folder not in sys.modules:
+            _namespace(folder, page.parent)
+        importlib.import_module(f"{folder}.{page.stem}")
+
+
+def _namespace(name: str, folder: Path) -> None:
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+
+
+def _import_file(file: Path) -> None:
+    if not file.is_file():
+        raise PluginError(f"plugins: no such file: {file}")
+    spec = importlib.util.spec_from_file_location(f"gemma_eval_plugin_{file.stem}", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+
+
+def _guarded(origin: str, load: Any) -> None:
+    try:
+        load()
+    except PluginError as error:
+        _errors.append(error)
+    except Exception as error:  # whatever a stranger's module raises must not take the other tasks along
+        _errors.append(PluginError(f"{origin}: {type(error).__name__}: {error}"))
+
+
+def _check(cls: type[Task]) -> None:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        file = inspect.getfile(cls)
+    except (TypeError, OSError):
+        file = cls.__module__
+    problem = f"{file}: {cls.__name__}"
+    if not is_dataclass(cls) or "__dataclass_fields__" not in vars(cls):
+        raise PluginError(f"{problem}: put @dataclass between @register and the class")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", cls.name):
+        raise PluginError(f"{problem}.name: {cls.name!r} must be lower-case snake case")
+    if cls.name in _registry and inspect.getfile(_registry[cls.name]) != file:
+        raise PluginError(f"{problem}.name: {cls.name!r} is taken by {inspect.getfile(_registry[cls.name])}")
+    if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
+        raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise PluginError(f"{problem}.{missing[0]}: not defined")
+    try:
+        node = OmegaConf.structured(cls)
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
+        raise PluginError(f"{problem}: a field's type cannot be a setting: {str(error).splitlines()[0]}") from error
+    if not node.dataset.repo:
+        raise PluginError(f"{problem}.dataset: needs a repository")
+    if node.num_fewshot < 0:
+        raise PluginError(f"{problem}.num_fewshot: {node.num_fewshot} must be 0 or more")

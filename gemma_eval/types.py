@@ -1,0 +1,187 @@
+"""The nouns of the program: what tasks ask, what backends answer, what the store remembers.
+
+Everything here is immutable and free of tokenizers, models and files, so that each room of the house
+can be tested with plain values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+TokenIds: TypeAlias = npt.NDArray[np.int32]
+"""Token ids of one sequence, shape [tokens]."""
+
+JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An encoded picture (PNG, JPEG, ...), kept as bytes until a backend decodes it."""
+
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+Parts: TypeAlias = tuple[str | Image, ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Header, exemplars and query, in that order.
+
+    Exemplars stay apart so that an over-long prompt can drop whole ones, the last first (what remains is
+    still the prefix that other prompts share).
+    """
+
+    query: Parts
+    shots: tuple[Parts, ...] = ()
+    header: Parts = ()
+
+    @property
+    def parts(self) -> Parts:
+        return self.header + tuple(part for shot in self.shots for part in shot) + self.query
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Text whose log-likelihood is asked for. `given` stands between prompt and text: read, but not scored."""
+
+    text: str
+    given: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One prompt and *all* its continuations. Never flattened into pairs: the shape is what makes prefix sharing possible."""
+
+    prompt: Prompt
+    continuations: tuple[Continuation, ...]
+
+
+@dataclass(frozen=True)
+class Generate:
+    """One prompt to continue until a stop string, the end token, or `max_tokens`. Stop strings match text, not ids."""
+
+    prompt: Prompt
+    stop: tuple[str, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    samples: int = 1
+    seed: int = 0
+
+
+Request: TypeAlias = Score | Generate
+
+
+@dataclass(frozen=True)
+class ScoreResponse:
+    """Per continuation: sum of token log-probabilities (nats), number of tokens, and whether greedy decoding would produce it."""
+
+    logprobs: tuple[float, ...]
+    lengths: tuple[int, ...]
+    greedy: tuple[bool, ...]
+
+
+Finish: TypeAlias = Literal["stop", "eos", "length"]
+
+
+@dataclass(frozen=True)
+class GenerateResponse:
+    """Per sample: the text before the stop string, why it ended, and how many tokens were generated."""
+
+    texts: tuple[str, ...]
+    finish: tuple[Finish, ...]
+    tokens: tuple[int, ...]
+
+
+Response: TypeAlias = ScoreResponse | GenerateResponse
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item of a benchmark, ready to be asked.
+
+    `target` is what the scorer needs besides the response: the gold index of a multiple choice, the accepted answers of a question.
+    `cluster` names what the item is not independent of (a passage, an image, the same item in another language).
+    """
+
+    id: str
+    request: Request
+    target: JSON
+    subset: str = ""
+    cluster: str = ""
+    fields: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a scorer says of one response. `extracted` is None where an answer was looked for and not found."""
+
+    scores: dict[str, float]
+    extracted: str | None = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of `records/<task>.jsonl`: enough to score again, compare and audit, without model or data."""
+
+    id: str
+    subset: str
+    cluster: str
+    prompt_sha256: str
+    key: str
+    response: Response
+    target: JSON
+    scores: dict[str, float]
+    extracted: str | None = ""
+    dropped_shots: int = 0
+    fields: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EncodedScore:
+    """A `Score` as token ids. Each sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is the first scored index."""
+
+    sequences: tuple[TokenIds, ...]
+    starts: tuple[int, ...]
+    dropped_shots: int = 0
+
+    @property
+    def prompt(self) -> TokenIds:
+        return self.sequences[0][: self.starts[0]]
+
+
+@dataclass(frozen=True)
+class EncodedGenerate:
+    """A `Generate` as token ids, BOS first."""
+
+    prompt: TokenIds
+    request: Generate
+    dropped_shots: int = 0
+
+
+Encoded: TypeAlias = EncodedScore | EncodedGenerate
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Token counts. `prompt`: as a harness without prefix sharing would forward them; `computed`: forwarded here; `generated`: sampled."""
+
+    prompt: int = 0
+    computed: int = 0
+    generated: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.prompt + other.prompt, self.computed + other.computed, self.generated + other.generated)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"prompt": self.prompt, "computed": self.computed, "generated": self.generated}
