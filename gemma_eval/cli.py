@@ -18,7 +18,7 @@ from gemma_eval import __version__
 from gemma_eval.errors import ConfigError, GemmaEvalError
 
 if TYPE_CHECKING:
-    from gemma_eval.config import RunConfig
+    from gemma_eval.settings import RunConfig
 
 # Exit codes
 DONE, REFUSED, MISSING = 0, 1, 3  # 2 is argparse's, for unknown arguments
@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
             return _with_settings(arguments, lambda config: DONE)
+        if arguments[:1] == ["run"] and {"-h", "--help"} & set(arguments):
+            return _run_help()
         if arguments[:1] == ["run"]:
             return _with_settings(arguments[1:], _run)
         if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
@@ -61,8 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gemma-eval {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # run and preview never reach argparse, but for their help lines and `preview --help`
-    commands.add_parser("run", help="score a model, or finish a run: gemma-eval run model=4b suite=card_pt [key=value ...]; --help lists the choices")
-    preview = commands.add_parser("preview", help="show a task's rendered prompts with their token ids: gemma-eval preview TASK [key=value ...]")
+    commands.add_parser(
+        "run", help="score a model, or finish a run: gemma-eval run model=4b suite=card_pt [key=value ...]; --help lists the choices"
+    )
+    preview = commands.add_parser(
+        "preview", help="show a task's rendered prompts with their token ids: gemma-eval preview TASK [key=value ...]"
+    )
     preview.add_argument("task", help="name of a task, as `gemma-eval tasks` lists them")
     preview.add_argument("settings", nargs="*", help="Hydra settings; default: model=270m weights=gguf_q4_k_m data=samples limit=2")
     report = commands.add_parser("report", help="rebuild the card's tables from run directories")
@@ -77,6 +83,37 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("--plugin", action="append", default=[], metavar="FILE", help="add the tasks in this Python file")
     tasks.set_defaults(command=_tasks)
     return parser
+
+
+RUN_HELP = """\
+usage: gemma-eval run [group=option ...] [key=value ...]
+
+Score a Gemma 3 model on the benchmarks of its card, or finish an earlier run of the same settings.
+
+  gemma-eval run model=4b variant=pt suite=card_pt
+  gemma-eval run model=270m weights=gguf_q4_k_m data=samples     (no network, a minute)
+  gemma-eval run -m model=1b,4b suite=hellaswag,piqa             (a sweep)
+
+groups (choose with group=option):
+{groups}
+
+Any setting can be overridden: limit=200  tasks.piqa.num_fewshot=5  backend.dtype=float32  data.root=FOLDER
+--cfg job prints the composed settings, -m sweeps, `gemma-eval -sc install=bash` prints the shell completion to eval.
+
+exit code: 0 done; 1 refused; 3 done, but some tasks or samples could not be had"""
+
+
+def _run_help() -> int:
+    """Read from file names: composing settings, as Hydra's own help does, takes seconds."""
+    from gemma_eval import paths
+    from gemma_eval.task import registry
+
+    groups = {
+        folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in sorted(paths.CONF.iterdir()) if folder.is_dir()
+    }
+    groups["suite"] += sorted(registry())
+    print(RUN_HELP.format(groups="\n".join(f"  {name}: {', '.join(options)}" for name, options in groups.items() if options)))
+    return DONE
 
 
 # -- commands with settings -------------------------------------------------------------------------------------

@@ -1,116 +1,28 @@
-"""The schema of every Hydra setting, and the checks that a type cannot express.
+"""From Hydra's composed config to checked settings.
 
-Values live in `conf/`; this module says which keys exist and which types they have. Tasks add their own fields:
-`tasks.<name>` is the task's dataclass (see `gemma_eval.task`).
+`gemma_eval.settings` has the schema; tasks add their own fields: `tasks.<name>` is the task's dataclass.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field, make_dataclass
-from enum import Enum
+from dataclasses import field, make_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gemma_eval.checkpoint import checkpoint_ref
 from gemma_eval.errors import ConfigError
+from gemma_eval.settings import BACKENDS, RunConfig, TransformersConfig
 from gemma_eval.task import Task, registry
-
-
-class Variant(Enum):
-    pt = "pt"
-    it = "it"
-
-
-class Dtype(Enum):
-    bfloat16 = "bfloat16"
-    float32 = "float32"
-
-
-@dataclass
-class CheckpointRef:
-    """Where a checkpoint comes from: a Hub repository, or a GGUF file inside an installed Python package."""
-
-    repo: str | None = None
-    revision: str | None = None
-    package: str | None = None
-    sha256: str | None = None
-
-
-@dataclass
-class ModelConfig:
-    size: str = MISSING
-    context_length: int = MISSING
-    sliding_window: int = MISSING
-    vision: bool = MISSING
-    checkpoints: dict[str, Any] = MISSING  # weights -> variant -> the fields of a CheckpointRef
-    path: str | None = None  # any local checkpoint instead
-
-
-@dataclass
-class WeightsConfig:
-    name: str = MISSING
-    description: str = ""
-
-
-@dataclass
-class BackendConfig:
-    name: str = MISSING
-
-
-@dataclass
-class TransformersConfig(BackendConfig):
-    """The `transformers` backend. Budgets are in tokens; on out-of-memory they halve and the run goes on."""
-
-    name: str = "transformers"
-    dtype: Dtype = Dtype.bfloat16
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
-    device_map: str | None = None  # accelerate's placement over several GPUs: auto, balanced, ...
-    pass_tokens: int | None = None  # tokens in one scoring pass; chosen by device when absent
-    cache_tokens: int | None = None  # tokens in the key-value cache of one generation batch; likewise
-    share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
-    threads: int | None = None  # CPU threads; PyTorch's choice when absent
-
-
-BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig}
-
-
-@dataclass
-class DataConfig:
-    root: str | None = None  # a folder of dataset repositories laid out as on the Hub
-    samples: bool = False  # the bundled items instead of any dataset
-
-
-@dataclass
-class SuiteConfig:
-    name: str = MISSING
-    tasks: list[str] = MISSING
-
-
-@dataclass
-class RunConfig:
-    model: ModelConfig = field(default_factory=ModelConfig)
-    variant: Variant = Variant.pt
-    weights: WeightsConfig = field(default_factory=WeightsConfig)
-    backend: BackendConfig = MISSING
-    suite: SuiteConfig = field(default_factory=SuiteConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    tasks: Any = MISSING
-    plugins: list[str] = field(default_factory=list)
-    limit: int | None = None  # items per task, a seeded nested choice; `tasks.<name>.limit` overrides it
-    seed: int = 1234  # exemplars and limits
-    results: str = "results"
-    run: str | None = None  # name of the run directory; made from the choices above when absent
 
 
 def register_schema() -> type[RunConfig]:
     """Register the schema with Hydra, one field of `tasks` and one single-task suite per registered task."""
-    tasks = make_dataclass(
-        "Tasks", [(name, cls, field(default_factory=cls)) for name, cls in sorted(registry().items())]
-    )
+    tasks = make_dataclass("Tasks", [(name, cls, field(default_factory=cls)) for name, cls in sorted(registry().items())])
     schema = make_dataclass("Schema", [("tasks", tasks, field(default_factory=tasks))], bases=(RunConfig,))
     store = ConfigStore.instance()
     store.store(name="schema", node=schema)
@@ -123,7 +35,8 @@ def register_schema() -> type[RunConfig]:
 
 def check_override_keys(overrides: list[str], schema: type[RunConfig]) -> None:
     """Refuse an override of an unknown key, naming the key and the choices (Hydra alone suggests `+key=`, which cannot work)."""
-    keys = dict(match.groups() for override in overrides if (match := re.match(r"[+~]*([A-Za-z_][\w.]*)=(.*)", override)))
+    matches = [re.match(r"[+~]*([A-Za-z_][\w.]*)=(.*)", override) for override in overrides]
+    keys = {match[1]: match[2] for match in matches if match}
     node = OmegaConf.structured(schema)
     node.backend = OmegaConf.structured(BACKENDS.get(keys.get("backend", ""), TransformersConfig))
     for key in keys:
@@ -179,22 +92,6 @@ def validate(config: RunConfig) -> None:
     for task in selected_tasks(config):
         if task.num_fewshot < 0:
             raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
-
-
-def checkpoint_ref(config: RunConfig) -> CheckpointRef:
-    """The checkpoint that model, variant and weights name."""
-    by_weights = config.model.checkpoints
-    ref = by_weights.get(config.weights.name, {}).get(config.variant.value)
-    if ref is None and config.model.size == "local":
-        raise ConfigError("model=local needs model.path=DIR, a checkpoint folder as `save_pretrained` writes it")
-    if ref is None:
-        variant = config.variant.value
-        choices = [weights for weights, variants in by_weights.items() if variant in variants]
-        raise ConfigError(
-            f"weights={config.weights.name}: there is no such checkpoint for model={config.model.size} variant={variant}. "
-            f"Choices: {', '.join(choices)}; or model.path=DIR for a local one"
-        )
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CheckpointRef), ref))  # type: ignore[return-value]
 
 
 def selected_tasks(config: RunConfig) -> list[Task]:

@@ -159,8 +159,7 @@ class HubSource:
             return huggingface_hub.HfApi().dataset_info(ref.repo, revision=ref.revision).sha
         except GatedRepoError as error:
             raise DataError(
-                f"{ref.repo}: gated. Accept its terms at https://huggingface.co/datasets/{ref.repo}, "
-                "then log in with `hf auth login`"
+                f"{ref.repo}: gated. Accept its terms at https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
             ) from error
         except RevisionNotFoundError as error:
             raise DataError(f"{ref.repo}: no revision {ref.revision!r}") from error
@@ -197,7 +196,9 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
             raise DataError(f"{where}: not found or gated: {_first_line(error)}. Log in with `hf auth login` if it is gated") from error
         except RuntimeError as error:
             if "script" in str(error):
-                raise DataError(f"{where}: hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet") from error
+                raise DataError(
+                    f"{where}: hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet"
+                ) from error
             raise DataError(f"{where}: {_first_line(error)}") from error
         except (ValueError, OSError, exceptions.DatasetsError) as error:
             raise DataError(
@@ -208,7 +209,7 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
         ids += [f"{config}/{i}" if ref.configs else str(i) for i in range(len(part))]
         configs += [config or ""] * len(part)
     rows = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
-    return Table(ref.repo, split, rows, ids, configs, shown)  # type: ignore[arg-type]
+    return Table(ref.repo, split, rows, ids, configs, shown)
 
 
 def _first_line(error: Exception) -> str:

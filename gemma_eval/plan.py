@@ -94,9 +94,7 @@ def _common_prefix(a: TokenIds, b: TokenIds) -> int:
     return at if n and different[at] else n
 
 
-def _split(
-    node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int], leaf: list[int]
-) -> int:
+def _split(node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int], leaf: list[int]) -> int:
     """Cut `node` at `depth`; the lower half keeps the number (and so its children and leaves), the upper half is new."""
     parents.append(parents[node])
     owners.append(owners[node])

@@ -8,10 +8,11 @@ from rich.text import Text
 from gemma_eval.backends import open_backend
 from gemma_eval.build import build
 from gemma_eval.checkpoint import resolve
-from gemma_eval.config import RunConfig, Variant, selected_tasks
+from gemma_eval.config import selected_tasks
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer
+from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.types import Encoded, EncodedScore, Sample, TokenIds
 
 SHOWN_IDS = 24  # at each end

@@ -73,7 +73,11 @@ class _Lines:
         if now - self._printed >= QUIET_SECONDS:
             self._printed = now
             left = (self._total - self._done) * self._meter.elapsed / self._done
-            print(f"{task}: {self._done}/{self._total} samples, {rate:,.0f} tokens/s, about {left / 60:.0f} min left", file=sys.stderr, flush=True)
+            print(
+                f"{task}: {self._done}/{self._total} samples, {rate:,.0f} tokens/s, about {left / 60:.0f} min left",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 class _Meter:

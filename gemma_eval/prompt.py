@@ -106,9 +106,7 @@ class Renderer:
         if not self._chat:
             return text
         self._refuse_special(text)
-        rendered: str = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-        )
+        rendered: str = self._tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
         return rendered.removeprefix(self._tokenizer.bos_token or "")  # `_with_bos` adds it, as an id
 
     def _refuse_special(self, text: str) -> None:

@@ -17,13 +17,14 @@ from omegaconf import OmegaConf
 from gemma_eval.backends import Backend, open_backend
 from gemma_eval.build import Built, build
 from gemma_eval.checkpoint import resolve
-from gemma_eval.config import RunConfig, Variant, run_name, selected_tasks
+from gemma_eval.config import run_name, selected_tasks
 from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
 from gemma_eval.prompt import Renderer
+from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.store import SCHEMA, Appender, Entry, RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import Task, load_plugins, registry
@@ -100,8 +101,7 @@ def _write_header(directory: RunDir, config: RunConfig, builds: list[Built], ask
     directory.write_text("config.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     directory.write_json(
         "environment.json",
-        environment()
-        | {"model": backend.fingerprint, "datasets": {built.task.name: built.provenance for built in builds}},
+        environment() | {"model": backend.fingerprint, "datasets": {built.task.name: built.provenance for built in builds}},
     )
     manifest = {}
     for built in builds:

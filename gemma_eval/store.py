@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from gemma_eval.errors import RunError
 from gemma_eval.types import GenerateResponse, Record, Response, ScoreResponse
@@ -66,7 +66,9 @@ class RunDir:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunError(f"{self.path}: another process is writing this run; wait for it, or choose another name with run=NAME") from error
+                raise RunError(
+                    f"{self.path}: another process is writing this run; wait for it, or choose another name with run=NAME"
+                ) from error
             yield
 
     # -- whole files ----------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ class Appender:
         self._stream.write(json.dumps(record_to_json(record), ensure_ascii=False) + "\n")
         self._stream.flush()
 
-    def __enter__(self) -> Appender:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

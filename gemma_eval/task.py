@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum
+from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -267,7 +268,7 @@ def load_plugins(files: list[str]) -> None:
     """Add the tasks in these Python files. A broken file is kept for `plugin_errors`; the others go on."""
     registry()
     for file in files:
-        _guarded(file, lambda file=file: _import_file(Path(file)))  # type: ignore[misc]
+        _guarded(file, partial(_import_file, Path(file)))
 
 
 def plugin_errors() -> list[PluginError]:

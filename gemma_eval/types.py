@@ -17,7 +17,7 @@ import numpy.typing as npt
 TokenIds: TypeAlias = npt.NDArray[np.int32]
 """Token ids of one sequence, shape [tokens]."""
 
-JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Record:
 
 @dataclass(frozen=True)
 class EncodedScore:
-    """A `Score` as token ids. Each sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is the first scored index."""
+    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index."""
 
     sequences: tuple[TokenIds, ...]
     starts: tuple[int, ...]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gemma_eval.backends.base import Answer, Backend
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.config import BACKENDS, BackendConfig, TransformersConfig
 from gemma_eval.errors import ConfigError
+from gemma_eval.settings import BACKENDS, BackendConfig, TransformersConfig
 
 __all__ = ["Answer", "Backend", "open_backend"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +27,9 @@ def print_sheets(sheets: list[Sheet], console: Console | None = None) -> None:
         columns = header if remarked else header[:-1]
         table = Table(title=f"{sheet.title} - {sheet.model}", title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         for name in columns:
-            table.add_column(name, justify="left" if name in {"Benchmark", "Verdict", "Remarks"} else "right", no_wrap=name != "Remarks")
+            wide = name in {"Verdict", "Remarks"}  # these may wrap in a narrow terminal; numbers may not
+            justify: Literal["left", "right"] = "left" if wide or name == "Benchmark" else "right"
+            table.add_column(name, justify=justify, no_wrap=not wide, min_width=None if wide else len(name))
         for cell, row in zip(sheet.cells, rows, strict=True):
             table.add_row(*row[: len(columns)], style=STYLES.get(cell.verdict, ""))
         console.print(table)

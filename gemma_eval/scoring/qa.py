@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable, Iterable
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
+_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "\u2018\u2019\u00b4`", " "))  # curly quotes and an acute accent
 _DELETED = str.maketrans(dict.fromkeys(string.punctuation, ""))
 
 

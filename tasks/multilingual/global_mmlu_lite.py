@@ -18,9 +18,7 @@ class GlobalMMLULite(MultipleChoice):
     """
 
     dataset: DatasetRef = field(
-        default_factory=lambda: DatasetRef(
-            "CohereLabs/Global-MMLU-Lite", split="test", fewshot_split="dev", configs=list(LANGUAGES)
-        )
+        default_factory=lambda: DatasetRef("CohereLabs/Global-MMLU-Lite", split="test", fewshot_split="dev", configs=list(LANGUAGES))
     )
     num_fewshot: int = 5
     normalization: Normalization = Normalization.none

@@ -13,9 +13,7 @@ class NaturalQuestions(Generation):
     The report states 5-shot sampling. One line, exact match with any answer after SQuAD's normalisation.
     """
 
-    dataset: DatasetRef = DatasetRef(
-        "google-research-datasets/nq_open", config="nq_open", split="validation", fewshot_split="train"
-    )
+    dataset: DatasetRef = DatasetRef("google-research-datasets/nq_open", config="nq_open", split="validation", fewshot_split="train")
     num_fewshot: int = 5
     max_tokens: int = 24
 

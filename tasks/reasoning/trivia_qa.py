@@ -14,9 +14,7 @@ class TriviaQA(Generation):
     with any alias after the official normalisation, which drops articles.
     """
 
-    dataset: DatasetRef = DatasetRef(
-        "mandarjoshi/trivia_qa", config="rc.nocontext", split="validation", fewshot_split="train"
-    )
+    dataset: DatasetRef = DatasetRef("mandarjoshi/trivia_qa", config="rc.nocontext", split="validation", fewshot_split="train")
     num_fewshot: int = 5
     max_tokens: int = 24
 

@@ -14,9 +14,7 @@ class WinoGrande(MultipleChoice):
     blank and the *rest* of the sentence is scored, so both choices score the same text and Char-Len changes nothing.
     """
 
-    dataset: DatasetRef = DatasetRef(
-        "allenai/winogrande", config="winogrande_xl", split="validation", fewshot_split="train"
-    )
+    dataset: DatasetRef = DatasetRef("allenai/winogrande", config="winogrande_xl", split="validation", fewshot_split="train")
     num_fewshot: int = 5
     normalization: Normalization = Normalization.none
 

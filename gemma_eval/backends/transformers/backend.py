@@ -15,7 +15,7 @@ from gemma_eval.backends.transformers.generate import generate
 from gemma_eval.backends.transformers.score import score
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.config import TransformersConfig
+from gemma_eval.settings import TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class TransformersBackend:
         config = self.model.config.get_text_config()
         head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim * 2
-        return max(1 << 12, int(free * 0.5) // per_token)
+        return max(1 << 12, free // 2 // int(per_token))
 
 
 def _out_of_memory(error: Exception) -> bool:

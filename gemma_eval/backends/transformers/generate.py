@@ -80,9 +80,7 @@ def _decode(model: Any, tokenizer: Any, batch: list[_Row]) -> None:
     ends = _end_tokens(model, tokenizer)
     active = list(batch)
     while active:
-        output = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
+        output = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
         chosen = [_choose(row, logits) for row, logits in zip(active, output.logits[:, -1].float(), strict=True)]
         for row, token in zip(active, chosen, strict=True):
             _advance(row, token, ends, tokenizer)

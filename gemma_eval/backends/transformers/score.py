@@ -100,9 +100,7 @@ def _targets_by_node(
 
 
 @torch.inference_mode()
-def _forward(
-    model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]]
-) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
+def _forward(model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]]) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
     """Last hidden states of the pass's tokens, [tokens, hidden size], and its keys and values if they are kept."""
     layout = lay_out(tree, step.nodes)
     body = model.get_decoder()
@@ -142,9 +140,7 @@ def _tally_up(
         return []
     rows, places = np.unique([row for row, _ in wanted], return_inverse=True)
     tokens = torch.tensor([target.token for _, target in wanted])
-    logprobs, greedy = token_logprobs(
-        model, hidden[torch.from_numpy(rows).to(hidden.device)], torch.from_numpy(places.reshape(-1)), tokens
-    )
+    logprobs, greedy = token_logprobs(model, hidden[torch.from_numpy(rows).to(hidden.device)], torch.from_numpy(places.reshape(-1)), tokens)
     complete = []
     for (_, target), logprob, likeliest in zip(wanted, logprobs.tolist(), greedy.tolist(), strict=True):
         tally = tallies[target.request]
