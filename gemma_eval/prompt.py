@@ -6,6 +6,7 @@ and whatever a chat template adds. A missing or doubled BOS is the commonest rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 
 from gemma_eval.errors import PromptError
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Parts, Prompt, Request, TokenIds
+
+_BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")  # what nearly all control tokens look like
 
 
 class Renderer:
@@ -28,6 +31,7 @@ class Renderer:
         self._context_length = context_length
         self._chat = chat
         self._bos: list[int] = _leading_ids(tokenizer)
+        self._control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         if chat and not getattr(tokenizer, "chat_template", None):
             raise PromptError("variant=it needs a chat template, and this checkpoint's tokenizer has none; use variant=pt")
 
@@ -105,14 +109,15 @@ class Renderer:
         text = "".join(_texts_only(prompt.parts))
         if not self._chat:
             return text
-        self._refuse_special(text)
+        self._refuse_control_tokens(text)
         rendered: str = self._tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
         return rendered.removeprefix(self._tokenizer.bos_token or "")  # `_with_bos` adds it, as an id
 
-    def _refuse_special(self, text: str) -> None:
-        for token in self._tokenizer.all_special_tokens:
-            if token in text:
-                raise PromptError(f"the prompt holds the control token {token!r} as text, which a chat template cannot carry safely")
+    def _refuse_control_tokens(self, text: str) -> None:
+        odd = (token for token in self._control if not _BRACKETED.fullmatch(token))
+        found = self._control.intersection(_BRACKETED.findall(text)) or {token for token in odd if token in text}
+        if found:
+            raise PromptError(f"the prompt holds the control token {min(found)!r} as text, which a chat template cannot carry safely")
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:

@@ -165,31 +165,50 @@ def _record(item: Asked, response: Response) -> Record:
 
 
 class _UsageLog:
-    """Tokens and seconds per task, added up over resumes. The time between two answers belongs to the later one's task."""
+    """Tokens and seconds per task, added up over resumes.
+
+    Answers arrive in bursts, one a forward pass; the time since the last burst is shared among a burst's tasks by tokens.
+    """
 
     SAVE_SECONDS = 10.0
+    BURST_SECONDS = 0.005
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
         self._totals: dict[str, dict[str, Any]] = directory.read_json("usage.json", {})
+        self._burst: Counter[str] = Counter()
+        self._burst_seconds = 0.0
         self._last = self._saved = time.monotonic()
 
     def add(self, task: str, usage: Usage) -> None:
         now = time.monotonic()
-        total = self._totals.setdefault(task, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
+        if now - self._last > self.BURST_SECONDS:
+            self._end_burst()
+        self._burst_seconds += now - self._last
+        self._last = now
+        self._burst[task] += usage.computed + 1
+        total = self._total(task)
         for name, count in usage.to_json().items():
             total[name] += count
-        total["seconds"] += now - self._last
-        self._last = now
         if now - self._saved > self.SAVE_SECONDS:
             self.save()
 
-    def close(self) -> None:
-        self.save()
+    def _total(self, task: str) -> dict[str, Any]:
+        return self._totals.setdefault(task, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
+
+    def _end_burst(self) -> None:
+        tokens = self._burst.total()
+        for task, count in self._burst.items():
+            self._total(task)["seconds"] += self._burst_seconds * count / tokens
+        self._burst.clear()
+        self._burst_seconds = 0.0
 
     def save(self) -> None:
+        self._end_burst()
         self._saved = time.monotonic()
         self._directory.write_json("usage.json", self._totals)
+
+    close = save
 
 
 # -- scores from a run directory alone --------------------------------------------------------------------------

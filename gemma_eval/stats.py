@@ -93,6 +93,6 @@ def _normal_quantile(confidence: float = CONFIDENCE) -> float:
 
 
 def _student_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit  # not scipy.stats, which takes a second to import
 
-    return float(t.ppf(0.5 + confidence / 2, degrees))
+    return float(stdtrit(degrees, 0.5 + confidence / 2))

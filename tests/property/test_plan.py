@@ -1,0 +1,65 @@
+"""The planner: every token once, every path before what stands below it, no pass over its budget."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemma_eval.plan import ROOT, Tree, build_tree, lay_out, schedule
+
+SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=25)
+
+
+def tree_of(sequences: list[list[int]], longest: int | None = None) -> Tree:
+    return build_tree([np.asarray(sequence, dtype=np.int32) for sequence in sequences], longest)
+
+
+def spelled(tree: Tree, node: int) -> list[int]:
+    """The tokens on the path from the root to the end of `node`."""
+    tokens: list[int] = []
+    while node != ROOT:
+        tokens = [*map(int, tree.tokens(node)), *tokens]
+        node = tree.nodes[node].parent
+    return tokens
+
+
+@given(SEQUENCES, st.sampled_from([None, 1, 2, 5]))
+def test_tree_spells_every_sequence_and_shares_every_prefix(sequences: list[list[int]], longest: int | None) -> None:
+    tree = tree_of(sequences, longest)
+    prefixes = {tuple(sequence[:k]) for sequence in sequences for k in range(1, len(sequence) + 1)}
+    assert [spelled(tree, leaf) for leaf in tree.leaf] == sequences
+    assert tree.unique_tokens() == len(prefixes)
+    assert sum(len(sequence) - shared for sequence, shared in zip(sequences, tree.shared, strict=True)) == len(prefixes)
+    assert all(1 <= len(node) <= (longest or 12) for node in tree.nodes)
+
+
+@given(SEQUENCES, st.integers(2, 30))
+def test_schedule_computes_each_node_once_within_the_budget(sequences: list[list[int]], budget: int) -> None:
+    tree = tree_of(sequences, budget)
+    done: list[int] = []
+    kept: set[int] = set()
+    for step in schedule(tree, budget):
+        assert sum(len(tree.nodes[node]) for node in step.nodes) <= budget
+        assert set(step.prefix) <= kept
+        for node in step.nodes:
+            parent = tree.nodes[node].parent
+            assert parent == ROOT or parent in step.prefix or parent in step.nodes
+            if parent in step.prefix:  # the whole path above it, in order
+                assert spelled(tree, parent) == [int(t) for above in step.prefix for t in tree.tokens(above)]
+        done += step.nodes
+        kept |= set(step.nodes) if step.keep else set()
+    assert sorted(done) == list(range(len(tree.nodes)))
+
+
+@given(SEQUENCES)
+def test_layout_masks_exactly_the_ancestors(sequences: list[list[int]]) -> None:
+    tree = tree_of(sequences)
+    nodes = [node for step in schedule(tree, 10_000) for node in step.nodes]
+    layout = lay_out(tree, nodes)
+    for node in nodes:
+        for position in range(len(tree.nodes[node])):
+            at = layout.offset[node] + position
+            seen = [int(layout.ids[i]) for i in range(len(layout.ids)) if i <= at < layout.end[i]]
+            assert seen == spelled(tree, node)[: tree.nodes[node].start + position + 1]
+            assert layout.depth[at] == len(seen) - 1

@@ -1,0 +1,139 @@
+"""Over every task: gold answers score 1, distractors 0, exemplars are never the item, limits are nested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemma_eval.build import build
+from gemma_eval.data import Source, open_source
+from gemma_eval.errors import DataError
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.task import Generation, MultipleChoice, Task, registry
+from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
+
+TASKS = sorted(registry())
+
+
+def task_of(name: str, **settings: Any) -> Task:
+    task = registry()[name]()
+    task.seed = 7
+    for field, value in settings.items():
+        setattr(task, field, value)
+    return task
+
+
+def sources(data_root: Path | None = None) -> Source:
+    return open_source(root=str(data_root) if data_root else None, samples=data_root is None)
+
+
+def check_gold_and_distractors(task: Task, sample: Sample) -> None:
+    if isinstance(task, MultipleChoice):
+        assert isinstance(sample.request, Score) and isinstance(sample.target, dict)
+        gold = sample.target["gold"]
+        n = len(sample.request.continuations)
+        for winner in range(n):
+            # likeliest under every normalisation: 0 nats against -1000
+            response = ScoreResponse(tuple(0.0 if i == winner else -1000.0 for i in range(n)), (1,) * n, (False,) * n)
+            assert set(task.score(sample.target, response).scores.values()) == {float(winner == gold)}
+
+
+def check_answer(task: Generation, sample: Sample, text: str, expected: float) -> None:
+    verdict = task.score(sample.target, GenerateResponse((text,), ("stop",), (1,)))
+    assert verdict.scores[task.primary] == expected, (sample.id, text, sample.target, verdict)
+
+
+def check_task(task: Task, source: Source) -> None:
+    table = source.table(task.dataset, task.dataset.split, task.samples_file())
+    rows = dict(zip(table.ids, table.rows, strict=True))
+    samples = build(task, source).samples
+    assert samples
+    for sample in samples:
+        check_gold_and_distractors(task, sample)
+        if isinstance(task, Generation):
+            row = rows[sample.id]
+            stop = next((s for s in task.stop if s in f" {task.solution(row)}"), None)
+            assert stop is None, f"the gold answer holds the stop string {stop!r}"
+            check_answer(task, sample, f" {task.solution(row)}", 1.0)
+            golds = task.golds(row)
+            for gold in golds:
+                if task.extract(gold) == gold.strip():  # the answer alone is what the protocol asks for
+                    check_answer(task, sample, gold, 1.0)
+            check_answer(task, sample, "", 0.0)
+            check_answer(task, sample, f" not {golds[0]} at all", 0.0)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_gold_scores_one_on_bundled_samples(name: str) -> None:
+    check_task(task_of(name), sources())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", TASKS)
+def test_gold_scores_one_on_real_rows(name: str, data_root: Path) -> None:
+    task = task_of(name, limit=300)
+    if sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
+        pytest.skip(f"{task.dataset.repo} is not in GEMMA_EVAL_DATA")
+    check_task(task, sources(data_root))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_limits_are_nested(name: str) -> None:
+    chosen = [{sample.id for sample in build(task_of(name, limit=limit), sources()).samples} for limit in (1, 3, 6, 1000)]
+    assert [len(ids) for ids in chosen[:3]] == [1, 3, 6]
+    assert chosen[0] < chosen[1] < chosen[2] < chosen[3]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_limit_is_not_the_first_n(name: str) -> None:
+    for seed in range(20):
+        ids = [sample.id for sample in build(task_of(name, limit=3, seed=seed), sources()).samples]
+        full = [sample.id for sample in build(task_of(name), sources()).samples]
+        if ids != full[:3]:
+            return
+    pytest.fail("twenty seeds chose the first three items")
+
+
+@pytest.mark.parametrize("policy", [Fewshot.seeded, Fewshot.per_item])
+@pytest.mark.parametrize("name", TASKS)
+def test_exemplars_are_never_the_item(name: str, policy: Fewshot) -> None:
+    """Exemplars drawn from the scored split itself: none is scored, or none stands in its own prompt."""
+    task = task_of(name, fewshot=policy, num_fewshot=1)
+    task.dataset = replace(task.dataset, fewshot_split=task.dataset.split)  # the default is shared by all instances
+    table = sources().table(task.dataset, task.dataset.split, task.samples_file())
+    rows = dict(zip(table.ids, table.rows, strict=True))
+    built = build(task, sources())
+    for sample in built.samples:
+        shots = ["".join(str(part) for part in shot) for shot in sample.request.prompt.shots]
+        assert len(shots) == 1
+        assert shots[0] != task.shot(rows[sample.id])
+    everything = build(task_of(name, num_fewshot=0), sources()).size
+    assert built.size == everything if policy is Fewshot.per_item else built.size < everything
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_prompts_end_without_a_space_and_differ(name: str) -> None:
+    samples = build(task_of(name), sources()).samples
+    texts = set()
+    for sample in samples:
+        text = "".join(str(part) for part in sample.request.prompt.parts)
+        if isinstance(sample.request, Score):
+            assert all(not c.text.endswith(" ") for c in sample.request.continuations)
+            assert not any((text + c.given).endswith(" ") for c in sample.request.continuations)
+            text += repr([c.given + c.text for c in sample.request.continuations])
+        else:
+            assert not text.endswith(" ")
+        texts.add(text)
+    assert len(texts) == len(samples)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_too_many_shots_is_one_clear_error(name: str) -> None:
+    task = task_of(name, fewshot=Fewshot.seeded, num_fewshot=500)
+    if task.dataset.fewshot_split is None:
+        pytest.skip("this task has no exemplar split")
+    with pytest.raises(DataError, match=rf"{name}: .*500 are needed|no bundled rows"):
+        build(task, sources())

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from gemma_eval import paths
+from gemma_eval.config import check_override_keys, register_schema, run_name, selected_tasks
+from gemma_eval.errors import ConfigError
+from gemma_eval.task import Task, registry
+from tests.settings import compose
+
+MODELS = [file.stem for file in (paths.CONF / "model").glob("*.yaml") if file.stem != "local"]
+SUITES = [file.stem for file in (paths.CONF / "suite").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("variant", ["pt", "it"])
+def test_every_model_composes_with_its_own_weights(model: str, variant: str) -> None:
+    config = compose(f"model={model}", f"variant={variant}")
+    for weights, variants in config.model.checkpoints.items():
+        if variant in variants:
+            compose(f"model={model}", f"variant={variant}", f"weights={weights}")
+            assert (paths.CONF / "weights" / f"{weights}.yaml").is_file()
+
+
+@pytest.mark.parametrize("suite", [*SUITES, *registry()])
+def test_every_suite_names_known_tasks(suite: str) -> None:
+    assert selected_tasks(compose("model=27b", f"suite={suite}"))
+
+
+def test_model_facts() -> None:
+    facts = {size: compose(f"model={size}").model for size in MODELS}
+    assert {size: (model.context_length, model.sliding_window, model.vision) for size, model in facts.items()} == {
+        "270m": (32768, 512, False),
+        "1b": (32768, 512, False),
+        "4b": (131072, 1024, True),
+        "12b": (131072, 1024, True),
+        "27b": (131072, 1024, True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=270m", "weights=qat_q4_0"], r"weights=qat_q4_0.*model=270m variant=pt.*Choices: bf16, gguf_q4_k_m"),
+        (["model=4b", "weights=gguf_q4_k_m"], r"Choices: bf16"),
+        (["model=local"], r"model.path=DIR"),
+        (["suite.tasks=[piqua]"], r"no task 'piqua'. Did you mean 'piqa'"),
+        (["limit=0"], r"limit=0: must be at least 1"),
+        (["suite=piqa", "tasks.piqa.limit=-1"], r"tasks.piqa.limit=-1"),
+        (["suite=piqa", "tasks.piqa.num_fewshot=-1"], r"tasks.piqa.num_fewshot=-1"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose(*overrides)
+
+
+def test_image_tasks_are_refused_for_text_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry()["piqa"], "vision", True)
+    with pytest.raises(ConfigError, match=r"model=1b cannot see images, which piqa need.*4b, 12b or 27b"):
+        compose("model=1b", "suite=piqa")
+    compose("model=4b", "suite=piqa")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tasks.piqa.num_fewshots=1", r"tasks.piqa has no field 'num_fewshots'. Did you mean 'num_fewshot'"),
+        ("tasks.pica.limit=1", r"tasks has no field 'pica'. Did you mean 'piqa'"),
+        ("lmit=1", r"Did you mean 'limit'"),
+        ("backend.tensor_parallel=2", r"backend has no field 'tensor_parallel'"),
+        ("+data.foo=2", r"data has no field 'foo'"),
+        ("model.checkpoint=x", r"model has no field"),
+    ],
+)
+def test_unknown_keys_are_refused_with_choices(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_override_keys([override], register_schema())
+
+
+def test_known_keys_pass() -> None:
+    check_override_keys(
+        ["model=4b", "tasks.piqa.dataset.repo=x", "backend.dtype=float32", "limit=3", "hydra.verbose=true", "experiment=reference_270m"],
+        register_schema(),
+    )
+
+
+def test_limit_and_seed_reach_the_tasks() -> None:
+    config = compose("suite=card_270m", "limit=5", "seed=9", "tasks.piqa.limit=7")
+    limits = {task.name: (task.limit, task.seed) for task in selected_tasks(config)}
+    assert limits["piqa"] == (7, 9) and limits["boolq"] == (5, 9)
+
+
+def test_a_task_keeps_its_types() -> None:
+    for task in selected_tasks(compose("suite=card_pt")):
+        assert isinstance(task, Task)
+        assert task.changed() == {}
+
+
+def test_changed_names_what_makes_another_protocol() -> None:
+    config = compose("suite=piqa", "tasks.piqa.num_fewshot=5", "limit=3", "seed=2", "tasks.piqa.dataset.revision=abc")
+    assert selected_tasks(config)[0].changed() == {"num_fewshot": 5}
+
+
+def test_run_names() -> None:
+    assert run_name(compose("model=4b", "variant=it", "suite=piqa")) == "4b-it-bf16-transformers-piqa"
+    assert run_name(compose("model=270m", "data=samples", "suite=piqa")) == "270m-pt-bf16-transformers-piqa-samples"
+    assert run_name(compose("experiment=reference_270m")) == "270m-pt-gguf_q4_k_m-reference"

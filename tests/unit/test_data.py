@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gemma_eval.build import build
+from gemma_eval.data import DatasetRef, open_source
+from gemma_eval.errors import DataError
+from gemma_eval.task import Task, registry
+
+GOOD = [{"goal": f"g{i}", "sol1": "a", "sol2": "b", "label": i % 2} for i in range(6)]
+
+
+def write(root: Path, rows: list[dict[str, Any]], repo: str = "baber/piqa", split: str = "validation") -> Path:
+    folder = root / repo / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+    return root
+
+
+def piqa(**settings: Any) -> Task:
+    task = registry()["piqa"]()
+    for name, value in settings.items():
+        setattr(task, name, value)
+    return task
+
+
+def test_a_local_folder_is_read_like_the_hub(tmp_path: Path) -> None:
+    built = build(piqa(), open_source(root=str(write(tmp_path, GOOD)), samples=False))
+    assert [sample.id for sample in built.samples] == [str(i) for i in range(6)]
+    assert built.provenance["source"] == "folder" and built.provenance["rows"] == 6
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [{"goal": "g", "sol1": "a", "label": 0}],
+            r"piqa: baber/piqa config=default split=validation row=0: no column 'sol2'; it has goal",
+        ),
+        ([*GOOD[:2], {**GOOD[2], "label": 5}], r"row=2: bad row: answer 5 is not among 2 choices"),
+        ([*GOOD[:3], {**GOOD[3], "label": None}], r"row=3: bad row"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        build(piqa(), open_source(root=str(write(tmp_path, rows)), samples=False))
+
+
+def test_a_missing_repository_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"baber/piqa: not in data.root=.*Put a copy"):
+        build(piqa(), open_source(root=str(tmp_path), samples=False))
+
+
+def test_a_missing_split_is_named(tmp_path: Path) -> None:
+    source = open_source(root=str(write(tmp_path, GOOD, split="train")), samples=False)
+    with pytest.raises(DataError, match=r"baber/piqa config=default split=validation: cannot be read"):
+        build(piqa(), source)
+
+
+def test_a_missing_folder_is_refused() -> None:
+    with pytest.raises(DataError, match=r"data.root=/nowhere: no such folder"):
+        open_source(root="/nowhere", samples=False)
+
+
+def test_the_hub_out_of_reach_is_one_clear_error() -> None:
+    with pytest.raises(DataError, match=r"nobody/nothing config=default split=test: .*data.root"):
+        build(piqa(dataset=DatasetRef("nobody/nothing", split="test")), open_source(root=None, samples=False))
+
+
+def test_the_row_hash_sees_every_change(tmp_path: Path) -> None:
+    def fingerprint(name: str, rows: list[dict[str, Any]]) -> str:
+        built = build(piqa(limit=1), open_source(root=str(write(tmp_path / name, rows)), samples=False))
+        return str(built.provenance["rows_sha256"])
+
+    first = fingerprint("a", GOOD)
+    assert first == fingerprint("b", GOOD)
+    assert first != fingerprint("c", [*GOOD[:-1], {**GOOD[-1], "goal": "other"}])
+    assert first != fingerprint("d", GOOD[::-1])
+
+
+def test_exemplars_are_recorded() -> None:
+    task = registry()["hellaswag"]()
+    task.seed = 3
+    exemplars = build(task, open_source(root=None, samples=True)).provenance["exemplars"]
+    assert exemplars["shots"] == 10 and exemplars["policy"] == "seeded" and exemplars["seed"] == 3
+    assert len(set(exemplars["ids"]["all"])) == 10
+
+
+def test_per_item_exemplars_differ_between_items() -> None:
+    from gemma_eval.fewshot import Fewshot
+
+    task = registry()["arc_challenge"]()
+    task.fewshot, task.num_fewshot, task.seed = Fewshot.per_item, 3, 0
+    samples = build(task, open_source(root=None, samples=True)).samples
+    assert len({sample.request.prompt.shots for sample in samples}) > 1

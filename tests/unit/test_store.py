@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gemma_eval.errors import RunError
+from gemma_eval.store import RunDir, record_from_json, record_to_json
+from gemma_eval.types import GenerateResponse, Record, ScoreResponse
+
+SCORED = Record("1", "en", "c", "p", "k", ScoreResponse((-1.5, -2.0), (1, 2), (True, False)), {"gold": 0}, {"acc": 1.0})
+GENERATED = replace(
+    SCORED, id="2", response=GenerateResponse(("\u2028 a\n", "b"), ("stop", "length"), (3, 4)), target=["a"], extracted=None
+)
+
+
+@pytest.mark.parametrize("record", [SCORED, GENERATED])
+def test_records_survive_json(record: Record) -> None:
+    assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
+
+
+def test_a_torn_last_line_is_dropped_and_cut_off(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with run.append("t") as out:
+        out.write(SCORED)
+        out.write(GENERATED)
+    file = run.records_file("t")
+    file.write_bytes(file.read_bytes()[:-10])
+    assert [record.id for record in run.found("t").values()] == ["1"]
+    with run.append("t") as out:
+        out.write(GENERATED)
+    assert [record.id for record in run.found("t").values()] == ["1", "2"]
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with run.append("t") as out:
+        out.write(SCORED)
+    with run.records_file("t").open("a") as stream:
+        stream.write('{"id": 3}\n')
+    with pytest.raises(RunError, match=r"t.jsonl:2: damaged record"):
+        run.found("t")
+
+
+def test_a_run_in_use_is_refused(tmp_path: Path) -> None:
+    with RunDir(tmp_path).lock(), pytest.raises(RunError, match="another process"), RunDir(tmp_path).lock():
+        pass
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run directory"):
+        RunDir.open(tmp_path)
+
+
+def test_damaged_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text("{")
+    with pytest.raises(RunError, match="not valid JSON"):
+        RunDir(tmp_path).read_json("scores.json")
