@@ -1,0 +1,78 @@
+"""The metrics written here as `evaluate.Metric`s, for use outside this program.
+
+    from gemma_eval.metrics import TriviaQAExactMatch
+    TriviaQAExactMatch().compute(predictions=["the Beatles"], references=[["Beatles"]])
+
+Nothing is fetched: `evaluate.load` needs the Hub, these classes do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import datasets
+import evaluate
+
+from gemma_eval.scoring import choice, math, qa
+
+
+class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
+    """Mean over items of a score of one answer against its golds. predictions: texts; references: lists of texts."""
+
+    key: ClassVar[str] = "exact_match"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        """Score of one answer; each metric below defines its own."""
+        return float(answer in golds)
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Sequence(datasets.Value("string"))})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+        scores = [type(self).score(answer, list(golds)) for answer, golds in zip(predictions, references, strict=True)]
+        return {self.key: sum(scores) / len(scores)}
+
+
+class TriviaQAExactMatch(_AnswerMetric):
+    """Exact match with any alias after TriviaQA's own normalisation (Joshi et al., 2017)."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return qa.exact_match(answer, golds, qa.trivia_normalize)
+
+
+class SquadExactMatch(_AnswerMetric):
+    """Exact match with any answer after SQuAD 1.1's normalisation (Rajpurkar et al., 2016); used by Natural Questions."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return qa.exact_match(answer, golds)
+
+
+class NumberMatch(_AnswerMetric):
+    """Numerical equality with any gold; separators, currency and percent signs do not matter. Used by GSM8K."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return math.same_number(answer, golds)
+
+
+class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]
+    """Accuracy of multiple choice from log-likelihoods: `acc`, and `acc_norm` after division by characters ("Char-Len").
+
+    predictions: log-likelihoods (nats) of an item's choices; references: index of the gold choice; `choices`: the choices' texts.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Sequence(datasets.Value("float64")), "references": datasets.Value("int64")})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Any, references: Any, choices: Sequence[Sequence[str]]) -> dict[str, float]:
+        scores = [
+            choice.accuracy(logprobs, gold, [len(text) for text in texts])
+            for logprobs, gold, texts in zip(predictions, references, choices, strict=True)
+        ]
+        return {name: sum(score[name] for score in scores) / len(scores) for name in ("acc", "acc_norm")}

@@ -1,0 +1,26 @@
+"""The metrics as `evaluate.Metric`s, offline."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemma_eval import metrics
+
+
+def test_answers() -> None:
+    trivia = metrics.TriviaQAExactMatch().compute(predictions=["the Beatles", "x"], references=[["Beatles"], ["y"]])
+    assert trivia == {"exact_match": 0.5}
+    assert metrics.SquadExactMatch().compute(predictions=["U.S.A."], references=[["usa", "us"]]) == {"exact_match": 1.0}
+    assert metrics.NumberMatch().compute(predictions=["1,000"], references=[["1000"]]) == {"exact_match": 1.0}
+
+
+def test_batches_add_up() -> None:
+    metric = metrics.SquadExactMatch()
+    metric.add_batch(predictions=["a b"], references=[["a b"]])
+    metric.add(prediction="c", reference=["d"])
+    assert metric.compute() == {"exact_match": 0.5}
+
+
+def test_choices() -> None:
+    found = metrics.ChoiceAccuracy().compute(predictions=[[-2.0, -2.4]], references=[1], choices=[["no", "yes"]])
+    assert found == pytest.approx({"acc": 0.0, "acc_norm": 1.0})
