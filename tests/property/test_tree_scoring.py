@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
+from gemma_eval.backends.transformers import plain
 from gemma_eval.backends.transformers.score import score
+from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.types import EncodedScore, ScoreResponse
 
@@ -59,7 +61,8 @@ def requests(draw: st.DrawFn) -> list[EncodedScore]:
 @given(asked=requests(), budget=st.sampled_from([3, 8, 33, 2000]), share=st.booleans(), seed=st.integers(0, 3))
 def test_shared_equals_plain(tree_model: Any, plain_model: Any, asked: list[EncodedScore], budget: int, share: bool, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(asked))
-    answers = {int(order[a.index]): a.response for a in score(tree_model, [asked[i] for i in order], budget, share)}
+    run = score if share else plain.score
+    answers = {int(order[a.index]): a.response for a in run(tree_model, [asked[i] for i in order], budget)}
     assert sorted(answers) == list(range(len(asked)))
     for index, request in enumerate(asked):
         expected, found = plainly(plain_model, request), answers[index]
@@ -75,3 +78,8 @@ def test_usage_counts_unique_tokens_once(tree_model: Any) -> None:
     answers = list(score(tree_model, asked, 1000))
     assert sum(a.usage.computed for a in answers) == len(prompt) + 2 * (1 + 2)
     assert sum(a.usage.prompt for a in answers) == 4 * (len(prompt) + 2)
+
+
+def test_the_self_check_passes_where_the_tree_fits_and_sees_where_it_does_not(tree_model: Any, plain_model: Any) -> None:
+    assert self_check(tree_model) is None
+    assert self_check(plain_model) is not None  # eager attention ignores the tree

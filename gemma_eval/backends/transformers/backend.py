@@ -11,8 +11,8 @@ import torch
 import transformers
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.transformers.generate import generate
-from gemma_eval.backends.transformers.score import score
+from gemma_eval.backends.transformers import generate, plain, score
+from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.settings import TransformersConfig
@@ -74,10 +74,24 @@ class TransformersBackend:
         yield from self._within_memory(requests, generations, self._generate, self._cache_tokens())
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
-        return score(self.model, requests, budget, share=self._settings.share_prefixes)
+        if self._shares:
+            return score.score(self.model, requests, budget)
+        return plain.score(self.model, requests, budget)
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
-        return generate(self.model, self.tokenizer, requests, budget)
+        if self._shares:
+            return generate.generate(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget)
+        return plain.generate(self.model, self.tokenizer, requests, budget)
+
+    @cached_property
+    def _shares(self) -> bool:
+        """Whether prefixes are shared: asked for, and the model's attention gives the same answer under a tree."""
+        if not self._settings.share_prefixes:
+            return False
+        if reason := self_check(self.model):
+            log.warning("%s: prefixes are not shared, every prompt is computed whole: %s", type(self.model).__name__, reason)
+            return False
+        return True
 
     def _within_memory(
         self,

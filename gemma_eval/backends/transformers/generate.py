@@ -1,137 +1,159 @@
-"""Decoding in batches of a token budget; rows that have finished leave the batch."""
+"""Generation: shared exemplars are prefilled once and never copied; finished rows leave the batch and new ones enter.
+
+The prompts form a prefix tree. A pass prefills the ends of several prompts under the kept path that they share; each row
+then takes a slot, which holds the keys and values of what is its own. A decoding step runs one token of every row, side by
+side, and each attends to the path (computed once for all) and to its slot.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse, TokenIds, Usage
+from gemma_eval.backends.transformers.forward import forward_pass, run_body
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, choose, end_tokens, rows_of
+from gemma_eval.backends.transformers.tree_attention import DecodeContext, KeyValues, Slots, merged, path_length
+from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
+from gemma_eval.types import EncodedGenerate
+
+Path = list[tuple[int, dict[int, KeyValues]]]
 
 
 @dataclass
-class _Row:
-    """One sample being generated."""
+class _Waiting:
+    """A row whose prompt has been read: its first token's logits, and its own keys and values by layer."""
 
-    request: int
-    sample: int
-    prompt: TokenIds
-    settings: Generate
-    tokens: list[int] = field(default_factory=list)
-    text: str = ""
-    finish: Finish | None = None
-    generator: torch.Generator | None = None
+    row: Row
+    logits: torch.Tensor
+    own: dict[int, KeyValues]
 
 
-def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int) -> Iterator[Answer]:
-    """Answers, a request at a time once all its samples are done. `budget`: tokens in the batch's key-value cache."""
-    rows = [
-        _Row(r, sample, request.prompt, request.request, generator=_seeded(request.request, sample))
-        for r, request in enumerate(requests)
-        for sample in range(request.request.samples)
-    ]
-    rows.sort(key=lambda row: (-len(row.prompt) - row.settings.max_tokens, row.request))
-    done: dict[int, list[_Row]] = {}
-    for batch in _batches(rows, budget):
-        _decode(model, tokenizer, batch)
-        for row in batch:
-            done.setdefault(row.request, []).append(row)
-            if len(done[row.request]) == row.settings.samples:
-                yield _answer(row.request, done.pop(row.request))
+def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pass_budget: int, cache_budget: int) -> Iterator[Answer]:
+    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the slots' keys and values."""
+    rows = rows_of(requests)
+    tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
+    for row, shared in zip(rows, tree.shared, strict=True):
+        row.shared = shared
+    ending: dict[int, list[Row]] = {}
+    for row, leaf in zip(rows, tree.leaf, strict=True):
+        ending.setdefault(leaf, []).append(row)
+    collector = Collector()
+    path: Path = []
+    for prefix, steps in groupby(schedule(tree, pass_budget), key=lambda step: step.prefix):
+        path = [(node, kept) for node, kept in path if node in prefix]
+        batch = _Batch(model, tokenizer, [kept for _, kept in path], cache_budget)
+        for step in steps:
+            waiting, kept = _prefill(model, tree, step, path, ending)
+            if step.keep:
+                path.append((step.nodes[0], kept))
+            for row in batch.feed(waiting):
+                yield from collector.add(row)
+        for row in batch.drain():
+            yield from collector.add(row)
 
 
-def _seeded(settings: Generate, sample: int) -> torch.Generator | None:
-    """A generator of the sample's own, so that its tokens depend neither on the batch nor on the order."""
-    if settings.temperature <= 0:
-        return None
-    return torch.Generator().manual_seed(settings.seed * 1_000_003 + sample)
+def _prefill(model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]]) -> tuple[list[_Waiting], dict[int, KeyValues]]:
+    """Run a pass; the rows whose prompts end in it, and its keys and values."""
+    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True)
+    ends = [(node, row) for node in step.nodes for row in ending.get(node, ())]
+    if not ends:
+        return [], kept
+    last = torch.tensor([layout.offset[node] + len(tree.nodes[node]) - 1 for node, _ in ends], device=hidden.device)
+    places, which = torch.unique(last, return_inverse=True)
+    logits = _logits(model, hidden[places])
+    waiting = []
+    for (node, row), at in zip(ends, which.tolist(), strict=True):
+        own = _own_tokens(tree, step, layout, node).to(hidden.device)
+        waiting.append(
+            _Waiting(row, logits[at], {layer: (k[:, :, own.to(k.device)], v[:, :, own.to(v.device)]) for layer, (k, v) in kept.items()})
+        )
+    return waiting, kept
 
 
-def _batches(rows: list[_Row], budget: int) -> Iterator[list[_Row]]:
-    batch: list[_Row] = []
-    widest = 0
-    for row in rows:
-        widest = max(widest, len(row.prompt) + row.settings.max_tokens)
-        if batch and widest * (len(batch) + 1) > budget:
-            yield batch
-            batch, widest = [], len(row.prompt) + row.settings.max_tokens
-        batch.append(row)
-    if batch:
-        yield batch
+def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tensor:
+    """Where the tokens on the way down to `node` stand in this pass."""
+    runs = []
+    while node != ROOT and node in layout.offset:
+        runs.append(range(layout.offset[node], layout.offset[node] + len(tree.nodes[node])))
+        node = tree.nodes[node].parent
+    return torch.tensor([at for run in reversed(runs) for at in run], dtype=torch.long)
 
 
-@torch.inference_mode()
-def _decode(model: Any, tokenizer: Any, batch: list[_Row]) -> None:
-    """Fill `text`, `tokens` and `finish` of every row."""
-    device = model.get_input_embeddings().weight.device
-    width = max(len(row.prompt) for row in batch)
-    ids = torch.full((len(batch), width), tokenizer.pad_token_id or 0, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(batch):
-        ids[i, width - len(row.prompt) :] = torch.from_numpy(row.prompt).long()
-        mask[i, width - len(row.prompt) :] = 1
-    ids, mask = ids.to(device), mask.to(device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    ends = _end_tokens(model, tokenizer)
-    active = list(batch)
-    while active:
-        output = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        chosen = [_choose(row, logits) for row, logits in zip(active, output.logits[:, -1].float(), strict=True)]
-        for row, token in zip(active, chosen, strict=True):
-            _advance(row, token, ends, tokenizer)
-        stay = [i for i, row in enumerate(active) if row.finish is None]
-        if len(stay) < len(active):
-            index = torch.tensor(stay, dtype=torch.long, device=device)
-            if stay:
-                cache.batch_select_indices(index)
-            mask, positions = mask[index], positions[index]
-        active = [active[i] for i in stay]
-        ids = torch.tensor([[chosen[i]] for i in stay], dtype=torch.long, device=device)
-        mask = torch.cat([mask, mask.new_ones(len(stay), 1)], dim=1)
-        positions = positions[:, -1:] + 1
+def _logits(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    head = model.get_output_embeddings()
+    logits = torch.nn.functional.linear(hidden.to(head.weight.device), head.weight, head.bias)
+    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return torch.tanh(logits / softcap) * softcap if softcap else logits
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Ids that end a text: the tokenizer's, and those of the generation config (`<end_of_turn>` of IT models)."""
-    ends = {tokenizer.eos_token_id}
-    configured = getattr(model.generation_config, "eos_token_id", None)
-    ends |= set(configured) if isinstance(configured, list) else {configured}
-    return ends - {None}
+class _Batch:
+    """Rows being decoded under one path. Rows wait where no slot is free; whoever finishes makes room."""
 
+    def __init__(self, model: Any, tokenizer: Any, path: list[dict[int, KeyValues]], budget: int) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._path = merged(path) if path else {}
+        self._path_length = path_length(path)
+        self._budget = budget
+        self._ends = end_tokens(model, tokenizer)
+        self._waiting: list[_Waiting] = []
+        self._rows: list[Row] = []
+        self._slots = Slots()
 
-def _choose(row: _Row, logits: torch.Tensor) -> int:
-    if row.generator is None:
-        return int(logits.argmax())
-    probabilities = torch.softmax(logits.cpu() / row.settings.temperature, dim=-1)
-    return int(torch.multinomial(probabilities, 1, generator=row.generator))
+    def feed(self, waiting: list[_Waiting]) -> Iterator[Row]:
+        """Take rows; yields the rows that finish while decoding until all that wait have a slot."""
+        self._waiting += waiting
+        yield from self._admit()
+        while self._waiting:
+            if self._rows:
+                yield from self._step()
+            yield from self._admit()
 
+    def drain(self) -> Iterator[Row]:
+        """Decode until every row has finished."""
+        while self._rows:
+            yield from self._step()
 
-def _advance(row: _Row, token: int, ends: set[int], tokenizer: Any) -> None:
-    """Add a token. Stop strings are matched on text: runs of newlines are single tokens in Gemma's vocabulary."""
-    if token in ends:
-        row.finish = "eos"
-        return
-    row.tokens.append(token)
-    row.text = tokenizer.decode(row.tokens, skip_special_tokens=True)
-    found = [at for stop in row.settings.stop if (at := row.text.find(stop)) >= 0]
-    if found:
-        row.text, row.finish = row.text[: min(found)], "stop"
-    elif len(row.tokens) >= row.settings.max_tokens:
-        row.finish = "length"
+    @torch.inference_mode()
+    def _admit(self) -> Iterator[Row]:
+        """Give slots to waiting rows as far as the budget goes (one row always fits), with their first token."""
+        fresh: list[_Waiting] = []
+        free = self._budget - sum(map(self._own_room, self._rows))
+        while self._waiting and (not (self._rows or fresh) or self._own_room(self._waiting[0].row) <= free):
+            free -= self._own_room(self._waiting[0].row)
+            fresh.append(self._waiting.pop(0))
+        started = []
+        for item in fresh:
+            advance(item.row, choose(item.row, item.logits), self._ends, self._tokenizer)
+            if item.row.finish:
+                yield item.row
+            else:
+                started.append(item)
+        if started:
+            self._slots.add([item.own for item in started])
+            self._rows += [item.row for item in started]
 
+    def _own_room(self, row: Row) -> int:
+        return row.room - self._path_length
 
-def _answer(request: int, rows: list[_Row]) -> Answer:
-    rows.sort(key=lambda row: row.sample)
-    response = GenerateResponse(
-        tuple(row.text for row in rows),
-        tuple(row.finish or "length" for row in rows),
-        tuple(len(row.tokens) for row in rows),
-    )
-    generated = sum(response.tokens)
-    prompt = sum(len(row.prompt) for row in rows)
-    return Answer(request, response, Usage(prompt=prompt + generated, computed=prompt + generated, generated=generated))
+    @torch.inference_mode()
+    def _step(self) -> Iterator[Row]:
+        """One token for every row."""
+        ids = torch.tensor([row.tokens[-1] for row in self._rows])
+        depth = torch.tensor([len(row.prompt) + len(row.tokens) - 1 for row in self._rows], device=self._model.device)
+        hidden = run_body(self._model, ids, depth, DecodeContext(depth, self._path, self._slots))
+        logits = _logits(self._model, hidden)
+        likeliest = logits.argmax(dim=1).tolist()
+        for i, row in enumerate(self._rows):
+            advance(row, likeliest[i] if row.generator is None else choose(row, logits[i]), self._ends, self._tokenizer)
+        stay = [i for i, row in enumerate(self._rows) if row.finish is None]
+        finished = [row for row in self._rows if row.finish]
+        if finished:
+            self._slots.keep(stay)
+            self._rows = [self._rows[i] for i in stay]
+        yield from finished

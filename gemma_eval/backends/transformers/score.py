@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.tree_attention import KeyValues, TreeContext
-from gemma_eval.plan import Layout, Pass, Tree, build_tree, lay_out, schedule
+from gemma_eval.backends.transformers.tree_attention import KeyValues
+from gemma_eval.plan import Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
 
 
@@ -49,35 +50,18 @@ class _Target:
     token: int
 
 
-def score(model: Any, requests: Sequence[EncodedScore], budget: int, share: bool = True) -> Iterator[Answer]:
-    """Answers as they complete. `budget`: tokens in one pass. Without `share`, each continuation is a tree of its own."""
-    if share:
-        yield from _score_tree(model, requests, range(len(requests)), budget)
-        return
-    for index, request in enumerate(requests):
-        singles = [EncodedScore((s,), (start,)) for s, start in zip(request.sequences, request.starts, strict=True)]
-        parts = [next(_score_tree(model, [single], [0], budget)) for single in singles]
-        responses = [part.response for part in parts]
-        assert all(isinstance(response, ScoreResponse) for response in responses)
-        whole = ScoreResponse(
-            tuple(r.logprobs[0] for r in responses),  # type: ignore[union-attr]
-            tuple(r.lengths[0] for r in responses),  # type: ignore[union-attr]
-            tuple(r.greedy[0] for r in responses),  # type: ignore[union-attr]
-        )
-        yield Answer(index, whole, sum((part.usage for part in parts), Usage()))
-
-
-def _score_tree(model: Any, requests: Sequence[EncodedScore], indices: Sequence[int], budget: int) -> Iterator[Answer]:
-    owners = [(r, choice) for r in indices for choice in range(len(requests[r].sequences))]
+def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator[Answer]:
+    """Answers as they complete. `budget`: tokens in one pass."""
+    owners = [(r, choice) for r, request in enumerate(requests) for choice in range(len(request.sequences))]
     tree = build_tree([requests[r].sequences[choice][:-1] for r, choice in owners], longest_node=budget)
-    tallies = {r: _Tally.of(requests[r]) for r in indices}
+    tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
     for (r, _), shared, sequence in zip(owners, tree.shared, tree.sequences, strict=True):
         tallies[r].computed += len(sequence) - shared
     targets = _targets_by_node(tree, requests, owners)
     path: list[tuple[int, dict[int, KeyValues]]] = []
     for step in schedule(tree, budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
-        hidden, kept, layout = _forward(model, tree, step, [values for _, values in path])
+        hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep)
         if step.keep:
             path.append((step.nodes[0], kept))
         for r in _tally_up(model, tree, step, layout, hidden, targets, tallies):
@@ -97,30 +81,6 @@ def _targets_by_node(
                 node = tree.nodes[node].parent
             targets[node].append((position - 1, _Target(r, choice, int(sequence[position]))))
     return targets
-
-
-@torch.inference_mode()
-def _forward(model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]]) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
-    """Last hidden states of the pass's tokens, [tokens, hidden size], and its keys and values if they are kept."""
-    layout = lay_out(tree, step.nodes)
-    body = model.get_decoder()
-    device = model.get_input_embeddings().weight.device
-    depth = torch.from_numpy(layout.depth).long().to(device)
-    context = TreeContext(depth, torch.from_numpy(layout.end).long().to(device), path, keep=step.keep)
-    output = body(
-        input_ids=torch.from_numpy(layout.ids).long()[None].to(device),
-        position_ids=depth[None],
-        attention_mask=_no_mask(body),
-        use_cache=False,
-        tree=context,
-    )
-    return output.last_hidden_state[0], context.kept, layout
-
-
-def _no_mask(body: Any) -> Any:
-    """Keeps transformers from building masks that tree attention replaces: models with layer types take a mask for each."""
-    types = getattr(body.config, "layer_types", None)
-    return dict.fromkeys(types) if types else torch.ones(1, 1, 1, 1, dtype=torch.bool)
 
 
 def _tally_up(

@@ -1,0 +1,141 @@
+"""Plain batches: every sequence computed whole, with the model's own cache and attention.
+
+For models whose attention the tree cannot stand in for, and as the reference that shared prefixes are checked against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from transformers import DynamicCache
+
+from gemma_eval.backends.base import Answer
+from gemma_eval.backends.transformers.head import token_logprobs
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, choose, end_tokens, rows_of
+from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
+
+
+class _Sized(Protocol):
+    @property
+    def room(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Sized)
+
+
+def _batches(items: list[S], budget: int) -> Iterator[list[S]]:
+    """Longest first, at most `budget` tokens with padding."""
+    batch: list[S] = []
+    for item in sorted(items, key=lambda item: -item.room):
+        if batch and batch[0].room * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+# -- scoring ----------------------------------------------------------------------------------------------------
+
+
+class _Scored:
+    """One continuation of one request, and its answer."""
+
+    def __init__(self, request: int, ids: TokenIds, start: int) -> None:
+        self.request, self.ids, self.start = request, ids, start
+        self.logprob = 0.0
+        self.greedy = True
+
+    @property
+    def room(self) -> int:
+        return len(self.ids)
+
+
+def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator[Answer]:
+    """Log-likelihoods, each continuation with its whole prompt, in padded batches of `budget` tokens."""
+    scored = [
+        [_Scored(r, ids, start) for ids, start in zip(request.sequences, request.starts, strict=True)] for r, request in enumerate(requests)
+    ]
+    left = [len(parts) for parts in scored]
+    for batch in _batches([part for parts in scored for part in parts], budget):
+        _score_batch(model, batch)
+        for part in batch:
+            left[part.request] -= 1
+            if left[part.request] == 0:
+                yield _answer(part.request, scored[part.request])
+
+
+@torch.inference_mode()
+def _score_batch(model: Any, batch: list[_Scored]) -> None:
+    device = model.get_input_embeddings().weight.device
+    width = max(part.room for part in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, part in enumerate(batch):
+        ids[i, : part.room] = torch.from_numpy(part.ids).long()
+        mask[i, : part.room] = 1
+    body = model.get_decoder()
+    hidden = body(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).last_hidden_state
+    rows = [(i, position - 1) for i, part in enumerate(batch) for position in range(part.start, part.room)]
+    needed = hidden[[i for i, _ in rows], [at for _, at in rows]]
+    tokens = torch.tensor([int(part.ids[position]) for part in batch for position in range(part.start, part.room)])
+    logprobs, greedy = token_logprobs(model, needed, torch.arange(len(rows)), tokens)
+    for (i, _), logprob, likeliest in zip(rows, logprobs.tolist(), greedy.tolist(), strict=True):
+        batch[i].logprob += logprob
+        batch[i].greedy &= likeliest
+
+
+def _answer(request: int, parts: list[_Scored]) -> Answer:
+    response = ScoreResponse(
+        tuple(part.logprob for part in parts), tuple(part.room - part.start for part in parts), tuple(part.greedy for part in parts)
+    )
+    tokens = sum(part.room - 1 for part in parts)
+    return Answer(request, response, Usage(prompt=tokens, computed=tokens))
+
+
+# -- generation -------------------------------------------------------------------------------------------------
+
+
+def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int) -> Iterator[Answer]:
+    """Texts, in left-padded batches whose cache holds `budget` tokens; finished rows leave the batch."""
+    collector = Collector()
+    for batch in _batches(rows_of(requests), budget):
+        _decode(model, tokenizer, batch)
+        for row in batch:
+            yield from collector.add(row)
+
+
+@torch.inference_mode()
+def _decode(model: Any, tokenizer: Any, batch: list[Row]) -> None:
+    """Generate every row of the batch to its end."""
+    device = model.get_input_embeddings().weight.device
+    ends = end_tokens(model, tokenizer)
+    ids, mask = (tensor.to(device) for tensor in _left_padded(batch))
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    active = list(batch)
+    while active:
+        output = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        chosen = [choose(row, logits) for row, logits in zip(active, output.logits[:, -1].float(), strict=True)]
+        for row, token in zip(active, chosen, strict=True):
+            advance(row, token, ends, tokenizer)
+        stay = [i for i, row in enumerate(active) if row.finish is None]
+        index = torch.tensor(stay, dtype=torch.long, device=device)
+        if stay and len(stay) < len(active):
+            cache.batch_select_indices(index)
+        active = [active[i] for i in stay]
+        ids = torch.tensor([[chosen[i]] for i in stay], dtype=torch.long, device=device)
+        mask = torch.cat([mask[index], mask.new_ones(len(stay), 1)], dim=1)
+        positions = positions[index, -1:] + 1
+
+
+def _left_padded(batch: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(len(row.prompt) for row in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(batch):
+        ids[i, width - len(row.prompt) :] = torch.from_numpy(row.prompt).long()
+        mask[i, width - len(row.prompt) :] = 1
+    return ids, mask

@@ -1,0 +1,117 @@
+"""Rows being generated: choosing a token, noticing the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from gemma_eval.backends.base import Answer
+from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse, TokenIds, Usage
+
+
+@dataclass
+class Row:
+    """One sample of one request. `prompt`: token ids; `shared`: how many of them an earlier row computed."""
+
+    request: int
+    sample: int
+    prompt: TokenIds
+    settings: Generate
+    shared: int = 0
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    finish: Finish | None = None
+    generator: torch.Generator | None = None
+
+    @property
+    def room(self) -> int:
+        """Tokens it may need in a key-value cache."""
+        return len(self.prompt) + self.settings.max_tokens
+
+
+def rows_of(requests: Sequence[EncodedGenerate]) -> list[Row]:
+    return [
+        Row(r, sample, request.prompt, request.request, generator=_seeded(request.request, sample))
+        for r, request in enumerate(requests)
+        for sample in range(request.request.samples)
+    ]
+
+
+def _seeded(settings: Generate, sample: int) -> torch.Generator | None:
+    """A generator of the sample's own, so that its tokens depend neither on the batch nor on the order."""
+    if settings.temperature <= 0:
+        return None
+    return torch.Generator().manual_seed(settings.seed * 1_000_003 + sample)
+
+
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Ids that end a text: the tokenizer's, and those of the generation config (`<end_of_turn>` of IT models)."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    return ends - {None}
+
+
+def choose(row: Row, logits: torch.Tensor) -> int:
+    """The next token of a row from its logits [vocabulary], float32: the likeliest, or drawn at its temperature."""
+    if row.generator is None:
+        return int(logits.argmax())
+    probabilities = torch.softmax(logits.float().cpu() / row.settings.temperature, dim=-1)
+    return int(torch.multinomial(probabilities, 1, generator=row.generator))
+
+
+def advance(row: Row, token: int, ends: set[int], tokenizer: Any) -> None:
+    """Add a token; sets `finish` and `text` when it is the last."""
+    if token in ends:
+        row.finish = "eos"
+    else:
+        row.tokens.append(token)
+        if _may_stop(row, tokenizer):
+            text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+            found = [at for stop in row.settings.stop if (at := text.find(stop)) >= 0]
+            if found:
+                row.text, row.finish = text[: min(found)], "stop"
+                return
+        if len(row.tokens) >= row.settings.max_tokens:
+            row.finish = "length"
+    if row.finish:
+        row.text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+
+
+def _may_stop(row: Row, tokenizer: Any) -> bool:
+    """Whether a stop string stands in the last tokens. Strings are matched on text, since runs of newlines are single tokens in
+    Gemma's vocabulary; a string of n characters ends within the last n tokens (a few more, for characters of several tokens)."""
+    if not row.settings.stop:
+        return False
+    longest = max(map(len, row.settings.stop))
+    tail = tokenizer.decode(row.tokens[-longest - 8 :], skip_special_tokens=True)
+    return any(stop in tail for stop in row.settings.stop)
+
+
+class Collector:
+    """Gathers finished rows into answers, one for each request once all its samples are done."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, list[Row]] = defaultdict(list)
+
+    def add(self, row: Row) -> Iterator[Answer]:
+        rows = self._done[row.request]
+        rows.append(row)
+        if len(rows) == row.settings.samples:
+            yield _answer(row.request, self._done.pop(row.request))
+
+
+def _answer(request: int, rows: list[Row]) -> Answer:
+    rows.sort(key=lambda row: row.sample)
+    response = GenerateResponse(
+        tuple(row.text for row in rows),
+        tuple(row.finish or "length" for row in rows),
+        tuple(len(row.tokens) for row in rows),
+    )
+    generated = sum(response.tokens)
+    prompt = sum(len(row.prompt) for row in rows)
+    shared = sum(row.shared for row in rows)
+    return Answer(request, response, Usage(prompt=prompt + generated, computed=prompt - shared + generated, generated=generated))

@@ -1,0 +1,90 @@
+"""Generation under shared prefixes gives the texts of plain batches, whatever the budgets; samples have seeds of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from gemma_eval.backends.transformers import generate, plain
+from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
+from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
+
+
+@pytest.fixture(scope="module")
+def model(tiny_gemma: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(tiny_gemma, dtype=torch.float32, attn_implementation=TREE_ATTENTION).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_gemma: Path) -> Any:
+    return AutoTokenizer.from_pretrained(tiny_gemma)
+
+
+def asked(prompt: list[int], stop: tuple[str, ...] = (), max_tokens: int = 6, **sampling: Any) -> EncodedGenerate:
+    return EncodedGenerate(np.asarray(prompt, dtype=np.int32), Generate(Prompt(("",)), stop, max_tokens, **sampling))
+
+
+TOKENS = st.lists(st.integers(5, 9), min_size=1, max_size=24)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[EncodedGenerate]:
+    exemplars = draw(TOKENS)
+    return [
+        asked(
+            [2, *(exemplars if draw(st.booleans()) else []), *draw(st.one_of(st.just([]), TOKENS))],
+            max_tokens=draw(st.integers(1, 24)),  # beyond the window of 16
+            temperature=draw(st.sampled_from([0.0, 1.0])),
+            samples=draw(st.integers(1, 3)),
+            seed=draw(st.integers(0, 2)),
+        )
+        for _ in range(draw(st.integers(1, 6)))
+    ]
+
+
+def texts(answers: Any) -> dict[int, GenerateResponse]:
+    return {answer.index: answer.response for answer in answers}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=requests(), pass_budget=st.sampled_from([4, 13, 500]), cache_budget=st.sampled_from([1, 40, 5000]))
+def test_shared_equals_plain(model: Any, tokenizer: Any, batch: list[EncodedGenerate], pass_budget: int, cache_budget: int) -> None:
+    expected = texts(plain.generate(model, tokenizer, batch, budget=1))  # one row at a time
+    assert texts(generate.generate(model, tokenizer, batch, pass_budget, cache_budget)) == expected
+
+
+def test_plain_batches_do_not_depend_on_their_size(model: Any, tokenizer: Any) -> None:
+    batch = [asked([2, *range(5, 5 + n)], max_tokens=20) for n in (1, 3, 30, 7)]
+    assert texts(plain.generate(model, tokenizer, batch, budget=10_000)) == texts(plain.generate(model, tokenizer, batch, budget=1))
+
+
+def test_exemplars_are_prefilled_once(model: Any, tokenizer: Any) -> None:
+    exemplars = [2, *range(100, 140)]
+    batch = [asked([*exemplars, q, 7], max_tokens=3) for q in range(5, 15)]
+    answers = list(generate.generate(model, tokenizer, batch, 64, 10_000))
+    generated = sum(answer.usage.generated for answer in answers)
+    assert sum(answer.usage.computed for answer in answers) == len(exemplars) + 10 * 2 + generated
+    assert sum(answer.usage.prompt for answer in answers) == 10 * (len(exemplars) + 2) + generated
+
+
+def test_stop_strings_end_a_text_and_are_not_part_of_it(model: Any, tokenizer: Any) -> None:
+    free = texts(generate.generate(model, tokenizer, [asked([2, 5, 6], max_tokens=30)], 64, 1000))[0]
+    stop = free.texts[0][40:44]
+    stopped = texts(generate.generate(model, tokenizer, [asked([2, 5, 6], max_tokens=30, stop=(stop, "never"))], 64, 1000))[0]
+    assert stopped.finish == ("stop",)
+    assert stopped.texts[0] == free.texts[0][: free.texts[0].find(stop)]
+    assert stopped.tokens[0] < 30
+
+
+def test_samples_differ_by_seed_and_agree_with_themselves(model: Any, tokenizer: Any) -> None:
+    batch = [asked([2, 5, 6], temperature=1.0, samples=4, seed=seed) for seed in (1, 1, 2)]
+    found = texts(generate.generate(model, tokenizer, batch, 64, 1000))
+    assert found[0] == found[1] != found[2]
+    assert len(set(found[0].texts)) == 4
