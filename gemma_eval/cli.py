@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Exit codes
 DONE, REFUSED, MISSING = 0, 1, 3  # 2 is argparse's, for unknown arguments
 
-HYDRA_COMMANDS = ("run", "preview")
+HYDRA_COMMANDS = ("run", "plan", "preview")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,10 +32,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
             return _with_settings(arguments, lambda config: DONE)
-        if arguments[:1] == ["run"] and {"-h", "--help"} & set(arguments):
+        if arguments[:1] in (["run"], ["plan"]) and {"-h", "--help"} & set(arguments):
             return _run_help()
         if arguments[:1] == ["run"]:
             return _with_settings(arguments[1:], _run)
+        if arguments[:1] == ["plan"]:
+            return _with_settings(arguments[1:], _plan)
         if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
             return _with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
         parsed = _parser().parse_args(arguments)
@@ -62,9 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gemma-eval {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # run and preview never reach argparse, but for their help lines and `preview --help`
+    # run, plan and preview never reach argparse, but for their help lines and `preview --help`
     commands.add_parser(
         "run", help="score a model, or finish a run: gemma-eval run model=4b suite=card_pt [key=value ...]; --help lists the choices"
+    )
+    commands.add_parser(
+        "plan", help="what such a run would cost, with and without shared prefixes; takes the settings of run, runs nothing"
     )
     preview = commands.add_parser(
         "preview", help="show a task's rendered prompts with their token ids: gemma-eval preview TASK [key=value ...]"
@@ -89,6 +94,7 @@ RUN_HELP = """\
 usage: gemma-eval run [group=option ...] [key=value ...]
 
 Score a Gemma 3 model on the benchmarks of its card, or finish an earlier run of the same settings.
+`gemma-eval plan` takes the same settings, says what the run would cost, and runs nothing.
 
   gemma-eval run model=4b variant=pt suite=card_pt
   gemma-eval run model=270m weights=gguf_q4_k_m data=samples     (no network, a minute)
@@ -198,6 +204,12 @@ def _run(config: RunConfig) -> int:
     for reason in outcome.missing.values():
         print(f"missing: {reason}", file=sys.stderr)
     return MISSING if outcome.missing else DONE
+
+
+def _plan(config: RunConfig) -> int:
+    from gemma_eval.estimate import print_plan
+
+    return MISSING if print_plan(config) else DONE
 
 
 def _preview_defaults(arguments: list[str]) -> list[str]:

@@ -7,12 +7,13 @@ values are kept. The last token of a scored sequence is predicted, never read, s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gemma_eval.types import TokenIds
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, TokenIds
 
 ROOT = -1
 
@@ -234,4 +235,73 @@ def lay_out(tree: Tree, nodes: Sequence[int]) -> Layout:
         depth=np.concatenate([np.arange(run.start, run.end, dtype=np.int32) for run in runs]),
         end=np.concatenate([np.full(len(run), stop[node], dtype=np.int32) for run, node in zip(runs, nodes, strict=True)]),
         offset=offset,
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """A token to be predicted: of continuation `choice` of request `request`."""
+
+    request: int
+    choice: int
+    token: int
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """The tree of all continuations (their last tokens are only predicted), and per node what its rows predict.
+
+    `targets[node]`: pairs of the depth of the row that predicts, and what it predicts. Equal rows are one row of one node,
+    so the output head runs on it once.
+    """
+
+    tree: Tree
+    owners: list[tuple[int, int]]  # per sequence of the tree: request, choice
+    targets: dict[int, list[tuple[int, Target]]]
+
+    def head_rows(self) -> int:
+        return sum(len({depth for depth, _ in wanted}) for wanted in self.targets.values())
+
+
+def plan_scores(requests: Sequence[EncodedScore], longest_node: int | None = None) -> ScorePlan:
+    """One prefix tree for all continuations of all requests."""
+    owners = [(r, choice) for r, request in enumerate(requests) for choice in range(len(request.sequences))]
+    tree = build_tree([requests[r].sequences[choice][:-1] for r, choice in owners], longest_node)
+    targets: dict[int, list[tuple[int, Target]]] = defaultdict(list)
+    for i, (r, choice) in enumerate(owners):
+        sequence = requests[r].sequences[choice]
+        node = tree.leaf[i]
+        for position in range(len(sequence) - 1, requests[r].starts[choice] - 1, -1):
+            while tree.nodes[node].start > position - 1:
+                node = tree.nodes[node].parent
+            targets[node].append((position - 1, Target(r, choice, int(sequence[position]))))
+    return ScorePlan(tree, owners, targets)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What requests cost, in tokens. `peers`: forwarded without sharing; `unique`: forwarded here; `head_rows`: rows of the
+    output head for scoring; `generated`: at most, if no text ends before its limit."""
+
+    requests: int
+    peers: int
+    unique: int
+    head_rows: int
+    generated: int
+
+
+def cost(requests: Sequence[Encoded]) -> Cost:
+    """Token counts of the plan for these requests, before anything is run."""
+    scores = [request for request in requests if isinstance(request, EncodedScore)]
+    texts = [request for request in requests if isinstance(request, EncodedGenerate)]
+    planned = plan_scores(scores)
+    prompts = build_tree([request.prompt for request in texts])
+    asked = sum(len(sequence) - 1 for request in scores for sequence in request.sequences)
+    samples = [request.request.samples for request in texts]
+    return Cost(
+        requests=len(requests),
+        peers=asked + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
+        unique=planned.tree.unique_tokens() + prompts.unique_tokens(),
+        head_rows=planned.head_rows(),
+        generated=sum(request.request.max_tokens * n for request, n in zip(texts, samples, strict=True)),
     )

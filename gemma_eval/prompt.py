@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Renderer:
         self._context_length = context_length
         self._chat = chat
         self._bos: list[int] = _leading_ids(tokenizer)
+        self._pieces = _Pieces.of(tokenizer)
         self._control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         if chat and not getattr(tokenizer, "chat_template", None):
             raise PromptError("variant=it needs a chat template, and this checkpoint's tokenizer has none; use variant=pt")
@@ -120,16 +122,58 @@ class Renderer:
             raise PromptError(f"the prompt holds the control token {min(found)!r} as text, which a chat template cannot carry safely")
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
-            return []
+        if self._pieces and not self._chat:
+            return self._pieces.encode(texts)
         # A chat template's markers are control tokens; plain text has none.
-        encoded = self._tokenizer(texts, add_special_tokens=False, split_special_tokens=not self._chat)
-        return encoded["input_ids"]  # type: ignore[no-any-return]
+        return _encode(self._tokenizer, texts, split_special_tokens=not self._chat)
 
     def _with_bos(self, ids: list[int]) -> TokenIds:
         if self._bos and self._bos[0] in ids:
             raise PromptError("BOS would stand inside the prompt")
         return np.asarray(self._bos + ids, dtype=np.int32)
+
+
+def _encode(tokenizer: Any, texts: list[str], split_special_tokens: bool = True) -> list[list[int]]:
+    if not texts:
+        return []
+    encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=split_special_tokens)
+    return encoded["input_ids"]  # type: ignore[no-any-return]
+
+
+class _Pieces:
+    """Encodes texts line by line, each distinct line once: exemplars stand in thousands of prompts.
+
+    Exact where runs of newlines are added tokens, as in Gemma's vocabulary: the tokenizer itself cuts a text there before anything
+    else. Each call also encodes some texts whole, and all of them if a single one differs.
+    """
+
+    CHECKED = 32  # texts a call
+
+    def __init__(self, tokenizer: Any, longest_run: int) -> None:
+        self._tokenizer = tokenizer
+        self._pattern = re.compile(rf"\n{{1,{longest_run}}}|[^\n]+")
+        self._known: dict[str, list[int]] = {}
+        self._trusted = True
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> _Pieces | None:
+        """None for a tokenizer that does not cut at newlines."""
+        runs = {token.content for token in tokenizer.added_tokens_decoder.values() if not token.content.strip("\n") and not token.special}
+        longest = next((n - 1 for n in range(1, 99) if "\n" * n not in runs), 0)
+        return cls(tokenizer, longest) if longest else None
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        if not self._trusted:
+            return _encode(self._tokenizer, texts)
+        pieces = [self._pattern.findall(text) for text in texts]
+        new = [piece for piece in dict.fromkeys(chain.from_iterable(pieces)) if piece not in self._known]
+        self._known.update(zip(new, _encode(self._tokenizer, new), strict=True))
+        joined = [list(chain.from_iterable(map(self._known.__getitem__, parts))) for parts in pieces]
+        some = range(0, len(texts), max(1, len(texts) // self.CHECKED))
+        if _encode(self._tokenizer, [texts[i] for i in some]) != [joined[i] for i in some]:
+            self._trusted = False
+            return _encode(self._tokenizer, texts)
+        return joined
 
 
 def _leading_ids(tokenizer: Any) -> list[int]:

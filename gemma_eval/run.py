@@ -51,23 +51,39 @@ class Outcome:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def run(config: RunConfig) -> Outcome:
-    """Run the suite, or finish an earlier run of the same settings. Raises `GemmaEvalError` where nothing can be run."""
-    directory = RunDir(Path(config.results) / run_name(config))
-    outcome = Outcome(directory)
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is settled before the model is loaded."""
+
+    builds: list[Built]
+    asked: list[Asked]
+    backend: Backend
+    missing: dict[str, str]
+
+
+def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
+    """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run."""
+    missing: dict[str, str] = {}
     source = open_source(root=config.data.root, samples=config.data.samples)
-    builds = list(_build_all(selected_tasks(config), source, outcome.missing))
+    builds = list(_build_all(selected_tasks(config), source, missing))
     if not builds:
-        raise DataError("no task has data:\n  " + "\n  ".join(outcome.missing.values()))
-    checkpoint = resolve(config)
+        raise DataError("no task has data:\n  " + "\n  ".join(missing.values()))
+    checkpoint = resolve(config, weights=weights)
     backend = open_backend(config.backend, checkpoint)
     renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
+    return Prepared(builds, asked, backend, missing)
+
+
+def run(config: RunConfig) -> Outcome:
+    """Run the suite, or finish an earlier run of the same settings."""
+    directory = RunDir(Path(config.results) / run_name(config))
+    prepared = prepare(config)
     with directory.lock():
-        asked = [item for built in builds for item in _ask(built, renderer, backend, outcome.missing)]
-        _write_header(directory, config, builds, asked, backend)
-        _answer_all(directory, asked, backend)
+        _write_header(directory, config, prepared)
+        _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
-    return outcome
+    return Outcome(directory, prepared.missing)
 
 
 def _build_all(tasks: list[Task], source: Source, missing: dict[str, str]) -> Iterator[Built]:
@@ -92,7 +108,7 @@ def _ask(built: Built, renderer: Renderer, backend: Backend, missing: dict[str, 
         log.warning("%s", missing[built.task.name])
 
 
-def _write_header(directory: RunDir, config: RunConfig, builds: list[Built], asked: list[Asked], backend: Backend) -> None:
+def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> None:
     """Settings, environment and manifest: what the answers will mean."""
     settings = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
     assert isinstance(settings, dict)
@@ -101,11 +117,12 @@ def _write_header(directory: RunDir, config: RunConfig, builds: list[Built], ask
     directory.write_text("config.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     directory.write_json(
         "environment.json",
-        environment() | {"model": backend.fingerprint, "datasets": {built.task.name: built.provenance for built in builds}},
+        environment()
+        | {"model": prepared.backend.fingerprint, "datasets": {built.task.name: built.provenance for built in prepared.builds}},
     )
     manifest = {}
-    for built in builds:
-        entries = [[item.sample.id, item.key] for item in asked if item.task is built.task]
+    for built in prepared.builds:
+        entries = [[item.sample.id, item.key] for item in prepared.asked if item.task is built.task]
         manifest[built.task.name] = {
             "settings": built.task.settings(),
             "size": built.size,

@@ -209,12 +209,13 @@ def test_zero_shot(name: str, metrics: int, batch: int, data_root: Path, ours: O
     log.info("%s: largest difference %.1e nats", name, worst)
 
 
-@pytest.mark.parametrize("name", ["arc_challenge", "hellaswag", "winogrande", "mmlu"])
-def test_few_shot(name: str, data_root: Path, ours: Ours, theirs: Theirs) -> None:
-    mine = built(name, data_root, limit=8)
+# HFLM reads every long context once a choice: four items of the two longest take as long as all else here.
+@pytest.mark.parametrize(("name", "limit"), [("arc_challenge", 4), ("hellaswag", 4), ("winogrande", 8), ("mmlu", 8)])
+def test_few_shot(name: str, limit: int, data_root: Path, ours: Ours, theirs: Theirs) -> None:
+    mine = built(name, data_root, limit)
     logged_by = mmlu_logged_by_lm_eval if name == "mmlu" else logged_by_lm_eval
     logged = logged_by(theirs.lm, mine, data_root)
-    assert len(logged) == 8
+    assert len(logged) == limit
     answered = ours.answers(mine.samples)
     longest = max(start for encoded, _ in answered if isinstance(encoded, EncodedScore) for start in encoded.starts)
     assert longest > theirs.lm.model.config.sliding_window or name == "winogrande"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gemma_eval.build import build
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import Renderer, _encode, _Pieces
 from gemma_eval.task import registry
 from gemma_eval.types import Continuation, Encoded, EncodedScore, Generate, Image, Prompt, Score
 
@@ -58,6 +58,20 @@ def test_any_text_gets_one_bos(tokenizer: Any, query: str, shot: str, choice: st
     assert isinstance(scored, EncodedScore)
     text = tokenizer.decode(scored.sequences[1][1:])
     assert text == f"{shot}Q{query} B"  # nothing lost, nothing added
+
+
+LINES = st.lists(st.one_of(st.text(max_size=12), st.text("\n \t\r\u2028a<", max_size=40)), max_size=12).map("\n".join)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(LINES, max_size=4))
+def test_line_by_line_is_the_tokenizers_own_answer(tokenizer: Any, texts: list[str]) -> None:
+    pieces = _Pieces.of(tokenizer)
+    assert pieces is not None
+    pieces.CHECKED = 1  # nothing mended behind the test's back
+    joined = [[token for piece in pieces._pattern.findall(text) for token in _encode(tokenizer, [piece])[0]] for text in texts]
+    assert joined == _encode(tokenizer, texts) == pieces.encode(texts)
+    assert pieces._trusted
 
 
 @pytest.mark.parametrize("name", sorted(registry()))

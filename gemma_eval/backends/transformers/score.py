@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +13,8 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
 from gemma_eval.backends.transformers.tree_attention import KeyValues
-from gemma_eval.plan import Layout, Pass, Tree, build_tree, schedule
-from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
+from gemma_eval.plan import Layout, Pass, ScorePlan, plan_scores, schedule
+from gemma_eval.types import EncodedScore, ScoreResponse, Usage
 
 
 @dataclass
@@ -41,60 +40,36 @@ class _Tally:
         return Answer(index, response, Usage(prompt=prompt, computed=self.computed))
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A token to be predicted: continuation `choice` of request `request`."""
-
-    request: int
-    choice: int
-    token: int
-
-
 def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator[Answer]:
     """Answers as they complete. `budget`: tokens in one pass."""
-    owners = [(r, choice) for r, request in enumerate(requests) for choice in range(len(request.sequences))]
-    tree = build_tree([requests[r].sequences[choice][:-1] for r, choice in owners], longest_node=budget)
+    planned = plan_scores(requests, longest_node=budget)
+    tree = planned.tree
     tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
-    for (r, _), shared, sequence in zip(owners, tree.shared, tree.sequences, strict=True):
+    for (r, _), shared, sequence in zip(planned.owners, tree.shared, tree.sequences, strict=True):
         tallies[r].computed += len(sequence) - shared
-    targets = _targets_by_node(tree, requests, owners)
     path: list[tuple[int, dict[int, KeyValues]]] = []
     for step in schedule(tree, budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
         hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep)
         if step.keep:
             path.append((step.nodes[0], kept))
-        for r in _tally_up(model, tree, step, layout, hidden, targets, tallies):
+        for r in _tally_up(model, planned, step, layout, hidden, tallies):
             yield tallies.pop(r).answer(r)
-
-
-def _targets_by_node(
-    tree: Tree, requests: Sequence[EncodedScore], owners: Sequence[tuple[int, int]]
-) -> dict[int, list[tuple[int, _Target]]]:
-    """Per node: (depth of the row that predicts, what it predicts)."""
-    targets: dict[int, list[tuple[int, _Target]]] = defaultdict(list)
-    for i, (r, choice) in enumerate(owners):
-        sequence: TokenIds = requests[r].sequences[choice]
-        node = tree.leaf[i]
-        for position in range(len(sequence) - 1, requests[r].starts[choice] - 1, -1):
-            while tree.nodes[node].start > position - 1:
-                node = tree.nodes[node].parent
-            targets[node].append((position - 1, _Target(r, choice, int(sequence[position]))))
-    return targets
 
 
 def _tally_up(
     model: Any,
-    tree: Tree,
+    planned: ScorePlan,
     step: Pass,
     layout: Layout,
     hidden: torch.Tensor,
-    targets: dict[int, list[tuple[int, _Target]]],
     tallies: dict[int, _Tally],
 ) -> list[int]:
     """Add this pass's log-probabilities to their requests; returns the requests now complete."""
     wanted = [
-        (layout.offset[node] + depth - tree.nodes[node].start, target) for node in step.nodes for depth, target in targets.pop(node, ())
+        (layout.offset[node] + depth - planned.tree.nodes[node].start, target)
+        for node in step.nodes
+        for depth, target in planned.targets.get(node, ())
     ]
     if not wanted:
         return []
