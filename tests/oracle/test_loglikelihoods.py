@@ -209,7 +209,7 @@ def test_zero_shot(name: str, metrics: int, batch: int, data_root: Path, ours: O
     log.info("%s: largest difference %.1e nats", name, worst)
 
 
-# HFLM reads every long context once a choice: four items of the two longest take as long as all else here.
+# HFLM reads a context once a choice: eight items of the two longest would take as long as all that is above.
 @pytest.mark.parametrize(("name", "limit"), [("arc_challenge", 4), ("hellaswag", 4), ("winogrande", 8), ("mmlu", 8)])
 def test_few_shot(name: str, limit: int, data_root: Path, ours: Ours, theirs: Theirs) -> None:
     mine = built(name, data_root, limit)

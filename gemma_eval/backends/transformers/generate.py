@@ -16,6 +16,7 @@ import torch
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
+from gemma_eval.backends.transformers.head import logit_blocks
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, choose, end_tokens, rows_of
 from gemma_eval.backends.transformers.tree_attention import DecodeContext, KeyValues, Slots, merged, path_length
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
@@ -85,10 +86,10 @@ def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tens
 
 
 def _logits(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    head = model.get_output_embeddings()
-    logits = torch.nn.functional.linear(hidden.to(head.weight.device), head.weight, head.bias)
-    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    return torch.tanh(logits / softcap) * softcap if softcap else logits
+    """Logits [rows, vocabulary] of these hidden states."""
+    head = model.get_output_embeddings().weight
+    [(_, logits)] = logit_blocks(model, hidden.to(head.device), block=head.shape[0])
+    return logits
 
 
 class _Batch:

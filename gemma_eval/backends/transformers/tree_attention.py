@@ -71,8 +71,8 @@ class TreeContext:
     def _hidden_above(self, window: int | None) -> int:
         return 0 if window is None else max(0, path_length(self.path) - window + 1)
 
-    def mask(self, window: int | None, device: torch.device) -> torch.Tensor:
-        """Which key each packed token may look at, [tokens, visible path + tokens], True where it may."""
+    def mask(self, window: int | None, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+        """What is added to attention scores, [tokens, visible path + tokens]: 0 where a packed token may look, else -inf."""
         if (window, device) not in self._masks:
             depth, end = self.depth.to(device), self.end.to(device)
             index = torch.arange(len(depth), device=device)
@@ -82,7 +82,7 @@ class TreeContext:
             allowed = torch.cat([allowed.new_ones(len(depth), len(above)), allowed], dim=1)
             if window is not None:
                 allowed &= depth[:, None] - positions[None, :] < window
-            self._masks[window, device] = allowed
+            self._masks[window, device] = torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         return self._masks[window, device]
 
     def attend(
@@ -93,13 +93,8 @@ class TreeContext:
         above = self.above(layer, window)
         keys = torch.cat([*(k for k, _ in above), key], dim=2)
         values = torch.cat([*(v for _, v in above), value], dim=2)
-        groups = query.shape[1] // key.shape[1]
         return functional.scaled_dot_product_attention(
-            query,
-            keys.repeat_interleave(groups, dim=1) if keys.shape[1] > 1 else keys.expand(-1, groups, -1, -1),
-            values.repeat_interleave(groups, dim=1) if values.shape[1] > 1 else values.expand(-1, groups, -1, -1),
-            attn_mask=self.mask(window, query.device),
-            scale=scaling,
+            query, keys, values, attn_mask=self.mask(window, query.device, query.dtype), scale=scaling, enable_gqa=True
         )
 
 
