@@ -59,13 +59,19 @@ class TransformersBackend:
         """The model, loaded on first use."""
         log.info("loading %s", self._checkpoint.path.name)
         transformers.utils.logging.disable_progress_bar()
-        model = transformers.AutoModelForCausalLM.from_pretrained(
+        try:
+            model = self._load(attn_implementation=TREE_ATTENTION)
+        except ValueError:  # a model without replaceable attention; `_shares` finds out and says so
+            model = self._load()
+        return model.eval() if self._settings.device_map else model.eval().to(self.device)
+
+    def _load(self, **attention: str) -> Any:
+        return transformers.AutoModelForCausalLM.from_pretrained(
             self._checkpoint.path,
             dtype=getattr(torch, self._settings.dtype.value),
             device_map=self._settings.device_map,
-            attn_implementation=TREE_ATTENTION,
+            **attention,
         )
-        return model.eval() if self._settings.device_map else model.eval().to(self.device)
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]

@@ -1,0 +1,215 @@
+"""Speed against lm-evaluation-harness: the same model, rows, exemplars and prompts, interleaved in one process.
+
+    python -m tests.bench.speed --data FOLDER [--rounds 3] [--only arc_challenge piqa] [--json FILE]
+
+Both sides start from rendered text and end with log-likelihoods (or texts), tokenization included. lm-eval's `hf` model runs at
+the best of several batch sizes, found first. "Limit" is the time that the unique tokens and head rows would take at the matmul
+peak measured in the same run: (unique tokens x 2 x body parameters + attention + head rows x 2 x hidden x vocabulary) / peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+
+from gemma_eval.backends.transformers import TransformersBackend
+from gemma_eval.build import build
+from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.data import open_source
+from gemma_eval.errors import PromptError
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.plan import cost
+from gemma_eval.prompt import Renderer
+from gemma_eval.settings import Dtype, TransformersConfig
+from gemma_eval.task import registry
+from gemma_eval.types import Encoded, Generate, Request, Score
+from tests.settings import compose
+
+BATCH_SIZES = [1, 2, 4, 8, 16, 32]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A task at some number of items; `policy` of exemplars must stand beside every ratio."""
+
+    name: str
+    task: str
+    items: int
+    policy: str = "same for all"
+    max_tokens: int | None = None
+
+
+WORKLOADS = [
+    Workload("ARC-c 25-shot", "arc_challenge", 40),
+    Workload("ARC-c 25-shot", "arc_challenge", 40, policy="drawn per item"),
+    Workload("HellaSwag 10-shot", "hellaswag", 40),
+    Workload("MMLU 5-shot", "mmlu", 60, policy="subject's dev rows"),
+    Workload("PIQA 0-shot", "piqa", 200, policy="none"),
+    Workload("GSM8K 8-shot, 64 new tokens", "gsm8k", 16, policy="published", max_tokens=64),
+]
+
+
+@dataclass
+class Result:
+    workload: Workload
+    ours: list[float]
+    theirs: list[float]
+    batch_size: int
+    peers: int
+    unique: int
+    head_rows: int
+    limit: float  # seconds
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.theirs) / statistics.median(self.ours)
+
+    @property
+    def over_limit(self) -> float:
+        return statistics.median(self.ours) / self.limit
+
+
+def requests_of(workload: Workload, data: Path) -> list[Request]:
+    task: Any = registry()[workload.task]()
+    task.seed, task.limit = 1234, workload.items
+    if workload.policy == "drawn per item":
+        task.fewshot = Fewshot.per_item
+    if workload.max_tokens:
+        task.max_tokens, task.stop = workload.max_tokens, []  # every text as long as the next, on both sides
+    return [sample.request for sample in build(task, open_source(root=str(data), samples=False)).samples]
+
+
+def instances(requests: list[Request]) -> list[Instance]:
+    """The same requests as lm-eval's pairs of strings."""
+    made: list[Instance] = []
+    for index, request in enumerate(requests):
+        text = "".join(str(part) for part in request.prompt.parts)
+        if isinstance(request, Generate):
+            arguments: list[Any] = [(text, {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False})]
+        else:
+            arguments = [(text + c.given, c.text) for c in request.continuations]
+        kind = "generate_until" if isinstance(request, Generate) else "loglikelihood"
+        made += [
+            Instance(request_type=kind, doc={}, arguments=pair, idx=i, metadata=("bench", index, 1)) for i, pair in enumerate(arguments)
+        ]
+    return made
+
+
+def theirs(lm: HFLM, requests: list[Request]) -> None:
+    pairs = instances(requests)
+    run = lm.loglikelihood if isinstance(requests[0], Score) else lm.generate_until
+    run(pairs, disable_tqdm=True)
+
+
+def ours(backend: TransformersBackend, renderer: Renderer, requests: list[Request]) -> list[Encoded]:
+    encoded = [ids for ids in renderer.encode(requests) if not isinstance(ids, PromptError)]
+    assert sum(1 for _ in backend.answer(encoded)) == len(requests)
+    return encoded
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def matmul_peak(dtype: torch.dtype) -> float:
+    """Best FLOP/s of a large matrix product, of ten."""
+    a, b = torch.randn(4096, 4096, dtype=dtype), torch.randn(4096, 4096, dtype=dtype)
+    best: float = min(seconds(lambda: a @ b) for _ in range(10))
+    return 2 * 4096**3 / best
+
+
+def limit_seconds(backend: TransformersBackend, encoded: list[Encoded], generated: int, peak: float) -> float:
+    """Time at peak for what must be computed. Attention counts the mean prompt length per token, within the window of sliding layers."""
+    config = backend.model.config.get_text_config()
+    body = sum(p.numel() for layer in backend.model.get_decoder().layers for p in layer.parameters())
+    head = config.hidden_size * config.vocab_size
+    found = cost(encoded)
+    depth = sum(len(getattr(e, "prompt", ())) for e in encoded) / len(encoded)
+    windows = [min(depth, config.sliding_window) if kind == "sliding_attention" else depth for kind in config.layer_types]
+    attention = sum(4 * config.num_attention_heads * config.head_dim * window for window in windows)
+    tokens = found.unique + generated
+    operations: float = (2 * body + attention) * tokens + 2 * head * (found.head_rows + generated)
+    return operations / peak
+
+
+def best_batch_size(lm: HFLM, requests: list[Request]) -> int:
+    """The fastest batch size on a part of the workload."""
+    part = requests[: max(4, len(requests) // 8)]
+    times = {}
+    for size in BATCH_SIZES:
+        lm.batch_size_per_gpu = size
+        times[size] = seconds(lambda: theirs(lm, part))
+        if times[size] > 1.5 * min(times.values()):
+            break
+    return min(times, key=lambda size: times[size])
+
+
+def measure(workload: Workload, data: Path, rounds: int, lm: HFLM, backend: TransformersBackend, renderer: Renderer) -> Result:
+    requests = requests_of(workload, data)
+    encoded = ours(backend, renderer, requests)  # warms up
+    lm.batch_size_per_gpu = batch_size = best_batch_size(lm, requests)
+    result = Result(workload, [], [], batch_size, 0, 0, 0, 0.0)
+    for _ in range(rounds):
+        result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
+        result.theirs.append(seconds(lambda: theirs(lm, requests)))
+    found = cost(encoded)
+    generated = found.generated
+    result.peers, result.unique, result.head_rows = found.peers + generated, found.unique + generated, found.head_rows + generated
+    result.limit = limit_seconds(backend, encoded, generated, matmul_peak(backend.model.dtype))
+    return result
+
+
+def as_markdown(results: list[Result]) -> str:
+    lines = [
+        "| workload | exemplars | items | tokens, unshared | tokens, here | lm-eval hf, s (batch) | here, s | ratio | over limit |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in results:
+        w = r.workload
+        lines.append(
+            f"| {w.name} | {w.policy} | {w.items} | {r.peers:,} | {r.unique:,} | {statistics.median(r.theirs):.1f} ({r.batch_size}) | "
+            f"{statistics.median(r.ours):.2f} | {r.ratio:.1f}x | {r.over_limit:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, default=os.environ.get("GEMMA_EVAL_DATA"), help="folder of dataset repositories")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", help="names of tasks")
+    parser.add_argument("--json", type=Path, help="write the measurements here")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("--data FOLDER (or GEMMA_EVAL_DATA) is needed")
+    checkpoint: Checkpoint = resolve(compose("model=270m", "weights=gguf_q4_k_m"))
+    backend = TransformersBackend(TransformersConfig(dtype=Dtype.bfloat16, device="cpu"), checkpoint)
+    renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length)
+    lm = HFLM(pretrained=str(checkpoint.path), dtype="bfloat16", device="cpu", batch_size=1, max_length=8192)
+    results = []
+    for workload in WORKLOADS:
+        if not arguments.only or workload.task in arguments.only:
+            results.append(measure(workload, arguments.data, arguments.rounds, lm, backend, renderer))
+            print(as_markdown(results[-1:]).splitlines()[-1], flush=True)
+    print(f"\n{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, bf16, ", end="")
+    print(f"{arguments.rounds} interleaved rounds, medians\n\n{as_markdown(results)}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
+
+
+if __name__ == "__main__":
+    main()
