@@ -18,7 +18,10 @@ class BoolQ(MultipleChoice):
 
     name = "boolq"
     card = "BoolQ"
-    undisclosed = "Char-Len is taken literally (' no' / 2, ' yes' / 3); acc is without it. The prompt's form is lm-eval's."
+    undisclosed = (
+        "Char-Len is taken literally (' no' / 2, ' yes' / 3); acc is without it. The prompt's form is lm-eval's, "
+        "with passages as in google/boolq (SuperGLUE's copy begins each with its title)."
+    )
 
     def query(self, row: Row) -> str:
         return f"{row['passage']}\nQuestion: {row['question']}?\nAnswer:"
