@@ -61,6 +61,20 @@ def requests() -> list[Encoded]:
     return made + [EncodedGenerate(prompt, Generate(Prompt(("",)), (), 8)) for prompt in prompts]
 
 
+def test_accelerate_places_the_model(tmp_path: Path) -> None:
+    """With a device map, which loads through accelerate as on several GPUs, answers are the same."""
+    folder = saved(LlamaForCausalLM(LLAMA), tmp_path)
+    made = TransformersBackend(TransformersConfig(dtype=Dtype.float32, device_map="auto"), Checkpoint(folder, {}, 512))
+    made.__dict__["tokenizer"] = Letters()
+    assert made.model.hf_device_map
+    expected = {answer.index: answer.response for answer in backend_for(folder, share=True).answer(requests())}
+    for answer in made.answer(requests()):
+        if isinstance(answer.response, ScoreResponse):
+            assert answer.response.logprobs == pytest.approx(expected[answer.index].logprobs, abs=1e-4)  # type: ignore[union-attr]
+        else:
+            assert answer.response == expected[answer.index]
+
+
 def check_same(folder: Path) -> int:
     """Shared and plain answers agree; returns the tokens that sharing computed."""
     shared, plain = (list(backend_for(folder, share).answer(requests())) for share in (True, False))

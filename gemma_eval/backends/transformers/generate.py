@@ -16,8 +16,8 @@ import torch
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
-from gemma_eval.backends.transformers.head import logit_blocks
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, choose, end_tokens, rows_of
+from gemma_eval.backends.transformers.head import all_logits, likeliest
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
 from gemma_eval.backends.transformers.tree_attention import DecodeContext, KeyValues, Slots, merged, path_length
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedGenerate
@@ -27,10 +27,10 @@ Path = list[tuple[int, dict[int, KeyValues]]]
 
 @dataclass
 class _Waiting:
-    """A row whose prompt has been read: its first token's logits, and its own keys and values by layer."""
+    """A row whose prompt has been read: its first token, and its own keys and values by layer."""
 
     row: Row
-    logits: torch.Tensor
+    token: int
     own: dict[int, KeyValues]
 
 
@@ -65,13 +65,12 @@ def _prefill(model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, l
     if not ends:
         return [], kept
     last = torch.tensor([layout.offset[node] + len(tree.nodes[node]) - 1 for node, _ in ends], device=hidden.device)
-    places, which = torch.unique(last, return_inverse=True)
-    logits = _logits(model, hidden[places])
+    tokens = _next_tokens(model, hidden[last], [row for _, row in ends])
     waiting = []
-    for (node, row), at in zip(ends, which.tolist(), strict=True):
-        own = _own_tokens(tree, step, layout, node).to(hidden.device)
+    for (node, row), token in zip(ends, tokens, strict=True):
+        own = _own_tokens(tree, step, layout, node)
         waiting.append(
-            _Waiting(row, logits[at], {layer: (k[:, :, own.to(k.device)], v[:, :, own.to(v.device)]) for layer, (k, v) in kept.items()})
+            _Waiting(row, token, {layer: (k[:, :, own.to(k.device)], v[:, :, own.to(v.device)]) for layer, (k, v) in kept.items()})
         )
     return waiting, kept
 
@@ -85,11 +84,13 @@ def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tens
     return torch.tensor([at for run in reversed(runs) for at in run], dtype=torch.long)
 
 
-def _logits(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits [rows, vocabulary] of these hidden states."""
-    head = model.get_output_embeddings().weight
-    [(_, logits)] = logit_blocks(model, hidden.to(head.device), block=head.shape[0])
-    return logits
+def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+    """The next token of each row after its hidden state [rows, hidden size]."""
+    tokens = likeliest(model, hidden).tolist()
+    for i, row in enumerate(rows):
+        if row.generator is not None:
+            tokens[i] = draw(row, all_logits(model, hidden[i : i + 1])[0])
+    return tokens
 
 
 class _Batch:
@@ -130,7 +131,7 @@ class _Batch:
             fresh.append(self._waiting.pop(0))
         started = []
         for item in fresh:
-            advance(item.row, choose(item.row, item.logits), self._ends, self._tokenizer)
+            advance(item.row, item.token, self._ends, self._tokenizer)
             if item.row.finish:
                 yield item.row
             else:
@@ -148,10 +149,8 @@ class _Batch:
         ids = torch.tensor([row.tokens[-1] for row in self._rows])
         depth = torch.tensor([len(row.prompt) + len(row.tokens) - 1 for row in self._rows], device=self._model.device)
         hidden = run_body(self._model, ids, depth, DecodeContext(depth, self._path, self._slots))
-        logits = _logits(self._model, hidden)
-        likeliest = logits.argmax(dim=1).tolist()
-        for i, row in enumerate(self._rows):
-            advance(row, likeliest[i] if row.generator is None else choose(row, logits[i]), self._ends, self._tokenizer)
+        for row, token in zip(self._rows, _next_tokens(self._model, hidden, self._rows), strict=True):
+            advance(row, token, self._ends, self._tokenizer)
         stay = [i for i, row in enumerate(self._rows) if row.finish is None]
         finished = [row for row in self._rows if row.finish]
         if finished:

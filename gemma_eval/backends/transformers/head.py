@@ -36,7 +36,8 @@ def _chunk_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens
     best = torch.full((len(hidden),), -torch.inf, device=hidden.device)
     total = torch.zeros(len(hidden), device=hidden.device)
     wanted = torch.empty(len(tokens), device=hidden.device)
-    for start, logits in logit_blocks(model, hidden):
+    for start, block in _logit_blocks(model, hidden):
+        logits = block.float()
         inside = ((tokens >= start) & (tokens < start + logits.shape[1])).nonzero().squeeze(1)
         wanted[inside] = logits[rows[inside], tokens[inside] - start]
         peak = torch.maximum(best, logits.amax(dim=1))
@@ -45,11 +46,33 @@ def _chunk_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens
     return wanted - (best + total.log())[rows], wanted >= best[rows]
 
 
-def logit_blocks(model: Any, hidden: torch.Tensor, block: int = BLOCK) -> Iterator[tuple[int, torch.Tensor]]:
-    """Logits of `hidden` [rows, hidden size], float32, `block` vocabulary entries at a time, with the first entry's id."""
+@torch.inference_mode()
+def likeliest(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """The likeliest token after each of `hidden` [rows, hidden size]; the lowest id on a tie."""
+    best, tokens = None, None
+    for start, logits in _logit_blocks(model, hidden):
+        peak, at = logits.max(dim=1)
+        if best is None or tokens is None:
+            best, tokens = peak, at
+        else:
+            tokens = torch.where(peak > best, at + start, tokens)
+            best = torch.maximum(best, peak)
+    assert tokens is not None
+    return tokens
+
+
+@torch.inference_mode()
+def all_logits(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Logits [rows, vocabulary], float32: for rows that are sampled at a temperature."""
+    return torch.cat([logits.float() for _, logits in _logit_blocks(model, hidden)], dim=1)
+
+
+def _logit_blocks(model: Any, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+    """Logits of `hidden` [rows, hidden size] in the model's dtype, a block of the vocabulary at a time, with its first entry's id."""
     head = model.get_output_embeddings()
+    hidden = hidden.to(head.weight.device)
     softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    for start in range(0, head.weight.shape[0], block):
-        bias = None if head.bias is None else head.bias[start : start + block]
-        logits = torch.nn.functional.linear(hidden, head.weight[start : start + block], bias).float()
-        yield start, torch.tanh(logits / softcap) * softcap if softcap else logits
+    for start in range(0, head.weight.shape[0], BLOCK):
+        bias = None if head.bias is None else head.bias[start : start + BLOCK]
+        logits = torch.nn.functional.linear(hidden, head.weight[start : start + BLOCK], bias)
+        yield start, torch.tanh(logits.float() / softcap) * softcap if softcap else logits

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, choose, end_tokens, rows_of
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
 
 
@@ -118,7 +118,8 @@ def _decode(model: Any, tokenizer: Any, batch: list[Row]) -> None:
     active = list(batch)
     while active:
         output = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        chosen = [choose(row, logits) for row, logits in zip(active, output.logits[:, -1].float(), strict=True)]
+        last = output.logits[:, -1]
+        chosen = [draw(row, last[i]) if row.generator else int(last[i].argmax()) for i, row in enumerate(active)]
         for row, token in zip(active, chosen, strict=True):
             advance(row, token, ends, tokenizer)
         stay = [i for i, row in enumerate(active) if row.finish is None]

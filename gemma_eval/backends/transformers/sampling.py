@@ -55,10 +55,8 @@ def end_tokens(model: Any, tokenizer: Any) -> set[int]:
     return ends - {None}
 
 
-def choose(row: Row, logits: torch.Tensor) -> int:
-    """The next token of a row from its logits [vocabulary], float32: the likeliest, or drawn at its temperature."""
-    if row.generator is None:
-        return int(logits.argmax())
+def draw(row: Row, logits: torch.Tensor) -> int:
+    """A token drawn from logits [vocabulary] at the row's temperature, by its own generator."""
     probabilities = torch.softmax(logits.float().cpu() / row.settings.temperature, dim=-1)
     return int(torch.multinomial(probabilities, 1, generator=row.generator))
 
