@@ -65,13 +65,14 @@ def load_scores(run: RunDir) -> dict[str, Any]:
 
 
 def sheets(scores: dict[str, Any]) -> list[Sheet]:
-    """The card tables that a run touches: all tables of its size in which it measured a row; others are left out."""
+    """The card tables that a run touches, with all their rows: those in which it measured at least one."""
     model = scores["model"]
-    return [
+    filled = [
         Sheet(scores["run"], model_name(model), table.title, list(_cells(table, scores)))
         for table in CARD_TABLES
-        if any(row.task in scores["tasks"] for row in table.rows) and _applies(table, model["size"])
+        if _applies(table, model["size"])
     ]
+    return [sheet for sheet in filled if any(cell.verdict is not Verdict.not_run for cell in sheet.cells)]
 
 
 def _applies(table: CardTable, size: str) -> bool:
@@ -156,7 +157,7 @@ def _row_as_text(cell: Cell) -> list[str]:
         "" if cell.value is None else f"{cell.value:.1f}",
         "" if cell.low is None or cell.high is None else f"{cell.low:.1f}-{cell.high:.1f}",
         cell.published.text if cell.published else "",
-        "" if cell.difference is None else f"{cell.difference:+.1f}",
+        "" if cell.difference is None else f"{round(cell.difference, 1) + 0.0:+.1f}",  # never "-0.0"
         cell.verdict.value,
         cell.failures,
     ]

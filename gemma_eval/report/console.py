@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 from rich import box
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gemma_eval.report.card import Sheet, Verdict, rows_as_text
+
+WIDTH = 120  # of a log, which has no width of its own
 
 STYLES = {
     Verdict.consistent: "green",
@@ -20,7 +23,7 @@ STYLES = {
 
 
 def print_sheets(sheets: list[Sheet], console: Console | None = None) -> None:
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
     for sheet in sheets:
         header, rows = rows_as_text(sheet)
         remarked = any(cell.failures for cell in sheet.cells)  # the column costs too much width to stand empty

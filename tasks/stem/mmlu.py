@@ -13,8 +13,8 @@ class MMLU(MultipleChoice):
     """MMLU (Hendrycks et al., 2021, arXiv 2009.03300): exam questions of 57 subjects. MIT.
 
     The report states 5-shot scoring with Char-Len, which cannot matter here: every choice is one letter. The five
-    exemplars are the subject's dev rows, in order. The score is the mean over items; subsets.json-style subject scores
-    and their mean stand beside it.
+    exemplars are the subject's dev rows, in order. The score is the mean over items; each subject's score and the mean over
+    subjects stand beside it.
     """
 
     dataset: DatasetRef = DatasetRef("cais/mmlu", config="all", split="test", fewshot_split="dev")

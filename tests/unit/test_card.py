@@ -80,6 +80,15 @@ def test_verdicts(piqa: dict[str, Any], verdict: Verdict) -> None:
     assert cells["HellaSwag"].verdict is Verdict.not_run
 
 
+def test_only_tables_with_a_measured_row_are_shown() -> None:
+    assert [sheet.title for sheet in sheets(scores(piqa=entry(0.6, 0.5, 0.7)))] == ["Gemma 3 270M"]
+    assert [sheet.title for sheet in sheets(scores(mmlu=entry(0.3, 0.2, 0.4)))] == ["STEM and code"]
+
+
+def test_a_difference_of_nothing_has_no_minus() -> None:
+    assert "+0.0 | consistent" in to_markdown(sheets(scores(piqa=entry(0.67699, 0.65, 0.69))))
+
+
 def test_a_size_without_a_number() -> None:
     cells = {cell.benchmark: cell for sheet in sheets(scores("1b", mmlu=entry(0.3, 0.2, 0.4))) for cell in sheet.cells}
     assert cells["MMLU"].verdict is Verdict.not_published
