@@ -154,8 +154,13 @@ def test_preview_shows_ids_with_bos_marked(gemma_270m: Path) -> None:
 
 @pytest.mark.model
 def test_a_sweep_runs_every_combination(gemma_270m: Path, tmp_path: Path) -> None:
-    gemma_eval("run", "-m", *REAL, "suite=piqa,boolq", "limit=2", f"results={tmp_path}")
-    assert {run.name for run in tmp_path.iterdir()} == {f"270m-pt-gguf_q4_k_m-transformers-{task}-samples" for task in ("piqa", "boolq")}
+    here = tmp_path / "here"
+    here.mkdir()
+    gemma_eval("run", "-m", *REAL, "suite=piqa,boolq", "limit=2", f"results={tmp_path / 'results'}", cwd=here)
+    assert not list(here.iterdir())  # nothing is left where the command was given
+    assert {run.name for run in (tmp_path / "results").iterdir() if run.is_dir()} == {
+        f"270m-pt-gguf_q4_k_m-transformers-{task}-samples" for task in ("piqa", "boolq")
+    }
 
 
 @pytest.mark.model
