@@ -79,8 +79,8 @@ def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -
         shared[i] = common
         while path and starts[path[-1]] >= common:
             path.pop()
-        if path and ends[path[-1]] > common:  # split: the upper half keeps its number only if it may
-            path[-1] = _split(path[-1], common, parents, owners, starts, ends, leaf)
+        if path and ends[path[-1]] > common:
+            path[-1] = _split(path[-1], common, parents, owners, starts, ends)
         if length > common:
             path.append(add(path[-1] if path else ROOT, i, common, length))
         leaf[i] = path[-1] if path else ROOT
@@ -95,7 +95,7 @@ def _common_prefix(a: TokenIds, b: TokenIds) -> int:
     return at if n and different[at] else n
 
 
-def _split(node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int], leaf: list[int]) -> int:
+def _split(node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int]) -> int:
     """Cut `node` at `depth`; the lower half keeps the number (and so its children and leaves), the upper half is new."""
     parents.append(parents[node])
     owners.append(owners[node])

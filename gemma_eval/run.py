@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -284,20 +284,16 @@ def rescore(directory: RunDir) -> int:
     with directory.lock():
         for name, entry in manifest["tasks"].items():
             task = task_from_settings(name, entry["settings"])
-            fresh = [_rescored(task, record) for record in directory.records(name)]
+            records = directory.records(name)
             with directory.append(name) as appender:
-                changed += sum(_append_if_new(appender, record, old) for record, old in zip(fresh, directory.records(name), strict=True))
+                changed += sum(_append_if_new(appender, _rescored(task, record), record) for record in records)
         write_scores(directory)
     return changed
 
 
 def _rescored(task: Task, record: Record) -> Record:
     verdict = task.score(record.target, record.response)
-    return Record(**{**_shallow(record), "scores": verdict.scores, "extracted": verdict.extracted})
-
-
-def _shallow(record: Record) -> dict[str, Any]:
-    return {**asdict(record), "response": record.response}
+    return replace(record, scores=verdict.scores, extracted=verdict.extracted)
 
 
 def _append_if_new(appender: Appender, record: Record, old: Record) -> bool:
