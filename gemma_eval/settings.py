@@ -19,6 +19,12 @@ class Dtype(Enum):
     float32 = "float32"
 
 
+class Compile(Enum):
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
 @dataclass
 class CheckpointRef:
     """Where a checkpoint comes from: a Hub repository, or a GGUF file inside an installed Python package."""
@@ -61,6 +67,7 @@ class TransformersConfig(BackendConfig):
     pass_tokens: int | None = None  # tokens in one scoring pass; chosen by device when absent
     cache_tokens: int | None = None  # tokens in the key-value cache of one generation batch; likewise
     share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
+    compile: Compile = Compile.auto  # torch.compile; auto: once enough of the plan is left for it to pay
     threads: int | None = None  # CPU threads; PyTorch's choice when absent
 
 

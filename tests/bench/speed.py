@@ -3,7 +3,9 @@
     python -m tests.bench.speed --data FOLDER [--rounds 3] [--only arc_challenge piqa] [--json FILE]
 
 Both sides start from rendered text and end with log-likelihoods (or texts), tokenization included. lm-eval's `hf` model runs at
-the best of several batch sizes, found first. "Limit" is the time that the unique tokens and head rows would take at the matmul
+the best of several batch sizes, found first. It shares nothing between questions, so its scoring is timed on every `--part`-th
+question (in order of length) and scaled by the tokens it forwards; `--part 1` times all. This side runs compiled layers
+(`backend.compile=on`), warmed up, unless `--eager`. "Limit" is the time that the unique tokens and head rows would take at the matmul
 peak measured in the same run: (unique tokens x 2 x body parameters + attention + head rows x 2 x hidden x vocabulary) / peak.
 """
 
@@ -17,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +35,12 @@ from gemma_eval.errors import PromptError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.plan import cost
 from gemma_eval.prompt import Renderer
-from gemma_eval.settings import Dtype, TransformersConfig
+from gemma_eval.settings import Compile, Dtype, TransformersConfig
 from gemma_eval.task import registry
 from gemma_eval.types import Encoded, Generate, Request, Score
 from tests.settings import compose
 
-BATCH_SIZES = [1, 2, 4, 8, 16, 32]
+BATCH_SIZES = [1, 2, 4, 8, 16]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Workload:
     task: str
     items: int
     policy: str = "same for all"
+    subsets: int | None = None  # from so many subsets, evenly; all when absent
     max_tokens: int | None = None
 
 
@@ -55,7 +59,7 @@ WORKLOADS = [
     Workload("ARC-c 25-shot", "arc_challenge", 40),
     Workload("ARC-c 25-shot", "arc_challenge", 40, policy="drawn per item"),
     Workload("HellaSwag 10-shot", "hellaswag", 40),
-    Workload("MMLU 5-shot", "mmlu", 60, policy="subject's dev rows"),
+    Workload("MMLU 5-shot", "mmlu", 60, policy="subject's dev rows, 3 subjects", subsets=3),
     Workload("PIQA 0-shot", "piqa", 200, policy="none"),
     Workload("GSM8K 8-shot, 64 new tokens", "gsm8k", 16, policy="published", max_tokens=64),
 ]
@@ -83,12 +87,17 @@ class Result:
 
 def requests_of(workload: Workload, data: Path) -> list[Request]:
     task: Any = registry()[workload.task]()
-    task.seed, task.limit = 1234, workload.items
+    task.seed, task.limit = 1234, None if workload.subsets else workload.items
     if workload.policy == "drawn per item":
         task.fewshot = Fewshot.per_item
     if workload.max_tokens:
         task.max_tokens, task.stop = workload.max_tokens, []  # every text as long as the next, on both sides
-    return [sample.request for sample in build(task, open_source(root=str(data), samples=False)).samples]
+    samples = build(task, open_source(root=str(data), samples=False)).samples
+    if workload.subsets:
+        chosen = sorted({sample.subset for sample in samples})[: workload.subsets]
+        by_subset = [[sample for sample in samples if sample.subset == subset] for subset in chosen]
+        samples = [sample for several in by_subset for sample in several[: workload.items // workload.subsets]]
+    return [sample.request for sample in samples]
 
 
 def instances(requests: list[Request]) -> list[Instance]:
@@ -111,6 +120,15 @@ def theirs(lm: HFLM, requests: list[Request]) -> None:
     pairs = instances(requests)
     run = lm.loglikelihood if isinstance(requests[0], Score) else lm.generate_until
     run(pairs, disable_tqdm=True)
+
+
+def part_of(requests: list[Request], encoded: list[Encoded], part: int) -> tuple[list[Request], float]:
+    """Every `part`-th scoring request in order of length, and how many times its tokens are those of all."""
+    if isinstance(requests[0], Generate):  # its batches are not a sum of rows: all are timed
+        return requests, 1.0
+    sizes = [cost([one]).peers for one in encoded]
+    chosen = sorted(range(len(requests)), key=lambda i: sizes[i])[part // 2 :: part]
+    return [requests[i] for i in chosen], sum(sizes) / sum(sizes[i] for i in chosen)
 
 
 def ours(backend: TransformersBackend, renderer: Renderer, requests: list[Request]) -> list[Encoded]:
@@ -147,29 +165,34 @@ def limit_seconds(backend: TransformersBackend, encoded: list[Encoded], generate
 
 
 def best_batch_size(lm: HFLM, requests: list[Request]) -> int:
-    """The fastest batch size on a part of the workload."""
-    part = requests[: max(4, len(requests) // 8)]
-    times = {}
+    """The fastest batch size on these requests."""
+    times: dict[int, float] = {}
     for size in BATCH_SIZES:
         lm.batch_size_per_gpu = size
-        times[size] = seconds(lambda: theirs(lm, part))
-        if times[size] > 1.5 * min(times.values()):
+        times[size] = seconds(lambda: theirs(lm, requests))
+        if times[size] > 1.2 * min(times.values()):
             break
     return min(times, key=lambda size: times[size])
 
 
-def measure(workload: Workload, data: Path, rounds: int, lm: HFLM, backend: TransformersBackend, renderer: Renderer) -> Result:
+def measure(workload: Workload, data: Path, rounds: int, part: int, lm: HFLM, backend: TransformersBackend, renderer: Renderer) -> Result:
     requests = requests_of(workload, data)
     encoded = ours(backend, renderer, requests)  # warms up
-    lm.batch_size_per_gpu = batch_size = best_batch_size(lm, requests)
+    some, scale = part_of(requests, encoded, part)
+    lm.batch_size_per_gpu = batch_size = best_batch_size(
+        lm, requests if scale == 1.0 else part_of(requests, encoded, len(requests) // 4)[0]
+    )
     result = Result(workload, [], [], batch_size, 0, 0, 0, 0.0)
+    peaks = []
     for _ in range(rounds):
         result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
-        result.theirs.append(seconds(lambda: theirs(lm, requests)))
+        result.theirs.append(scale * seconds(lambda: theirs(lm, some)))
+        result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
+        peaks.append(matmul_peak(backend.model.dtype))
     found = cost(encoded)
     generated = found.generated
     result.peers, result.unique, result.head_rows = found.peers + generated, found.unique + generated, found.head_rows + generated
-    result.limit = limit_seconds(backend, encoded, generated, matmul_peak(backend.model.dtype))
+    result.limit = limit_seconds(backend, encoded, generated, statistics.median(peaks))
     return result
 
 
@@ -191,22 +214,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=os.environ.get("GEMMA_EVAL_DATA"), help="folder of dataset repositories")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--part", type=int, default=4, help="time lm-eval's scoring on one question in so many (default 4)")
+    parser.add_argument("--eager", action="store_true", help="without torch.compile on this side")
     parser.add_argument("--only", nargs="*", help="names of tasks")
     parser.add_argument("--json", type=Path, help="write the measurements here")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("--data FOLDER (or GEMMA_EVAL_DATA) is needed")
+    compiling = Compile.off if arguments.eager else Compile.on
     checkpoint: Checkpoint = resolve(compose("model=270m", "weights=gguf_q4_k_m"))
-    backend = TransformersBackend(TransformersConfig(dtype=Dtype.bfloat16, device="cpu"), checkpoint)
+    backend = TransformersBackend(TransformersConfig(dtype=Dtype.bfloat16, device="cpu", compile=compiling), checkpoint)
     renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length)
     lm = HFLM(pretrained=str(checkpoint.path), dtype="bfloat16", device="cpu", batch_size=1, max_length=8192)
     results = []
     for workload in WORKLOADS:
         if not arguments.only or workload.task in arguments.only:
-            results.append(measure(workload, arguments.data, arguments.rounds, lm, backend, renderer))
+            results.append(measure(workload, arguments.data, arguments.rounds, arguments.part, lm, backend, renderer))
             print(as_markdown(results[-1:]).splitlines()[-1], flush=True)
     print(f"\n{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, bf16, ", end="")
-    print(f"{arguments.rounds} interleaved rounds, medians\n\n{as_markdown(results)}")
+    print(
+        f"compile {compiling.value}, lm-eval {version('lm_eval')}, {arguments.rounds} interleaved rounds, medians\n\n{as_markdown(results)}"
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
 

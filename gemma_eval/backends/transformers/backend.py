@@ -12,6 +12,7 @@ import transformers
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers import generate, plain, score
+from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint import Checkpoint
@@ -81,7 +82,7 @@ class TransformersBackend:
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         if self._shares:
-            return score.score(self.model, requests, budget)
+            return score.score(self.model, requests, budget, self._compiler)
         return plain.score(self.model, requests, budget)
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
@@ -98,6 +99,10 @@ class TransformersBackend:
             log.warning("%s: prefixes are not shared, every prompt is computed whole: %s", type(self.model).__name__, reason)
             return False
         return True
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        return Compiler(self.model, self._settings.compile)
 
     def _within_memory(
         self,
@@ -125,7 +130,7 @@ class TransformersBackend:
 
     def _pass_tokens(self) -> int:
         """Tokens in one scoring pass: enough to keep the device busy, few enough that the tree mask costs little."""
-        return self._settings.pass_tokens or (1024 if self.device.type == "cpu" else 4096)
+        return self._settings.pass_tokens or (2048 if self.device.type == "cpu" else 4096)
 
     def _cache_tokens(self) -> int:
         """Tokens in the key-value cache of one generation batch."""

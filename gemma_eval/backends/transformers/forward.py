@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from gemma_eval.backends.transformers.tree_attention import KeyValues, TreeContext
 from gemma_eval.plan import Layout, Pass, Tree, lay_out
+
+ROUND = 32  # pass lengths are padded to multiples of this: the CPU's matrix library keeps a kernel for each shape it has seen
 
 
 @torch.inference_mode()
@@ -16,10 +19,15 @@ def forward_pass(
 ) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
     """One planned pass: last hidden states [tokens, hidden size], with `keep` the keys and values by layer, and the layout."""
     layout = lay_out(tree, step.nodes)
-    depth = torch.from_numpy(layout.depth).long().to(model.device)
-    end = torch.from_numpy(layout.end).long().to(model.device)
+    length = len(layout.ids)
+    padding = -length % ROUND
+    ids = functional.pad(torch.from_numpy(layout.ids).long(), (0, padding))
+    depth = functional.pad(torch.from_numpy(layout.depth).long(), (0, padding), value=int(layout.depth[0]))
+    end = torch.cat([torch.from_numpy(layout.end).long(), torch.arange(length, length + padding) + 1])  # padding sees itself and the path
     context = TreeContext(depth, end, path, keep=keep)
-    return run_body(model, torch.from_numpy(layout.ids).long(), depth, context), context.kept, layout
+    hidden = run_body(model, ids, depth.to(model.device), context)
+    kept = {layer: (keys[:, :, :length], values[:, :, :length]) for layer, (keys, values) in context.kept.items()}
+    return hidden[:length], kept, layout
 
 
 @torch.inference_mode()

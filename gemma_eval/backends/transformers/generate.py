@@ -18,7 +18,7 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
-from gemma_eval.backends.transformers.tree_attention import DecodeContext, KeyValues, Slots, merged, path_length
+from gemma_eval.backends.transformers.tree_attention import DecodeContext, DecodePath, KeyValues, Slots
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedGenerate
 
@@ -99,8 +99,7 @@ class _Batch:
     def __init__(self, model: Any, tokenizer: Any, path: list[dict[int, KeyValues]], budget: int) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._path = merged(path) if path else {}
-        self._path_length = path_length(path)
+        self._path = DecodePath(path)
         self._budget = budget
         self._ends = end_tokens(model, tokenizer)
         self._waiting: list[_Waiting] = []
@@ -141,7 +140,7 @@ class _Batch:
             self._rows += [item.row for item in started]
 
     def _own_room(self, row: Row) -> int:
-        return row.room - self._path_length
+        return row.room - self._path.length
 
     @torch.inference_mode()
     def _step(self) -> Iterator[Row]:

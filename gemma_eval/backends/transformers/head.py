@@ -11,8 +11,24 @@ from typing import Any
 
 import torch
 
-BLOCK = 1 << 13  # vocabulary entries: small enough for a block of logits to stay in the CPU's cache
+BLOCK = 1 << 22  # logits at a time: few enough to stay in the CPU's cache
 ROWS = 512  # rows at a time
+ROUND = 16  # row counts are padded to multiples of this: the CPU's matrix library keeps a kernel for each shape it has seen
+
+
+class _Fold(torch.nn.Module):
+    """One block of logits into a running log-sum-exp: `best` (largest logit so far), `total` (sum of exponentials relative to it).
+
+    logits: [rows, block], any float type; best, total: [rows], float32. A module, so that it can be compiled in place.
+    """
+
+    def forward(self, logits: torch.Tensor, best: torch.Tensor, total: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = logits.float()
+        peak = torch.maximum(best, logits.amax(dim=1))
+        return peak, total * (best - peak).exp() + (logits - peak[:, None]).exp().sum(dim=1)
+
+
+fold = _Fold()
 
 
 @torch.inference_mode()
@@ -33,16 +49,14 @@ def token_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens:
 
 def _chunk_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """One pass over the vocabulary, keeping the largest logit and the sum of exponentials relative to it."""
+    hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
     best = torch.full((len(hidden),), -torch.inf, device=hidden.device)
     total = torch.zeros(len(hidden), device=hidden.device)
     wanted = torch.empty(len(tokens), device=hidden.device)
-    for start, block in _logit_blocks(model, hidden):
-        logits = block.float()
+    for start, logits in _logit_blocks(model, hidden):
         inside = ((tokens >= start) & (tokens < start + logits.shape[1])).nonzero().squeeze(1)
-        wanted[inside] = logits[rows[inside], tokens[inside] - start]
-        peak = torch.maximum(best, logits.amax(dim=1))
-        total = total * (best - peak).exp() + logits.sub_(peak[:, None]).exp_().sum(dim=1)
-        best = peak
+        wanted[inside] = logits[rows[inside], tokens[inside] - start].float()
+        best, total = fold(logits, best, total)
     return wanted - (best + total.log())[rows], wanted >= best[rows]
 
 
@@ -72,7 +86,8 @@ def _logit_blocks(model: Any, hidden: torch.Tensor) -> Iterator[tuple[int, torch
     head = model.get_output_embeddings()
     hidden = hidden.to(head.weight.device)
     softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    for start in range(0, head.weight.shape[0], BLOCK):
-        bias = None if head.bias is None else head.bias[start : start + BLOCK]
-        logits = torch.nn.functional.linear(hidden, head.weight[start : start + BLOCK], bias)
+    entries = BLOCK // min(len(hidden), ROWS)
+    for start in range(0, head.weight.shape[0], entries):
+        bias = None if head.bias is None else head.bias[start : start + entries]
+        logits = torch.nn.functional.linear(hidden, head.weight[start : start + entries], bias)
         yield start, torch.tanh(logits.float() / softcap) * softcap if softcap else logits

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
 from gemma_eval.backends.transformers.tree_attention import KeyValues
@@ -40,14 +41,17 @@ class _Tally:
         return Answer(index, response, Usage(prompt=prompt, computed=self.computed))
 
 
-def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator[Answer]:
-    """Answers as they complete. `budget`: tokens in one pass."""
+def score(model: Any, requests: Sequence[EncodedScore], budget: int, compiler: Compiler | None = None) -> Iterator[Answer]:
+    """Answers as they complete. `budget`: tokens in one pass; `compiler` hears after each how far the plan has come."""
     planned = plan_scores(requests, longest_node=budget)
     tree = planned.tree
     tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
     for (r, _), shared, sequence in zip(planned.owners, tree.shared, tree.sequences, strict=True):
         tallies[r].computed += len(sequence) - shared
     path: list[tuple[int, dict[int, KeyValues]]] = []
+    done, unique = 0, tree.unique_tokens()
+    if compiler:
+        compiler.start()
     for step in schedule(tree, budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
         hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep)
@@ -55,6 +59,9 @@ def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator
             path.append((step.nodes[0], kept))
         for r in _tally_up(model, planned, step, layout, hidden, tallies):
             yield tallies.pop(r).answer(r)
+        done += len(layout.ids)
+        if compiler:
+            compiler.consider(done, unique)
 
 
 def _tally_up(
