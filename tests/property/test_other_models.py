@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ import torch
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.build import build
+from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.data import open_source
+from gemma_eval.prompt import Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
-from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt, ScoreResponse
+from gemma_eval.task import registry
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt, Request, ScoreResponse
+from tests.settings import compose
 
 SMALL: dict[str, Any] = {
     "vocab_size": 128,
@@ -93,6 +99,35 @@ def test_a_llama_shares_prefixes(tmp_path: Path) -> None:
     folder = saved(LlamaForCausalLM(LLAMA), tmp_path)
     computed = check_same(folder)
     assert computed < 0.4 * sum(answer.usage.computed for answer in backend_for(folder, share=False).answer(requests()))
+
+
+def test_a_real_llama_shares_prefixes(smollm2_gguf: Path) -> None:
+    """SmolLM2-135M-Instruct, from its GGUF file, over bundled few-shot items: scores and texts."""
+    checkpoint = resolve(compose("model=local", f"model.path={smollm2_gguf}"))
+    samples = [
+        sample
+        for name in ("arc_challenge", "gsm8k")
+        for sample in build(registry()[name](), open_source(root=None, samples=True)).samples[:3]
+    ]
+    backends = [
+        TransformersBackend(TransformersConfig(dtype=Dtype.float32, device="cpu", share_prefixes=share), checkpoint)
+        for share in (True, False)
+    ]
+    renderer = Renderer(backends[0].tokenizer, context_length=checkpoint.context_length)
+    asked: list[Any] = renderer.encode([replace_max_tokens(sample.request) for sample in samples])
+    shared, plain = ({answer.index: answer for answer in made.answer(asked)} for made in backends)
+    for index, answer in shared.items():
+        other = plain[index].response
+        if isinstance(answer.response, ScoreResponse) and isinstance(other, ScoreResponse):
+            assert answer.response.logprobs == pytest.approx(other.logprobs, abs=1e-3, rel=2e-5)
+            assert answer.response.greedy == other.greedy
+        else:
+            assert answer.response == other
+    assert sum(a.usage.computed for a in shared.values()) < 0.4 * sum(a.usage.computed for a in plain.values())
+
+
+def replace_max_tokens(request: Request) -> Request:
+    return replace(request, max_tokens=8) if isinstance(request, Generate) else request
 
 
 def test_what_cannot_be_expressed_falls_back_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

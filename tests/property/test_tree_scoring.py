@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from gemma_eval.backends.transformers import plain
+from gemma_eval.backends.transformers import plain, tree_attention
 from gemma_eval.backends.transformers.score import score
 from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
@@ -58,11 +59,20 @@ def requests(draw: st.DrawFn) -> list[EncodedScore]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=requests(), budget=st.sampled_from([3, 8, 33, 2000]), share=st.booleans(), seed=st.integers(0, 3))
-def test_shared_equals_plain(tree_model: Any, plain_model: Any, asked: list[EncodedScore], budget: int, share: bool, seed: int) -> None:
+@given(
+    asked=requests(),
+    budget=st.sampled_from([3, 8, 33, 2000]),
+    queries=st.sampled_from([1, 7, 256]),
+    share=st.booleans(),
+    seed=st.integers(0, 3),
+)
+def test_shared_equals_plain(
+    tree_model: Any, plain_model: Any, asked: list[EncodedScore], budget: int, queries: int, share: bool, seed: int
+) -> None:
     order = np.random.default_rng(seed).permutation(len(asked))
     run = score if share else plain.score
-    answers = {int(order[a.index]): a.response for a in run(tree_model, [asked[i] for i in order], budget)}
+    with patch.object(tree_attention, "QUERIES_CPU", queries):
+        answers = {int(order[a.index]): a.response for a in run(tree_model, [asked[i] for i in order], budget)}
     assert sorted(answers) == list(range(len(asked)))
     for index, request in enumerate(asked):
         expected, found = plainly(plain_model, request), answers[index]
