@@ -55,9 +55,9 @@ def check_task(task: Task, source: Source) -> None:
         check_gold_and_distractors(task, sample)
         if isinstance(task, Generation):
             row = rows[sample.id]
-            stop = next((s for s in task.stop if s in f" {task.solution(row)}"), None)
+            stop = next((s for s in task.stop if s in f"{task.target_delimiter}{task.solution(row)}"), None)
             assert stop is None, f"the gold answer holds the stop string {stop!r}"
-            check_answer(task, sample, f" {task.solution(row)}", 1.0)
+            check_answer(task, sample, f"{task.target_delimiter}{task.solution(row)}", 1.0)
             golds = task.golds(row)
             for gold in golds:
                 if task.extract(gold) == gold.strip():  # the answer alone is what the protocol asks for
