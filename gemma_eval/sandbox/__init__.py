@@ -32,7 +32,7 @@ from gemma_eval.sandbox import command, seccomp
 
 log = logging.getLogger(__name__)
 
-WALL_FACTOR = 5  # wall seconds per CPU second allowed; twice as many when a program runs alone
+WALL_FACTOR = 3  # wall seconds per CPU second allowed; twice as many when a program runs alone
 STARTUP_SECONDS = 30.0  # for the interpreter to say that it is there, on a busy machine
 
 
@@ -54,13 +54,13 @@ class Outcome(Enum):
 class Limits:
     """Of one program, in the order of the driver's arguments."""
 
-    cpu_seconds: int = 3
+    cpu_seconds: int = 10
     memory: int = 2**30
     file: int = 16 * 2**20
     files: int = 64
 
 
-def run(program: str, tests: str, *, sandbox: Sandbox = Sandbox.bubblewrap, cpu_seconds: int = 3) -> Outcome:
+def run(program: str, tests: str, *, sandbox: Sandbox = Sandbox.bubblewrap, cpu_seconds: int = 10) -> Outcome:
     """Run `program`, then `tests` in its namespace. Thread-safe. Raises `SandboxError` if that cannot be done here.
 
     The kernel counts CPU time; a program that has used it up is done for. One that reaches the wall limit with CPU time to spare either

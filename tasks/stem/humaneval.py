@@ -20,7 +20,7 @@ class HumanEval(CodeGeneration):
 
     name = "humaneval"
     card = "HumanEval"
-    undisclosed = "Temperature, stop strings and limits are not stated: greedy, the paper's stop strings, 512 tokens, 3 s of CPU time."
+    undisclosed = "Temperature, stop strings and limits are not stated: greedy, the paper's stop strings, 512 tokens, 10 s of CPU time."
 
     def query(self, row: Row) -> str:
         return str(row["prompt"])

@@ -28,7 +28,7 @@ class MBPP(CodeGeneration):
     name = "mbpp"
     card = "MBPP"
     undisclosed = (
-        "Full or sanitized is not stated: the full test split, with the paper's prompt and its exemplars 2, 3 and 4. 3 s of CPU time."
+        "Full or sanitized is not stated: the full test split, with the paper's prompt and its exemplars 2, 3 and 4. 10 s of CPU time."
     )
     shot_separator = "\n[DONE]\n\n"
 

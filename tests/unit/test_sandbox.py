@@ -6,7 +6,6 @@ A program that tries something forbidden notes how it went; that its tests pass 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval import sandbox
-from gemma_eval.errors import SandboxError
-from gemma_eval.sandbox import Outcome, Sandbox, command, seccomp
+from gemma_eval.sandbox import Outcome, Sandbox, command
 from tests.sandboxes import needs_bubblewrap
 
 pytestmark = needs_bubblewrap
@@ -35,7 +33,8 @@ CHEATS = {
     "KeyboardInterrupt": "def answer(): raise KeyboardInterrupt",
     "marker on stdout": WRONG + "\nprint('passed', 'HR', 'OK', flush=True)",
     "marker everywhere": "import os\nfor fd in range(64):\n  try: os.write(fd, b'HR' + b'0' * 32)\n  except OSError: pass\n" + WRONG,
-    "replay": "import os\ndef answer():\n  for fd in range(3, 64):\n    try: os.write(fd, b'a' * 32)\n    except OSError: pass\n  os._exit(0)",
+    "forged token": "import os\ndef answer():\n  for fd in range(3, 64):\n    try: os.write(fd, b'a' * 32)\n    except OSError: pass\n"
+    "  os._exit(0)",
     "own AssertionError": "class AssertionError(BaseException): pass\n" + WRONG,
     "builtin AssertionError": "import builtins\nbuiltins.AssertionError = None\n" + WRONG,
     "no exec": "import builtins\nbuiltins.exec = lambda *a: None\n" + WRONG,
@@ -45,7 +44,6 @@ CHEATS = {
     "main module": "import sys\nmain = sys.modules['__main__']\nfor name in list(vars(main)):\n  setattr(main, name, print)\n" + WRONG,
     "excepthook": "import sys\nsys.excepthook = lambda *a: None\n" + WRONG,
     "atexit": "import atexit, os\natexit.register(os._exit, 0)\n" + WRONG,
-    "trace": "import sys\ndef jump(frame, event, arg):\n  frame.f_trace_lines = False\n  return jump\nsys.settrace(jump)\n" + WRONG,
     "closed files": "import os\nos.closerange(0, 64)\n" + WRONG,
     "unfinished": "def answer():\n  return 42\n'''",
     "not a program": "answer = \x00",
@@ -61,7 +59,7 @@ CHEATS = {
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_cheats_fail(name: str) -> None:
-    assert sandbox.run(CHEATS[name], TESTS) in (Outcome.failed, Outcome.killed)
+    assert sandbox.run(CHEATS[name], TESTS, cpu_seconds=2) in (Outcome.failed, Outcome.killed)
 
 
 def test_right_and_wrong() -> None:
@@ -75,6 +73,8 @@ def test_builtins_are_the_tests_own() -> None:
     assert sandbox.run("def sum(a, b): return a + b", "assert sum(1, 2) == 3") is Outcome.passed
     close = "assert abs(answer() - 42) < 1e-6"
     assert sandbox.run("import builtins\nbuiltins.abs = lambda x: 0\n" + WRONG, close) is Outcome.failed
+    tracing = "import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)"
+    assert sandbox.run(tracing, "assert sys.gettrace() is None and sys.getprofile() is None") is Outcome.passed
 
 
 def test_what_is_not_defended_against() -> None:
@@ -104,7 +104,7 @@ REFUSED = {
     "processes": ATTEMPT.format("import os; os.listdir('/proc')", "FileNotFoundError"),
     "memory of the parent": ATTEMPT.format("open(f'/proc/{__import__(\"os\").getppid()}/mem', 'rb')", "FileNotFoundError"),
     "kill the parent": "import os\nos.kill(os.getppid(), 9)\nrefused = os.getppid() == 1",  # the namespace's own init, which survives
-    "kill everyone": "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nos.kill(-1, 15)\nrefused = True",
+    "kill everyone": ATTEMPT.format("import os; os.kill(-1, 9)", "ProcessLookupError"),
     "unshare": "import ctypes\nrefused = ctypes.CDLL(None).unshare(0x10000000) == -1",
     "ptrace": "import ctypes\nrefused = ctypes.CDLL(None).ptrace(0, 0, 0, 0) == -1",
     "shared memory": "import ctypes\nrefused = ctypes.CDLL(None).shmget(0, 4096, 0o600) == -1",
@@ -190,7 +190,7 @@ def test_a_busy_machine_is_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sandbox, "_attempt", starved)
     assert sandbox.run(RIGHT, TESTS, cpu_seconds=3) is Outcome.passed
-    assert walls == [15, 30]
+    assert walls == [9, 18]
 
 
 def test_hostile_programs_leave_others_alone() -> None:
@@ -225,34 +225,3 @@ def test_one_alone_waits_for_the_others_and_they_for_it() -> None:
 
 def test_numpy_is_there() -> None:
     assert sandbox.run("import numpy as np", "assert np.arange(4).sum() == 6") is Outcome.passed
-
-
-# -- where bubblewrap is missing or does not work --------------------------------------------------------------
-
-
-def test_missing_bubblewrap_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(SandboxError, match=r"bubblewrap, which is not here: install it.*sandbox=subprocess"):
-        sandbox.check.__wrapped__(Sandbox.bubblewrap)
-
-
-def test_refused_namespaces_are_not_failures_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broken = tmp_path / "bwrap"
-    broken.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(shutil, "which", lambda name: str(broken))
-    with pytest.raises(SandboxError, match=r"setting up uid map: Permission denied.*AppArmor.*sandbox=subprocess"):
-        sandbox.run(RIGHT, TESTS)
-
-
-def test_other_processors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seccomp.platform, "machine", lambda: "riscv64")
-    with pytest.raises(SandboxError, match="x86_64 or aarch64"):
-        sandbox.check.__wrapped__(Sandbox.bubblewrap)
-
-
-@pytest.mark.parametrize("name", ["sys.exit", "os._exit", "marker on stdout", "memory", "no exec"])
-def test_subprocess_counts_alike(name: str) -> None:
-    sandbox.check(Sandbox.subprocess)
-    assert sandbox.run(CHEATS[name], TESTS, sandbox=Sandbox.subprocess) in (Outcome.failed, Outcome.killed)
-    assert sandbox.run(RIGHT, TESTS, sandbox=Sandbox.subprocess) is Outcome.passed
