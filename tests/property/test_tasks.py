@@ -10,7 +10,7 @@ import pytest
 
 from gemma_eval.build import build
 from gemma_eval.data import Source, open_source
-from gemma_eval.errors import DataError
+from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.task import Generation, MultipleChoice, Task, registry
 from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
@@ -47,6 +47,10 @@ def check_answer(task: Generation, sample: Sample, text: str, expected: float) -
 
 
 def check_task(task: Task, source: Source) -> None:
+    try:
+        task.check_scorable()
+    except SandboxError as error:
+        pytest.skip(f"{task.name}: {error}")
     table = source.table(task.dataset, task.dataset.split, task.samples_file())
     rows = dict(zip(table.ids, table.rows, strict=True))
     samples = build(task, source).samples
