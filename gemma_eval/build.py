@@ -91,6 +91,9 @@ class _Pool:
         groups: dict[str, list[int]] = defaultdict(list)
         for i in range(len(table.rows)):
             groups[_subset(self._task, table, i) if self._task.fewshot_by_subset else ""].append(i)
+        if self._task.fewshot is Fewshot.first:
+            for members in groups.values():
+                members.sort(key=lambda i: _checked(self._task, table, i, self._task.shot_rank))
         return groups
 
     def shared_ids(self, table: Table) -> set[str]:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gemma_eval.checkpoint import checkpoint_ref
+from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import BACKENDS, RunConfig, TransformersConfig
 from gemma_eval.task import Task, registry
@@ -101,6 +102,8 @@ def selected_tasks(config: RunConfig) -> list[Task]:
         task: Task = getattr(config.tasks, name)
         task.limit = config.limit if task.limit is None else task.limit
         task.seed = config.seed if task.seed is None else task.seed
+        if config.sandbox and isinstance(task, CodeGeneration):
+            task.sandbox = config.sandbox
         tasks.append(task)
     return tasks
 

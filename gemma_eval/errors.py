@@ -25,3 +25,7 @@ class PromptError(GemmaEvalError):
 
 class RunError(GemmaEvalError):
     """A run directory that is missing, damaged or in use."""
+
+
+class SandboxError(GemmaEvalError):
+    """Generated code cannot be run here. Says what to install, or which setting to change."""

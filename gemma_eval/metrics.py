@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
+from gemma_eval import sandbox
+from gemma_eval.sandbox import Outcome, Sandbox
 from gemma_eval.scoring import choice, math, qa
 
 
@@ -76,3 +78,19 @@ class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]
             for logprobs, gold, texts in zip(predictions, references, choices, strict=True)
         ]
         return {name: sum(score[name] for score in scores) / len(scores) for name in ("acc", "acc_norm")}
+
+
+class PassAt1(evaluate.Metric):  # type: ignore[misc]
+    """Share of programs whose tests pass (Chen et al., 2021), each run in a sandbox; used by HumanEval and MBPP.
+
+    predictions: programs; references: tests, run after the program in its namespace.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[str], isolation: str = "bubblewrap") -> dict[str, float]:
+        sandbox.check(Sandbox(isolation))
+        outcomes = [sandbox.run(program, tests, sandbox=Sandbox(isolation)) for program, tests in zip(predictions, references, strict=True)]
+        return {"pass@1": sum(outcome is Outcome.passed for outcome in outcomes) / len(outcomes)}

@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
 from gemma_eval.prompt import Renderer
+from gemma_eval.scorer import Scorer
 from gemma_eval.settings import RunConfig, Variant
-from gemma_eval.store import SCHEMA, Appender, Entry, RunDir
+from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import Task, load_plugins, registry
 from gemma_eval.types import Encoded, Record, Response, Sample, Usage
@@ -41,6 +42,10 @@ class Asked:
     sample: Sample
     encoded: Encoded
     key: str
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(self.sample.id, self.key)
 
 
 @dataclass
@@ -62,12 +67,12 @@ class Prepared:
 
 
 def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
-    """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run."""
+    """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
     source = open_source(root=config.data.root, samples=config.data.samples)
-    builds = list(_build_all(selected_tasks(config), source, missing))
+    builds = list(_build_all(selected_tasks(config), source, missing, to_score=weights))
     if not builds:
-        raise DataError("no task has data:\n  " + "\n  ".join(missing.values()))
+        raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
     checkpoint = resolve(config, weights=weights)
     backend = open_backend(config.backend, checkpoint)
     renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
@@ -81,17 +86,19 @@ def run(config: RunConfig) -> Outcome:
     prepared = prepare(config)
     with directory.lock():
         _write_header(directory, config, prepared)
-        _answer_all(directory, prepared.asked, prepared.backend)
+        unscored = _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
-    return Outcome(directory, prepared.missing)
+    return Outcome(directory, prepared.missing | unscored)
 
 
-def _build_all(tasks: list[Task], source: Source, missing: dict[str, str]) -> Iterator[Built]:
+def _build_all(tasks: list[Task], source: Source, missing: dict[str, str], to_score: bool) -> Iterator[Built]:
     for task in tasks:
         try:
+            if to_score:
+                task.check_scorable()
             yield build(task, source)
         except GemmaEvalError as error:
-            missing[task.name] = str(error)
+            missing[task.name] = str(error) if task.name in str(error) else f"{task.name}: {error}"
             log.warning("%s: skipped: %s", task.name, error)
 
 
@@ -132,40 +139,57 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
     directory.write_json("manifest.json", {"schema": SCHEMA, "plugins": list(config.plugins), "tasks": manifest})
 
 
-def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> None:
-    """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives."""
+def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
+    """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives.
+
+    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be scored, by task.
+    """
     known = {name: directory.found(name) for name in {item.task.name for item in asked}}
-    todo = [item for item in asked if Entry(item.sample.id, item.key) not in known[item.task.name]]
+    stored = {(name, entry) for name, found in known.items() for entry in found}
+    scored = {(name, entry) for name, found in known.items() for entry, record in found.items() if record.scores}
+    todo = [item for item in asked if (item.task.name, item.entry) not in scored]
     if not todo:
         log.info("%s: all %d samples are answered already", directory.name, len(asked))
-        return
+        return {}
     responses = {record.key: record.response for found in known.values() for record in found.values()}
     waiting: dict[str, list[Asked]] = defaultdict(list)  # samples that ask the very same thing share one answer
     for item in todo:
         waiting[item.key].append(item)
     counts = Counter(item.task.name for item in todo)
-    done = Counter(item.task.name for item in asked) - counts
+    before = Counter(item.task.name for item in asked) - counts
     unknown = [items for key, items in waiting.items() if key not in responses]
     with ExitStack() as stack:
         appenders = {name: stack.enter_context(directory.append(name)) for name in counts}
-        progress = stack.enter_context(reporter(dict(counts), dict(done)))
+        progress = stack.enter_context(reporter(dict(counts), dict(before)))
         usage = stack.enter_context(closing(_UsageLog(directory)))
+        unseen: dict[str, Usage] = {}  # by key: what progress was not told of yet
+
+        def done(task: Task, record: Record) -> None:
+            if record.scores or (task.name, Entry(record.id, record.key)) not in stored:
+                appenders[task.name].write(record)
+            progress.advance(task.name, unseen.pop(record.key, Usage()))
+
+        scorer = stack.enter_context(Scorer(done))
 
         def keep(items: list[Asked], response: Response, spent: Usage) -> None:
             usage.add(items[0].task.name, spent)
+            unseen[items[0].key] = spent
             for item in items:
-                appenders[item.task.name].write(_record(item, response))
-                progress.advance(item.task.name, spent if item is items[0] else Usage())
+                record = _unscored(item, response)
+                if item.task.slow_scoring and (item.task.name, item.entry) not in stored:
+                    appenders[item.task.name].write(record)
+                    stored.add((item.task.name, item.entry))
+                scorer.put(item.task, record)
 
         for key, items in waiting.items():
             if key in responses:
                 keep(items, responses[key], Usage())
         for answer in backend.answer([items[0].encoded for items in unknown]):
             keep(unknown[answer.index], answer.response, answer.usage)
+    return scorer.failed
 
 
-def _record(item: Asked, response: Response) -> Record:
-    verdict = item.task.score(item.sample.target, response)
+def _unscored(item: Asked, response: Response) -> Record:
     return Record(
         id=item.sample.id,
         subset=item.sample.subset,
@@ -174,8 +198,7 @@ def _record(item: Asked, response: Response) -> Record:
         key=item.key,
         response=response,
         target=item.sample.target,
-        scores=verdict.scores,
-        extracted=verdict.extracted,
+        scores={},
         dropped_shots=item.encoded.dropped_shots,
         fields=item.sample.fields,
     )
@@ -252,6 +275,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
             "changed": task.changed(),
             "comparable": task.comparable,
             "undisclosed": task.undisclosed,
+            "warnings": task.warnings(),
         }
     model = {
         "size": config.model.size,
@@ -277,27 +301,31 @@ def task_from_settings(name: str, settings: dict[str, Any]) -> Task:
 
 
 def rescore(directory: RunDir) -> int:
-    """Score a finished run's records again, with today's metrics and without a model. Returns how many changed."""
+    """Score a finished run's answers again, with today's metrics and without a model. Returns how many records changed."""
     manifest = directory.read_json("manifest.json")
     load_plugins(manifest["plugins"])
-    changed = 0
+    tasks = {name: task_from_settings(name, entry["settings"]) for name, entry in manifest["tasks"].items()}
+    for task in tasks.values():
+        task.check_scorable()
     with directory.lock():
-        for name, entry in manifest["tasks"].items():
-            task = task_from_settings(name, entry["settings"])
-            records = directory.records(name)
-            with directory.append(name) as appender:
-                changed += sum(_append_if_new(appender, _rescored(task, record), record) for record in records)
+        found = [_rescore_task(directory, name, task) for name, task in tasks.items()]
         write_scores(directory)
-    return changed
+    if failed := [why for _, failures in found for why in failures.values()]:
+        raise RunError("\n".join(failed))
+    return sum(changed for changed, _ in found)
 
 
-def _rescored(task: Task, record: Record) -> Record:
-    verdict = task.score(record.target, record.response)
-    return replace(record, scores=verdict.scores, extracted=verdict.extracted)
+def _rescore_task(directory: RunDir, name: str, task: Task) -> tuple[int, dict[str, str]]:
+    """How many records changed, and what could not be scored; that keeps its record."""
+    old = {Entry(record.id, record.key): record for record in directory.answers(name)}
+    new: list[str] = []
 
+    def done(task: Task, record: Record) -> None:
+        if record.scores and record != old[Entry(record.id, record.key)]:
+            appender.write(record)
+            new.append(record.id)
 
-def _append_if_new(appender: Appender, record: Record, old: Record) -> bool:
-    if record == old:
-        return False
-    appender.write(record)
-    return True
+    with directory.append(name) as appender, Scorer(done) as scorer:
+        for record in old.values():
+            scorer.put(task, record)
+    return len(new), scorer.failed

@@ -8,6 +8,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from gemma_eval.sandbox import Sandbox
+
 
 class Variant(Enum):
     pt = "pt"
@@ -98,5 +100,6 @@ class RunConfig:
     plugins: list[str] = field(default_factory=list)
     limit: int | None = None  # items per task, a seeded nested choice; `tasks.<name>.limit` overrides it
     seed: int = 1234  # exemplars and limits
+    sandbox: Sandbox | None = None  # where generated code runs; fills `tasks.<name>.sandbox`, bubblewrap when absent
     results: str = "results"
     run: str | None = None  # name of the run directory; made from the choices above when absent

@@ -9,7 +9,8 @@
     report.md              the rebuilt card
 
 Records are only ever appended. A torn last line (the process was killed while writing) is cut off before the next append. Records
-are found by sample id and request key, which hashes everything that can change an answer; stale ones stay and are not counted.
+are found by sample id and request key, which hashes everything that can change an answer; stale ones stay and are not counted. A record
+without scores is an answer still to be scored: slow metrics run beside the model, and the scored record follows later.
 """
 
 from __future__ import annotations
@@ -112,7 +113,11 @@ class RunDir:
         return {Entry(record.id, record.key): record for record in self._lines(task)}
 
     def records(self, task: str) -> list[Record]:
-        """The records of the manifest's samples, in its order; samples not answered yet are left out."""
+        """The scored records of the manifest's samples, in its order; samples not answered or scored yet are left out."""
+        return [record for record in self.answers(task) if record.scores]
+
+    def answers(self, task: str) -> list[Record]:
+        """Likewise, with those that have no scores yet."""
         found = self.found(task)
         return [found[entry] for entry in self.manifest(task) if entry in found]
 

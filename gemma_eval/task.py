@@ -62,6 +62,8 @@ class Task(ABC):
     fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
     vision: ClassVar[bool] = False
     shot_separator: ClassVar[str] = "\n\n"
+    target_delimiter: ClassVar[str] = " "  # between query and solution
+    slow_scoring: ClassVar[bool] = False  # scores take longer than milliseconds: computed in threads, so `score` must be thread-safe
 
     # -- the protocol, in terms of one row ------------------------------------------------------------------
 
@@ -71,7 +73,7 @@ class Task(ABC):
 
     @abstractmethod
     def solution(self, row: Row) -> str:
-        """The answer as an exemplar shows it, without the space that separates it from the query."""
+        """The answer as an exemplar shows it, without the delimiter that separates it from the query."""
 
     @abstractmethod
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
@@ -101,7 +103,11 @@ class Task(ABC):
     # -- shared by all tasks --------------------------------------------------------------------------------
 
     def shot(self, row: Row) -> str:
-        return f"{self.query(row)} {self.solution(row)}{self.shot_separator}"
+        return f"{self.query(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
+
+    def shot_rank(self, row: Row) -> int:
+        """Orders the exemplar split for `fewshot=first`: smallest first, equal ones as they stand."""
+        return 0
 
     def published_shots(self) -> list[str]:
         """Exemplars as printed in the benchmark's publication, for `fewshot=published`."""
@@ -125,6 +131,13 @@ class Task(ABC):
         chosen = {**self.settings(), "limit": own["limit"], "seed": own["seed"]}
         chosen["dataset"] = {**chosen["dataset"], "revision": own["dataset"]["revision"]}
         return {name: value for name, value in chosen.items() if value != own[name]}
+
+    def check_scorable(self) -> None:  # noqa: B027 - most tasks need nothing
+        """Raise `GemmaEvalError` if answers cannot be scored on this machine: asked before any is generated."""
+
+    def warnings(self) -> list[str]:
+        """What a reader must know of how the scores came about, beside settings and failures."""
+        return []
 
     @classmethod
     def samples_file(cls) -> Path:
@@ -227,10 +240,9 @@ class Generation(Task):
         golds = [str(gold) for gold in target]
         extractors = {self.primary: self.extract, **self.diagnostics()}
         answers = {metric: [extract(text) for text in response.texts] for metric, extract in extractors.items()}
-        scores = {
-            metric: sum(0.0 if answer is None else self.judge(answer, golds) for answer in found) / len(found)
-            for metric, found in answers.items()
-        }
+        distinct = {answer for found in answers.values() for answer in found if answer is not None}
+        judged = {None: 0.0} | {answer: self.judge(answer, golds) for answer in distinct}
+        scores = {metric: sum(judged[answer] for answer in found) / len(found) for metric, found in answers.items()}
         return Verdict(scores, answers[self.primary][0])
 
 

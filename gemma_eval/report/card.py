@@ -140,7 +140,7 @@ def _failures(entry: dict[str, Any]) -> str:
     shares = [(name, entry[key] / entry["n"]) for key, name in names.items() if entry[key]]
     missing = entry["asked"] - entry["n"]
     found = [f"{name} {share:.1%}" for name, share in shares]
-    return ", ".join(found + ([f"{missing} not answered"] if missing else []))
+    return ", ".join([*found, *([f"{missing} not answered"] if missing else []), *entry.get("warnings", [])])
 
 
 def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:

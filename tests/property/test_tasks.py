@@ -10,7 +10,7 @@ import pytest
 
 from gemma_eval.build import build
 from gemma_eval.data import Source, open_source
-from gemma_eval.errors import DataError
+from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.task import Generation, MultipleChoice, Task, registry
 from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
@@ -47,6 +47,10 @@ def check_answer(task: Generation, sample: Sample, text: str, expected: float) -
 
 
 def check_task(task: Task, source: Source) -> None:
+    try:
+        task.check_scorable()
+    except SandboxError as error:
+        pytest.skip(f"{task.name}: {error}")
     table = source.table(task.dataset, task.dataset.split, task.samples_file())
     rows = dict(zip(table.ids, table.rows, strict=True))
     samples = build(task, source).samples
@@ -55,9 +59,9 @@ def check_task(task: Task, source: Source) -> None:
         check_gold_and_distractors(task, sample)
         if isinstance(task, Generation):
             row = rows[sample.id]
-            stop = next((s for s in task.stop if s in f" {task.solution(row)}"), None)
+            stop = next((s for s in task.stop if s in f"{task.target_delimiter}{task.solution(row)}"), None)
             assert stop is None, f"the gold answer holds the stop string {stop!r}"
-            check_answer(task, sample, f" {task.solution(row)}", 1.0)
+            check_answer(task, sample, f"{task.target_delimiter}{task.solution(row)}", 1.0)
             golds = task.golds(row)
             for gold in golds:
                 if task.extract(gold) == gold.strip():  # the answer alone is what the protocol asks for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_eval import metrics
+from tests.sandboxes import needs_bubblewrap
 
 
 def test_answers() -> None:
@@ -24,3 +25,9 @@ def test_batches_add_up() -> None:
 def test_choices() -> None:
     found = metrics.ChoiceAccuracy().compute(predictions=[[-2.0, -2.4]], references=[1], choices=[["no", "yes"]])
     assert found == pytest.approx({"acc": 0.0, "acc_norm": 1.0})
+
+
+@needs_bubblewrap
+def test_programs() -> None:
+    programs = ["def f(x): return x + 1", "def f(x): return x - 1"]
+    assert metrics.PassAt1().compute(predictions=programs, references=["assert f(1) == 2"] * 2) == {"pass@1": 0.5}

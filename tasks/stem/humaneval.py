@@ -1,0 +1,35 @@
+from dataclasses import dataclass, field
+
+from gemma_eval.code_generation import CodeGeneration
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.task import register
+
+
+@register
+@dataclass
+class HumanEval(CodeGeneration):
+    """HumanEval (Chen et al., 2021, arXiv 2107.03374): complete a Python function from its signature and docstring. MIT.
+
+    The report states 0-shot pass@1. The prompt is the row's, with nothing added or stripped; generation stops where a new top-level
+    statement begins, by the paper's five stop strings; prompt and completion are run, then the row's tests.
+    """
+
+    dataset: DatasetRef = DatasetRef("openai/openai_humaneval", split="test")
+    max_tokens: int = 512
+    stop: list[str] = field(default_factory=lambda: ["\nclass", "\ndef", "\n#", "\nif", "\nprint"])
+
+    name = "humaneval"
+    card = "HumanEval"
+    undisclosed = "Temperature, stop strings and limits are not stated: greedy, the paper's stop strings, 512 tokens, 10 s of CPU time."
+
+    def query(self, row: Row) -> str:
+        return str(row["prompt"])
+
+    def golds(self, row: Row) -> list[str]:
+        return [row["canonical_solution"]]
+
+    def preamble(self, row: Row) -> str:
+        return str(row["prompt"])
+
+    def tests(self, row: Row) -> str:
+        return f"{row['test']}\ncheck({row['entry_point']})"

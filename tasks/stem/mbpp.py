@@ -1,0 +1,49 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gemma_eval.code_generation import CodeGeneration
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.scoring import code
+from gemma_eval.task import register
+
+EXEMPLARS = [2, 3, 4]  # task ids of the paper's prompt (Austin et al., 2021)
+
+
+@register
+@dataclass
+class MBPP(CodeGeneration):
+    """MBPP (Austin et al., 2021, arXiv 2108.07732): write a short Python function that passes three given asserts. CC BY 4.0.
+
+    The report states 3-shot pass@1. Prompt and exemplars are the paper's; the program is what comes before [DONE]. `unfenced`, a
+    diagnostic, takes it out of a Markdown block, which fails as it stands.
+    """
+
+    dataset: DatasetRef = DatasetRef("google-research-datasets/mbpp", config="full", split="test", fewshot_split="prompt")
+    num_fewshot: int = 3
+    fewshot: Fewshot = Fewshot.first
+    max_tokens: int = 512
+    stop: list[str] = field(default_factory=lambda: ["[DONE]"])
+
+    name = "mbpp"
+    card = "MBPP"
+    undisclosed = (
+        "Full or sanitized is not stated: the full test split, with the paper's prompt and its exemplars 2, 3 and 4. 10 s of CPU time."
+    )
+    shot_separator = "\n[DONE]\n\n"
+
+    def shot_rank(self, row: Row) -> int:
+        return EXEMPLARS.index(row["task_id"]) if row["task_id"] in EXEMPLARS else len(EXEMPLARS)
+
+    def query(self, row: Row) -> str:
+        task = f"You are an expert Python programmer, and here is your task: {row['text']} Your code should pass these tests:"
+        return "\n".join([task, "", *row["test_list"], "[BEGIN]\n"])
+
+    def golds(self, row: Row) -> list[str]:
+        return [row["code"].replace("\r\n", "\n")]
+
+    def tests(self, row: Row) -> str:
+        return "\n".join([row["test_setup_code"], *row["test_list"]])
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        return {"unfenced": lambda text: self.extract(code.unfence(text))}

@@ -1,0 +1,189 @@
+"""Scoring beside the model, through the whole pipeline with a backend of fixed answers: nothing waits, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gemma_eval import run as pipeline
+from gemma_eval.backends.base import Answer
+from gemma_eval.build import build
+from gemma_eval.code_generation import CodeGeneration
+from gemma_eval.config import selected_tasks
+from gemma_eval.data import SampleSource
+from gemma_eval.errors import RunError, SandboxError
+from gemma_eval.report.card import load_scores, sheets
+from gemma_eval.report.markdown import to_markdown
+from gemma_eval.run import Asked, Outcome, Prepared, rescore, run
+from gemma_eval.settings import RunConfig
+from gemma_eval.store import RunDir
+from gemma_eval.task import registry
+from gemma_eval.types import JSON, Encoded, EncodedGenerate, Generate, GenerateResponse, Usage
+from tests.settings import compose
+
+TASKS = ["gsm8k", "mbpp"]  # quick and slow
+ITEMS = 6
+
+
+@dataclass
+class FixedAnswers:
+    """Answers `answer <prompt id>`; `after` is called after each, with how many there were."""
+
+    after: Callable[[int], None] = lambda count: None
+    asked: list[int] = field(default_factory=list)
+    tokenizer: Any = None
+    fingerprint: dict[str, JSON] = field(default_factory=lambda: {"model": "fixed"})
+
+    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+        for index, request in enumerate(requests):
+            number = int(request.prompt[1])
+            self.asked.append(number)
+            yield Answer(index, GenerateResponse((f"answer {number}",), ("stop",), (2,)), Usage(2, 2, 2))
+            self.after(len(self.asked))
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAnswers], Outcome]:
+    """`start(backend)` runs, or resumes, both tasks."""
+
+    def prepared(backend: FixedAnswers) -> Callable[[RunConfig], Prepared]:
+        def prepare(config: RunConfig) -> Prepared:
+            builds = [build(task, SampleSource()) for task in selected_tasks(config)]
+            asked: list[Asked] = []
+            for built in builds:
+                for sample in built.samples:
+                    assert isinstance(sample.request, Generate)
+                    encoded = EncodedGenerate(np.array([2, len(asked)], dtype=np.int32), sample.request)
+                    asked.append(Asked(built.task, sample, encoded, f"key{len(asked)}"))
+            return Prepared(builds, asked, backend, {})
+
+        return prepare
+
+    def go(backend: FixedAnswers) -> Outcome:
+        monkeypatch.setattr(pipeline, "prepare", prepared(backend))
+        settings = ["model=local", "model.path=/nowhere", "data=samples", f"suite.tasks=[{','.join(TASKS)}]", f"limit={ITEMS}"]
+        return run(compose(*settings, f"results={tmp_path}", "run=r"))
+
+    return go
+
+
+@pytest.fixture(autouse=True)
+def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], float]], None]:
+    """`judged(f)`: both tasks score an answer by `f`, without a sandbox."""
+
+    def judge(score: Callable[[str], float]) -> None:
+        for task in map(registry().__getitem__, TASKS):
+            monkeypatch.setattr(task, "extract", lambda self, text: text)
+            monkeypatch.setattr(task, "judge", lambda self, answer, golds: score(answer))
+            monkeypatch.setattr(task, "check_scorable", lambda self: None)
+
+    judge(lambda answer: 1.0)
+    return judge
+
+
+Start = Callable[[FixedAnswers], Outcome]
+Judged = Callable[[Callable[[str], float]], None]
+
+
+def lines(directory: RunDir, task: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in directory.records_file(task).read_text().splitlines()]
+
+
+def test_slow_metrics_do_not_hold_up_the_model(start: Start, judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything_answered = threading.Event()
+
+    def patient(answer: str) -> float:
+        if int(answer.split()[-1]) < ITEMS:  # the quick task's
+            return 1.0
+        assert everything_answered.wait(20), "the model waits for the metric"
+        return 0.5
+
+    judged(patient)
+    outcome = start(FixedAnswers(lambda count: everything_answered.set() if count == 2 * ITEMS else None))
+    assert outcome.missing == {}
+    assert [record.scores for record in outcome.run.records("mbpp")] == [{"pass@1": 0.5, "unfenced": 0.5}] * ITEMS
+    assert len(lines(outcome.run, "gsm8k")) == ITEMS  # quick metrics: one line each
+    slow = lines(outcome.run, "mbpp")
+    assert [bool(line["scores"]) for line in slow] == [False] * ITEMS + [True] * ITEMS  # first the answers, then their scores
+
+
+def test_a_failing_metric_names_task_and_sample_and_loses_no_answer(start: Start, judged: Judged) -> None:
+    def broken(answer: str) -> float:
+        if answer.split()[-1] in ("1", str(ITEMS + 2)):  # the quick task's flexible extractor gives the number alone
+            raise ZeroDivisionError("cannot judge")
+        return 1.0
+
+    judged(broken)
+    outcome = start(FixedAnswers())
+    for task, bad in zip(TASKS, (1, 2), strict=True):
+        why = f"{task}: 1 answers are kept without a score; sample {outcome.run.manifest(task)[bad].id}: ZeroDivisionError: cannot judge"
+        assert outcome.missing[task].startswith(why)
+        assert len(outcome.run.records(task)) == ITEMS - 1
+        assert len(outcome.run.answers(task)) == ITEMS
+        entry = outcome.run.read_json("scores.json")["tasks"][task]
+        assert (entry["n"], entry["asked"]) == (ITEMS - 1, ITEMS)
+    judged(lambda answer: 1.0)
+    backend = FixedAnswers()
+    mended = start(backend)
+    assert backend.asked == [] and mended.missing == {}
+    assert all(len(mended.run.records(task)) == ITEMS for task in TASKS)
+
+
+def test_rescore_mends_what_could_not_be_scored(start: Start, judged: Judged) -> None:
+    def nowhere(answer: str) -> float:
+        raise SandboxError("no sandbox today")
+
+    judged(nowhere)
+    outcome = start(FixedAnswers())
+    assert "no sandbox today" in outcome.missing["mbpp"]
+    with pytest.raises(RunError, match=r"mbpp: 6 answers are kept without a score; sample \d+: no sandbox today"):
+        rescore(outcome.run)
+    judged(lambda answer: 1.0)
+    assert rescore(outcome.run) == 2 * ITEMS
+    assert rescore(outcome.run) == 0
+    judged(nowhere)
+    with pytest.raises(RunError):
+        rescore(outcome.run)
+    assert all(len(outcome.run.records(task)) == ITEMS for task in TASKS)  # old scores stay
+
+
+@pytest.mark.parametrize("kill_after", [1, ITEMS, ITEMS + 1, 2 * ITEMS - 1, 2 * ITEMS])
+def test_killed_while_scores_are_pending(start: Start, judged: Judged, tmp_path: Path, kill_after: int) -> None:
+    """Every answer that the model gave is on disk, scored or not, and is not asked for again."""
+    release = threading.Event()
+
+    def never(answer: str) -> float:
+        release.wait(20)
+        return 1.0
+
+    def kill(count: int) -> None:
+        if count == kill_after:
+            raise KeyboardInterrupt
+
+    judged(lambda answer: never(answer) if int(answer.split()[-1]) >= ITEMS else 1.0)
+    first = FixedAnswers(kill)
+    with pytest.raises(KeyboardInterrupt):
+        start(first)
+    release.set()
+    directory = RunDir(tmp_path / "r")
+    assert sum(len(directory.answers(task)) for task in TASKS) == kill_after
+    second = FixedAnswers()
+    outcome = start(second)
+    assert sorted(first.asked + second.asked) == list(range(2 * ITEMS))
+    assert all(len(outcome.run.records(task)) == ITEMS for task in TASKS)
+    assert outcome.missing == {}
+
+
+def test_warnings_reach_scores_and_report(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CodeGeneration, "warnings", lambda self: ["ran without isolation"])
+    scores = load_scores(start(FixedAnswers()).run)
+    assert scores["tasks"]["mbpp"]["warnings"] == ["ran without isolation"] and scores["tasks"]["gsm8k"]["warnings"] == []
+    scores["model"]["size"] = "1b"
+    assert to_markdown(sheets(scores)).count("ran without isolation") == 1
