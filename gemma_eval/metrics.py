@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import choice, math, qa
+from gemma_eval.scoring import choice, drop, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -58,6 +58,25 @@ class NumberMatch(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+class DROPF1(evaluate.Metric):  # type: ignore[misc]
+    """Token F1 and exact match of answers of one or several spans (Dua et al., 2019), best over the golds.
+
+    predictions: the spans of each answer; references: for each item its golds, each a list of spans.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        spans = datasets.Sequence(datasets.Value("string"))
+        features = datasets.Features({"predictions": spans, "references": datasets.Sequence(spans)})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        pairs = list(zip(predictions, references, strict=True))
+        scores = {"f1": drop.f1, "exact_match": drop.exact_match}
+        return {
+            name: sum(max(score(spans, gold) for gold in golds) for spans, golds in pairs) / len(pairs) for name, score in scores.items()
+        }
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

@@ -204,34 +204,40 @@ class Generation(Task):
         """Other extractors, by metric name: shown beside the primary score, never instead of it."""
         return {}
 
-    @abstractmethod
     def judge(self, answer: str, golds: list[str]) -> float:
-        """Score of an extracted answer."""
+        """Score of an extracted answer. Every page defines it, or `grade`."""
+        raise NotImplementedError
+
+    def target(self, row: Row) -> JSON:
+        """What `grade` compares a text with, as the record keeps it. The gold answers by default."""
+        return list(self.golds(row))
+
+    def grade(self, text: str, target: JSON) -> Verdict:
+        """All scores of one generated text. Override where a benchmark has several metrics, or reads its items in several ways."""
+        assert isinstance(target, list)
+        golds = [str(gold) for gold in target]
+        answers = {metric: extract(text) for metric, extract in {self.primary: self.extract, **self.diagnostics()}.items()}
+        scores = {metric: 0.0 if answer is None else self.judge(answer, golds) for metric, answer in answers.items()}
+        return Verdict(scores, answers[self.primary])
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
-        golds = self.golds(row)
-        if not golds:
+        target = self.target(row)
+        if not target:
             raise ValueError("no gold answer")
-        prompt = self.prompt(row, shots)
         return Sample(
             id=id,
-            request=Generate(prompt, tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
-            target=list(golds),
+            request=Generate(self.prompt(row, shots), tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
+            target=target,
             subset=self.subset(row, config),
             cluster=self.cluster(row, config, id),
             fields={"query": self.query(row)},
         )
 
     def score(self, target: JSON, response: Response) -> Verdict:
-        assert isinstance(response, GenerateResponse) and isinstance(target, list)
-        golds = [str(gold) for gold in target]
-        extractors = {self.primary: self.extract, **self.diagnostics()}
-        answers = {metric: [extract(text) for text in response.texts] for metric, extract in extractors.items()}
-        scores = {
-            metric: sum(0.0 if answer is None else self.judge(answer, golds) for answer in found) / len(found)
-            for metric, found in answers.items()
-        }
-        return Verdict(scores, answers[self.primary][0])
+        assert isinstance(response, GenerateResponse)
+        verdicts = [self.grade(text, target) for text in response.texts]
+        scores = {metric: sum(verdict.scores[metric] for verdict in verdicts) / len(verdicts) for metric in self.metrics}
+        return Verdict(scores, verdicts[0].extracted)
 
 
 def _plain(value: Any) -> Any:
@@ -327,7 +333,10 @@ def _check(cls: type[Task]) -> None:
         raise PluginError(f"{problem}.name: {cls.name!r} is taken by {inspect.getfile(_registry[cls.name])}")
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
         raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
-    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if issubclass(cls, Generation) and cls.judge is Generation.judge and cls.grade is Generation.grade:
+        missing.append("judge")
+    if missing:
         raise PluginError(f"{problem}.{missing[0]}: not defined")
     try:
         node = OmegaConf.structured(cls)
