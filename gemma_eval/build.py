@@ -113,12 +113,13 @@ class _Pool:
         if not item and group in self._drawn:
             return self._drawn[group]
         members = [i for i in self._groups.get(group, []) if not (item and table.ids[i] == avoid)]
-        if len(members) < task.num_fewshot:
+        count = task.shots_of(group)
+        if len(members) < count:
             raise DataError(
                 f"{task.name}: {table.repo} split={table.split} has {len(members)} exemplar rows"
-                f"{f' of subset {group}' if group else ''}, {task.num_fewshot} are needed: set tasks.{task.name}.num_fewshot lower"
+                f"{f' of subset {group}' if group else ''}, {count} are needed: set tasks.{task.name}.num_fewshot lower"
             )
-        picked = choose_exemplars([table.ids[i] for i in members], task.num_fewshot, task.fewshot, task.seed or 0, task.name, group, item)
+        picked = choose_exemplars([table.ids[i] for i in members], count, task.fewshot, task.seed or 0, task.name, group, item)
         drawn = [members[i] for i in picked]
         if not item:
             self._drawn[group] = drawn

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import choice, drop, math, qa
+from gemma_eval.scoring import agieval, choice, drop, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -58,6 +58,14 @@ class NumberMatch(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+class AGIEvalValue(_AnswerMetric):
+    """Values in LaTeX that are the same string after the MATH authors' normalisation (Hendrycks et al., 2021), as in AGIEval."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return max(agieval.same_value(answer, gold) for gold in golds)
 
 
 class DROPF1(evaluate.Metric):  # type: ignore[misc]

@@ -90,6 +90,10 @@ class Task(ABC):
         """Text before the exemplars."""
         return ""
 
+    def shots_of(self, subset: str) -> int:
+        """Number of exemplars of a subset's items: `num_fewshot`, unless the benchmark gives some subsets fewer."""
+        return self.num_fewshot
+
     def subset(self, row: Row, config: str) -> str:
         """The part of the benchmark that the row belongs to (subject, language, ...)."""
         return ""

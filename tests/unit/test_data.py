@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,28 @@ def test_bad_rows_are_named(tmp_path: Path, rows: list[dict[str, Any]], message:
 def test_a_missing_repository_says_where_to_put_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"baber/piqa: not in data.root=.*Put a copy"):
         build(piqa(), open_source(root=str(tmp_path), samples=False))
+
+
+def test_a_repository_for_every_part(tmp_path: Path) -> None:
+    """Parts may have columns of their own, and each part is named in ids and errors."""
+    write(tmp_path, GOOD[:2], repo="example/exam-a")
+    write(tmp_path, [{**GOOD[2], "answer": "x"}], repo="example/exam-b")
+    ref = DatasetRef("example/exam-{config}", split="validation", configs=["a", "b"])
+    source = open_source(root=str(tmp_path), samples=False)
+    table = source.table(ref, "validation", tmp_path)
+    assert (table.ids, table.configs) == (["a/0", "a/1", "b/0"], ["a", "a", "b"])
+    assert [row["answer"] for row in table.rows] == [None, None, "x"]
+    assert source.available(ref, tmp_path) == "in folder"
+    ref.configs.append("c")
+    assert source.available(ref, tmp_path) == "not in folder"
+    with pytest.raises(DataError, match=r"example/exam-c: not in data\.root"):
+        source.table(ref, "validation", tmp_path)
+
+
+def test_bundled_items_of_the_chosen_configurations() -> None:
+    task = registry()["global_mmlu_lite"]()
+    task.dataset = replace(task.dataset, configs=["de", "es"])
+    assert {sample.subset for sample in build(task, open_source(root=None, samples=True)).samples} == {"de", "es"}
 
 
 def test_a_missing_split_is_named(tmp_path: Path) -> None:
