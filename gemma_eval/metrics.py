@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import choice, math, qa
+from gemma_eval.scoring import choice, chrf, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -58,6 +58,23 @@ class NumberMatch(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+class SentenceChrF(_AnswerMetric):
+    """Mean of the answers' chrF (Popovic, 2015), 0 to 100, each against its closest gold."""
+
+    key = "chrf"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return chrf.sentence(answer, golds)
+
+
+class CorpusChrF(_AnswerMetric):
+    """chrF (Popovic, 2015), 0 to 100, of n-grams counted over the whole corpus, as sacrebleu's `corpus_chrf`."""
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+        return {"chrf": chrf.corpus(predictions, references)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]
