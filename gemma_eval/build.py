@@ -55,10 +55,10 @@ def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> S
 
 @dataclass(frozen=True)
 class _Item:
-    """What tells rows apart that may not stand in one prompt."""
+    """What decides which exemplars a row may have."""
 
     subset: str
-    cluster: str
+    passage: str
 
 
 def _items(task: Task, table: Table) -> dict[int, _Item]:
@@ -70,7 +70,7 @@ def _item(task: Task, table: Table, index: int, row: Row) -> _Item | None:
     if not task.included(row):
         return None
     config = table.configs[index]
-    return _Item(task.subset(row, config), task.cluster(row, config, table.ids[index]))
+    return _Item(task.subset(row, config), task.passage(row, config, table.ids[index]))
 
 
 def _checked(task: Task, table: Table, index: int, use: Callable[[Row], T]) -> T:
@@ -108,14 +108,11 @@ class _Pool:
                 self._groups[self._group(item.subset)].append(i)
 
     def shared(self, table: Table) -> set[_Item]:
-        """What would be scored although the prompt shows it: exemplars drawn for all items from the scored split itself.
-
-        With an exemplar goes its cluster, such as the other questions on its passage.
-        """
+        """What would be scored although the prompt shows it: exemplars drawn for all items from the scored split itself."""
         if self._table is None or self._table.split != table.split or self._task.fewshot is Fewshot.per_item:
             return set()
-        shown = {(group, self._items[i].cluster) for group in self._groups for i in self._draw(group, "")}
-        return {item for item in self._items.values() if (self._group(item.subset), item.cluster) in shown}
+        shown = {(group, self._items[i].passage) for group in self._groups for i in self._draw(group, "")}
+        return {item for item in self._items.values() if (self._group(item.subset), item.passage) in shown}
 
     def _group(self, subset: str) -> str:
         return subset if self._task.fewshot_by_subset else ""

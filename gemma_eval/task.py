@@ -121,6 +121,10 @@ class Task(ABC):
         """What the row shares with others that are therefore not independent of it. Alone by default."""
         return id
 
+    def passage(self, row: Row, config: str, id: str) -> str:
+        """What an item must not share with an exemplar taken from the scored split: a passage. The row itself by default."""
+        return id
+
     # -- shared by all tasks --------------------------------------------------------------------------------
 
     def shot(self, row: Row) -> str:
