@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gemma_eval.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -21,9 +24,13 @@ Row: TypeAlias = Mapping[str, Any]
 class DatasetRef:
     """A dataset repository on the Hub and the splits a task reads.
 
-    `configs` lists several configurations read as one dataset (one per language, say); with "{config}" in `repo` each is a
-    repository of its own. Pin `revision` by commit; only parquet-hosted repositories load: `datasets` runs no loading
-    scripts since version 4.
+    `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
+    column "config". With "{config}" in `repo` each is a repository of its own. Pin `revision` by commit; only parquet-hosted
+    repositories load: `datasets` runs no loading scripts since version 4.
+
+    `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
+    row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
+    files, whose rows stand under "examples": the file's name, with {config} and {split}.
     """
 
     repo: str = ""
@@ -32,6 +39,8 @@ class DatasetRef:
     config: str | None = None
     configs: list[str] = field(default_factory=list)
     revision: str | None = None
+    pivot: str | None = None
+    files: str | None = None
 
     def parts(self) -> list[tuple[str, str, str | None]]:
         """Name, repository and configuration of every part."""
@@ -97,15 +106,23 @@ class SampleSource:
         if not samples.is_file():
             raise DataError(f"{samples.stem}: no bundled samples ({samples.name}); run it with data.root=FOLDER or from the Hub")
         items = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines() if line.strip()]
-        kept = [item for item in items if item["split"] == split and (not ref.configs or item["config"] in ref.configs)]
+        kept = [item for item in items if item["split"] == split]
+        pivot = [item["row"] for item in kept if item["config"] == ref.pivot]
+        kept = [item for item in kept if not ref.configs or item["config"] in ref.configs]
         if not kept:
             raise DataError(f"{samples.name}: no bundled rows of split {split!r}")
         many = bool(ref.configs)
         ids = [f"{item['config']}/{i}" if many else str(i) for i, item in _numbered(kept)]
+        rows = [{**item["row"], "config": item["config"]} if many else item["row"] for item in kept]
+        if ref.pivot:
+            rows = [
+                row | {f"pivot_{name}": value for name, value in pivot[i].items()}
+                for row, (i, _) in zip(rows, _numbered(kept), strict=True)
+            ]
         return Table(
             repo=f"samples:{ref.repo}",
             split=split,
-            rows=[item["row"] for item in kept],
+            rows=rows,
             ids=ids,
             configs=[item["config"] for item in kept],
             revision="bundled",
@@ -208,7 +225,9 @@ def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown:
         where = f"{repo} config={config or 'default'} split={split}"
         address = addresses[repo]
         try:
-            part = datasets.load_dataset(address.path, config, split=split, revision=address.revision)
+            part = _part(ref, address, config, split)
+            if ref.pivot:
+                part = _with_pivot(part, _part(ref, address, ref.pivot, split))
         except exceptions.DatasetNotFoundError as error:
             raise DataError(f"{where}: not found or gated: {_first_line(error)}. Log in with `hf auth login` if it is gated") from error
         except RuntimeError as error:
@@ -222,11 +241,31 @@ def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown:
                 f"{where}: cannot be read: {_first_line(error)}. "
                 "Check the config and split names and the connection, or point data.root at a local copy"
             ) from error
-        parts.append(part)
+        parts.append(part.add_column("config", [name] * len(part)) if ref.configs else part)
         ids += [f"{name}/{i}" if ref.configs else str(i) for i in range(len(part))]
         configs += [name] * len(part)
     rows = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
     return Table(ref.repo, split, rows, ids, configs, shown)
+
+
+def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) -> datasets.Dataset:
+    """The rows of one configuration."""
+    import datasets
+
+    if ref.files:
+        file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
+        folder = Path(address.path)
+        if not folder.is_dir() or (folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
+            return datasets.load_dataset(address.path, data_files={split: file}, field="examples", split=split, revision=address.revision)
+    return datasets.load_dataset(address.path, config, split=split, revision=address.revision)
+
+
+def _with_pivot(part: datasets.Dataset, pivot: datasets.Dataset) -> datasets.Dataset:
+    import datasets
+
+    if len(part) != len(pivot) or ("id" in part.column_names and part["id"][:] != pivot["id"][:]):
+        raise ValueError("its rows are not parallel to the pivot's")
+    return datasets.concatenate_datasets([part, pivot.rename_columns({name: f"pivot_{name}" for name in pivot.column_names})], axis=1)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import agieval, choice, drop, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -85,6 +85,23 @@ class DROPF1(evaluate.Metric):  # type: ignore[misc]
         return {
             name: sum(max(score(spans, gold) for gold in golds) for spans, golds in pairs) / len(pairs) for name, score in scores.items()
         }
+
+
+class SentenceChrF(_AnswerMetric):
+    """Mean of the answers' chrF (Popovic, 2015), 0 to 100, each against its closest gold."""
+
+    key = "chrf"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return chrf.sentence(answer, golds)
+
+
+class CorpusChrF(_AnswerMetric):
+    """chrF (Popovic, 2015), 0 to 100, of n-grams counted over the whole corpus, as sacrebleu's `corpus_chrf`."""
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+        return {"chrf": chrf.corpus(predictions, references)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum
 from functools import partial
@@ -25,7 +25,20 @@ from gemma_eval import paths, scoring
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.errors import PluginError
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.types import JSON, Continuation, Generate, GenerateResponse, Prompt, Response, Sample, Score, ScoreResponse, Verdict
+from gemma_eval.types import (
+    JSON,
+    Continuation,
+    CorpusScore,
+    Generate,
+    GenerateResponse,
+    ItemScore,
+    Prompt,
+    Response,
+    Sample,
+    Score,
+    ScoreResponse,
+    Verdict,
+)
 
 ENTRY_POINTS = "gemma_eval.tasks"
 
@@ -59,6 +72,8 @@ class Task(ABC):
     undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
     comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
     average: ClassVar[Average] = Average.micro
+    scale: ClassVar[float] = 1.0  # what a perfect answer scores: 1, or 100 for chrF
+    signature: ClassVar[str] = ""  # which form of a metric that has many, in its library's notation; kept in scores.json
     fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
     vision: ClassVar[bool] = False
     shot_separator: ClassVar[str] = "\n\n"
@@ -86,6 +101,14 @@ class Task(ABC):
     def metrics(self) -> tuple[str, ...]:
         """Names of the scores, the primary one first."""
 
+    def corpus_metrics(self) -> dict[str, CorpusScore]:
+        """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
+        return {}
+
+    def included(self, row: Row) -> bool:
+        """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
+        return True
+
     def header(self, row: Row) -> str:
         """Text before the exemplars."""
         return ""
@@ -100,6 +123,10 @@ class Task(ABC):
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         """What the row shares with others that are therefore not independent of it. Alone by default."""
+        return id
+
+    def passage(self, row: Row, config: str, id: str) -> str:
+        """What an item must not share with an exemplar taken from the scored split: a passage. The row itself by default."""
         return id
 
     # -- shared by all tasks --------------------------------------------------------------------------------
@@ -240,8 +267,17 @@ class Generation(Task):
     def score(self, target: JSON, response: Response) -> Verdict:
         assert isinstance(response, GenerateResponse)
         verdicts = [self.grade(text, target) for text in response.texts]
-        scores = {metric: sum(verdict.scores[metric] for verdict in verdicts) / len(verdicts) for metric in self.metrics}
-        return Verdict(scores, verdicts[0].extracted)
+        return Verdict(
+            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in self.metrics}, verdicts[0].extracted
+        )
+
+
+def _joined(scores: Sequence[ItemScore]) -> ItemScore:
+    """One item's entry from several samples of it: scores are averaged, counts added."""
+    numbers = [score for score in scores if not isinstance(score, list)]
+    if numbers:
+        return sum(numbers) / len(scores)
+    return [sum(column) for column in zip(*(score for score in scores if isinstance(score, list)), strict=True)]
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,12 @@
 # ruff: noqa: RUF001  Chinese punctuation is meant
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.scoring import agieval
 from gemma_eval.task import Average, Generation, register
-from gemma_eval.types import JSON, Prompt, Sample, Verdict
+from gemma_eval.types import JSON, Prompt, Verdict
 
 ENGLISH = [
     "aqua-rat",
@@ -111,9 +111,9 @@ class AGIEval(Generation):
     def golds(self, row: Row) -> list[str]:
         return ["".join("ABCDEFG"[index] for index in sorted(row["gold"]))] if row.get("choices") else [row["answer"]]
 
-    def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
-        reading = ("letters" if config in SEVERAL_LETTERS else "letter") if row.get("choices") else "value"
-        return replace(super().sample(row, id=id, config=config, shots=shots), target={"reading": reading, "gold": self.golds(row)[0]})
+    def target(self, row: Row) -> JSON:
+        reading = ("letters" if row["config"] in SEVERAL_LETTERS else "letter") if row.get("choices") else "value"
+        return {"reading": reading, "gold": self.golds(row)[0]}
 
     @property
     def metrics(self) -> tuple[str, ...]:

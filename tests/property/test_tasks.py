@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gemma_eval.build import build
@@ -16,7 +17,7 @@ from gemma_eval.task import Generation, MultipleChoice, Task, registry
 from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
 
 TASKS = sorted(registry())
-PARTIAL = {"f1"}  # metrics that give part of the score for part of the answer
+PARTIAL = {"f1", "chrf"}  # metrics that give part of the score for part of the answer
 
 
 def task_of(name: str, **settings: Any) -> Task:
@@ -43,7 +44,10 @@ def check_gold_and_distractors(task: Task, sample: Sample) -> None:
 
 
 def score_of(task: Generation, sample: Sample, text: str) -> float:
-    return task.score(sample.target, GenerateResponse((text,), ("stop",), (1,))).scores[task.primary]
+    """The primary score, 1 for a perfect answer; of a corpus metric, the score of the corpus that is this item alone."""
+    score = task.score(sample.target, GenerateResponse((text,), ("stop",), (1,))).scores[task.primary]
+    value = float(task.corpus_metrics()[task.primary](np.array(score))) if isinstance(score, list) else score
+    return value / task.scale
 
 
 def check_task(task: Task, source: Source) -> None:

@@ -10,7 +10,6 @@ from gemma_eval.build import build
 from gemma_eval.data import Row, open_source
 from gemma_eval.scoring import agieval
 from gemma_eval.task import Generation, registry
-from gemma_eval.types import GenerateResponse
 
 
 @pytest.mark.parametrize(
@@ -108,13 +107,9 @@ def test_passage_and_question_are_parted_at_the_last_mark() -> None:
     ],
 )
 def test_grading_by_part(part: str, gold: list[int], text: str, exact: float, flexible: float) -> None:
-    row = {
-        "query": "问题：q 选项：(A)1 (B)2 (C)3 (D)4\n答案：从A到D, 我们应选择",
-        "choices": ["(A)1", "(B)2", "(C)3", "(D)4"],
-        "gold": gold,
-    }
-    sample = page("agieval_all").sample(row, id="0", config=part, shots=[])
-    verdict = page("agieval_all").score(sample.target, GenerateResponse((text,), ("stop",), (1,)))
+    options = ["(A)1", "(B)2", "(C)3", "(D)4"]
+    row = {"config": part, "query": "问题：q 选项：(A)1 (B)2 (C)3 (D)4\n答案：从A到D, 我们应选择", "choices": options, "gold": gold}
+    verdict = page("agieval_all").grade(text, page("agieval_all").target(row))
     assert verdict.scores == {"exact_match": exact, "flexible": flexible}
 
 

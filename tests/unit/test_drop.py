@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from gemma_eval import metrics
 from gemma_eval.data import Row
 from gemma_eval.scoring import drop
 from gemma_eval.task import Generation, registry
+from gemma_eval.types import ItemScore
 
 NO_DATE = {"day": "", "month": "", "year": ""}
 
@@ -66,7 +69,7 @@ def row(number: str = "", spans: tuple[str, ...] = (), date: dict[str, str] = NO
     }
 
 
-def scores(text: str, item: Row) -> dict[str, float]:
+def scores(text: str, item: Row) -> Mapping[str, ItemScore]:
     task = registry()["drop"]()
     assert isinstance(task, Generation)
     return task.grade(text, task.target(item)).scores
