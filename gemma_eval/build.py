@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from gemma_eval.data import Row, Source, Table
@@ -29,12 +30,12 @@ class Built:
 def build(task: Task, source: Source) -> Built:
     """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row."""
     table = source.table(task.dataset, task.dataset.split, task.samples_file())
-    subsets = [_subset(task, table, i) for i in range(len(table.rows))]
+    items = _items(task, table)
     pool = _Pool(task, source)
-    excluded = pool.shared_ids(table)
-    eligible = [i for i in range(len(table.rows)) if table.ids[i] not in excluded]
-    chosen = choose_items([table.ids[i] for i in eligible], [subsets[i] for i in eligible], task.limit, task.seed or 0, task.name)
-    samples = [_sample(task, table, eligible[i], subsets[eligible[i]], pool) for i in chosen]
+    shown = pool.shared(table)
+    eligible = [i for i, item in items.items() if item not in shown]
+    chosen = choose_items([table.ids[i] for i in eligible], [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
+    samples = [_sample(task, table, eligible[i], items[eligible[i]].subset, pool) for i in chosen]
     provenance = {
         "source": source.kind,
         "repo": table.repo,
@@ -52,8 +53,24 @@ def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> S
     return _checked(task, table, index, lambda row: task.sample(row, id=table.ids[index], config=table.configs[index], shots=shots))
 
 
-def _subset(task: Task, table: Table, index: int) -> str:
-    return _checked(task, table, index, lambda row: task.subset(row, table.configs[index]))
+@dataclass(frozen=True)
+class _Item:
+    """What decides which exemplars a row may have."""
+
+    subset: str
+    passage: str
+
+
+def _items(task: Task, table: Table) -> dict[int, _Item]:
+    """The rows that are items of the benchmark, by index."""
+    return {i: item for i in range(len(table.rows)) if (item := _checked(task, table, i, partial(_item, task, table, i)))}
+
+
+def _item(task: Task, table: Table, index: int, row: Row) -> _Item | None:
+    if not task.included(row):
+        return None
+    config = table.configs[index]
+    return _Item(task.subset(row, config), task.passage(row, config, table.ids[index]))
 
 
 def _checked(task: Task, table: Table, index: int, use: Callable[[Row], T]) -> T:
@@ -79,33 +96,34 @@ class _Pool:
         self._task = task
         self._drawn: dict[str, list[int]] = {}
         self._table: Table | None = None
-        self._groups: dict[str, list[int]] = {}
+        self._items: dict[int, _Item] = {}
+        self._groups: dict[str, list[int]] = defaultdict(list)
         if task.num_fewshot and task.fewshot is not Fewshot.published:
             split = task.dataset.fewshot_split
             if split is None:
                 raise DataError(f"{task.name}: num_fewshot={task.num_fewshot}, but dataset.fewshot_split is not set")
-            self._table = source.table(task.dataset, split, task.samples_file())
-            self._groups = self._by_subset(self._table)
+            self._table = table = source.table(task.dataset, split, task.samples_file())
+            self._items = _items(task, table)
+            for i, item in self._items.items():
+                self._groups[self._group(item.subset)].append(i)
+            if task.fewshot is Fewshot.first:
+                for members in self._groups.values():
+                    members.sort(key=lambda i: _checked(task, table, i, task.shot_rank))
 
-    def _by_subset(self, table: Table) -> dict[str, list[int]]:
-        groups: dict[str, list[int]] = defaultdict(list)
-        for i in range(len(table.rows)):
-            groups[_subset(self._task, table, i) if self._task.fewshot_by_subset else ""].append(i)
-        if self._task.fewshot is Fewshot.first:
-            for members in groups.values():
-                members.sort(key=lambda i: _checked(self._task, table, i, self._task.shot_rank))
-        return groups
-
-    def shared_ids(self, table: Table) -> set[str]:
-        """Ids of exemplars that would otherwise be scored: those drawn for all items from the scored split itself."""
+    def shared(self, table: Table) -> set[_Item]:
+        """What would be scored although the prompt shows it: exemplars drawn for all items from the scored split itself."""
         if self._table is None or self._table.split != table.split or self._task.fewshot is Fewshot.per_item:
             return set()
-        return {self._table.ids[i] for group in self._groups for i in self._draw(group, "")}
+        shown = {(group, self._items[i].passage) for group in self._groups for i in self._draw(group, "")}
+        return {item for item in self._items.values() if (self._group(item.subset), item.passage) in shown}
+
+    def _group(self, subset: str) -> str:
+        return subset if self._task.fewshot_by_subset else ""
 
     def shots(self, subset: str, item: str, split: str) -> list[Row]:
         if self._table is None:
             return []
-        group = subset if self._task.fewshot_by_subset else ""
+        group = self._group(subset)
         per_item = self._task.fewshot is Fewshot.per_item
         avoid = item if self._table.split == split else ""
         return [self._table.rows[i] for i in self._draw(group, item if per_item else "", avoid)]
@@ -116,12 +134,13 @@ class _Pool:
         if not item and group in self._drawn:
             return self._drawn[group]
         members = [i for i in self._groups.get(group, []) if not (item and table.ids[i] == avoid)]
-        if len(members) < task.num_fewshot:
+        count = task.shots_of(group)
+        if len(members) < count:
             raise DataError(
                 f"{task.name}: {table.repo} split={table.split} has {len(members)} exemplar rows"
-                f"{f' of subset {group}' if group else ''}, {task.num_fewshot} are needed: set tasks.{task.name}.num_fewshot lower"
+                f"{f' of subset {group}' if group else ''}, {count} are needed: set tasks.{task.name}.num_fewshot lower"
             )
-        picked = choose_exemplars([table.ids[i] for i in members], task.num_fewshot, task.fewshot, task.seed or 0, task.name, group, item)
+        picked = choose_exemplars([table.ids[i] for i in members], count, task.fewshot, task.seed or 0, task.name, group, item)
         drawn = [members[i] for i in picked]
         if not item:
             self._drawn[group] = drawn

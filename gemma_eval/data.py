@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gemma_eval.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -21,8 +24,13 @@ Row: TypeAlias = Mapping[str, Any]
 class DatasetRef:
     """A dataset repository on the Hub and the splits a task reads.
 
-    `configs` lists several configurations read as one dataset (one per language, say). Pin `revision` by commit;
-    only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
+    `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
+    column "config". With "{config}" in `repo` each is a repository of its own. Pin `revision` by commit; only parquet-hosted
+    repositories load: `datasets` runs no loading scripts since version 4.
+
+    `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
+    row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
+    files, whose rows stand under "examples": the file's name, with {config} and {split}.
     """
 
     repo: str = ""
@@ -31,9 +39,17 @@ class DatasetRef:
     config: str | None = None
     configs: list[str] = field(default_factory=list)
     revision: str | None = None
+    pivot: str | None = None
+    files: str | None = None
 
-    def names(self) -> list[str | None]:
-        return list(self.configs) or [self.config]
+    def parts(self) -> list[tuple[str, str, str | None]]:
+        """Name, repository and configuration of every part."""
+        if "{config}" in self.repo:
+            return [(name, self.repo.format(config=name), None) for name in self.configs]
+        return [(name, self.repo, name) for name in self.configs] or [(self.config or "", self.repo, self.config)]
+
+    def repos(self) -> list[str]:
+        return list(dict.fromkeys(repo for _, repo, _ in self.parts()))
 
 
 @dataclass(frozen=True)
@@ -91,14 +107,22 @@ class SampleSource:
             raise DataError(f"{samples.stem}: no bundled samples ({samples.name}); run it with data.root=FOLDER or from the Hub")
         items = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines() if line.strip()]
         kept = [item for item in items if item["split"] == split]
+        pivot = [item["row"] for item in kept if item["config"] == ref.pivot]
+        kept = [item for item in kept if not ref.configs or item["config"] in ref.configs]
         if not kept:
             raise DataError(f"{samples.name}: no bundled rows of split {split!r}")
         many = bool(ref.configs)
         ids = [f"{item['config']}/{i}" if many else str(i) for i, item in _numbered(kept)]
+        rows = [{**item["row"], "config": item["config"]} if many else item["row"] for item in kept]
+        if ref.pivot:
+            rows = [
+                row | {f"pivot_{name}": value for name, value in pivot[i].items()}
+                for row, (i, _) in zip(rows, _numbered(kept), strict=True)
+            ]
         return Table(
             repo=f"samples:{ref.repo}",
             split=split,
-            rows=[item["row"] for item in kept],
+            rows=rows,
             ids=ids,
             configs=[item["config"] for item in kept],
             revision="bundled",
@@ -130,16 +154,16 @@ class FolderSource:
         self.root = root.resolve()
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
-        folder = self.root / ref.repo
-        if not folder.is_dir():
-            raise DataError(
-                f"{ref.repo}: not in data.root={self.root}. Put a copy of the Hub repository at {folder}, "
-                "or leave data.root out to read it from the Hub"
-            )
-        return _load(ref, split, str(folder), revision=None, shown="local folder")
+        for repo in ref.repos():
+            if not (self.root / repo).is_dir():
+                raise DataError(
+                    f"{repo}: not in data.root={self.root}. Put a copy of the Hub repository at {self.root / repo}, "
+                    "or leave data.root out to read it from the Hub"
+                )
+        return _load(ref, split, {repo: _Address(str(self.root / repo)) for repo in ref.repos()}, shown="local folder")
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
-        return "in folder" if (self.root / ref.repo).is_dir() else "not in folder"
+        return "in folder" if all((self.root / repo).is_dir() for repo in ref.repos()) else "not in folder"
 
 
 class HubSource:
@@ -148,23 +172,24 @@ class HubSource:
     kind = "hub"
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
-        commit = self._commit(ref)
-        return _load(ref, split, ref.repo, revision=commit or ref.revision, shown=commit or "cached, commit unknown")
+        commits = {repo: self._commit(repo, ref.revision) for repo in ref.repos()}
+        addresses = {repo: _Address(repo, commit or ref.revision) for repo, commit in commits.items()}
+        return _load(ref, split, addresses, shown=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
 
-    def _commit(self, ref: DatasetRef) -> str | None:
+    def _commit(self, repo: str, revision: str | None) -> str | None:
         import huggingface_hub
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
         try:
-            return huggingface_hub.HfApi().dataset_info(ref.repo, revision=ref.revision).sha
+            return huggingface_hub.HfApi().dataset_info(repo, revision=revision).sha
         except GatedRepoError as error:
             raise DataError(
-                f"{ref.repo}: gated. Accept its terms at https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
+                f"{repo}: gated. Accept its terms at https://huggingface.co/datasets/{repo}, then log in with `hf auth login`"
             ) from error
         except RevisionNotFoundError as error:
-            raise DataError(f"{ref.repo}: no revision {ref.revision!r}") from error
+            raise DataError(f"{repo}: no revision {revision!r}") from error
         except RepositoryNotFoundError as error:
-            raise DataError(f"{ref.repo}: no such dataset on the Hub, or it is private (log in with `hf auth login`)") from error
+            raise DataError(f"{repo}: no such dataset on the Hub, or it is private (log in with `hf auth login`)") from error
         except (HfHubHTTPError, OSError, RuntimeError):
             return None  # offline: the cache may still have it
 
@@ -176,10 +201,18 @@ class HubSource:
             cached = {repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "dataset"}
         except CacheNotFound:
             cached = set()
-        return "in cache" if ref.repo in cached else "on the Hub"
+        return "in cache" if cached.issuperset(ref.repos()) else "on the Hub"
 
 
-def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: str) -> Table:
+@dataclass(frozen=True)
+class _Address:
+    """Where `datasets` finds a repository: its name on the Hub or a folder."""
+
+    path: str
+    revision: str | None = None
+
+
+def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown: str) -> Table:
     import datasets
     from datasets import exceptions
 
@@ -188,10 +221,13 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
     ids: list[str] = []
     configs: list[str] = []
     parts = []
-    for config in ref.names():
-        where = f"{ref.repo} config={config or 'default'} split={split}"
+    for name, repo, config in ref.parts():
+        where = f"{repo} config={config or 'default'} split={split}"
+        address = addresses[repo]
         try:
-            part = datasets.load_dataset(path, config, split=split, revision=revision)
+            part = _part(ref, address, config, split)
+            if ref.pivot:
+                part = _with_pivot(part, _part(ref, address, ref.pivot, split))
         except exceptions.DatasetNotFoundError as error:
             raise DataError(f"{where}: not found or gated: {_first_line(error)}. Log in with `hf auth login` if it is gated") from error
         except RuntimeError as error:
@@ -205,11 +241,31 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
                 f"{where}: cannot be read: {_first_line(error)}. "
                 "Check the config and split names and the connection, or point data.root at a local copy"
             ) from error
-        parts.append(part)
-        ids += [f"{config}/{i}" if ref.configs else str(i) for i in range(len(part))]
-        configs += [config or ""] * len(part)
+        parts.append(part.add_column("config", [name] * len(part)) if ref.configs else part)
+        ids += [f"{name}/{i}" if ref.configs else str(i) for i in range(len(part))]
+        configs += [name] * len(part)
     rows = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
     return Table(ref.repo, split, rows, ids, configs, shown)
+
+
+def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) -> datasets.Dataset:
+    """The rows of one configuration."""
+    import datasets
+
+    if ref.files:
+        file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
+        folder = Path(address.path)
+        if not folder.is_dir() or (folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
+            return datasets.load_dataset(address.path, data_files={split: file}, field="examples", split=split, revision=address.revision)
+    return datasets.load_dataset(address.path, config, split=split, revision=address.revision)
+
+
+def _with_pivot(part: datasets.Dataset, pivot: datasets.Dataset) -> datasets.Dataset:
+    import datasets
+
+    if len(part) != len(pivot) or ("id" in part.column_names and part["id"][:] != pivot["id"][:]):
+        raise ValueError("its rows are not parallel to the pivot's")
+    return datasets.concatenate_datasets([part, pivot.rename_columns({name: f"pivot_{name}" for name in pivot.column_names})], axis=1)
 
 
 def _first_line(error: Exception) -> str:

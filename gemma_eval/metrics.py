@@ -16,7 +16,7 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import choice, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -60,6 +60,50 @@ class NumberMatch(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+class AGIEvalValue(_AnswerMetric):
+    """Values in LaTeX that are the same string after the MATH authors' normalisation (Hendrycks et al., 2021), as in AGIEval."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return max(agieval.same_value(answer, gold) for gold in golds)
+
+
+class DROPF1(evaluate.Metric):  # type: ignore[misc]
+    """Token F1 and exact match of answers of one or several spans (Dua et al., 2019), best over the golds.
+
+    predictions: the spans of each answer; references: for each item its golds, each a list of spans.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        spans = datasets.Sequence(datasets.Value("string"))
+        features = datasets.Features({"predictions": spans, "references": datasets.Sequence(spans)})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        pairs = list(zip(predictions, references, strict=True))
+        scores = {"f1": drop.f1, "exact_match": drop.exact_match}
+        return {
+            name: sum(max(score(spans, gold) for gold in golds) for spans, golds in pairs) / len(pairs) for name, score in scores.items()
+        }
+
+
+class SentenceChrF(_AnswerMetric):
+    """Mean of the answers' chrF (Popovic, 2015), 0 to 100, each against its closest gold."""
+
+    key = "chrf"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return chrf.sentence(answer, golds)
+
+
+class CorpusChrF(_AnswerMetric):
+    """chrF (Popovic, 2015), 0 to 100, of n-grams counted over the whole corpus, as sacrebleu's `corpus_chrf`."""
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+        return {"chrf": chrf.corpus(predictions, references)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

@@ -1,6 +1,7 @@
-"""Means with standard errors and intervals, for items that may not be independent.
+"""Means and corpus scores with standard errors and intervals, for items that may not be independent.
 
-Sources: Miller (2024), "Adding error bars to evals", arXiv 2411.00640 (clustered standard errors); Wilson (1927) for proportions.
+Sources: Miller (2024), "Adding error bars to evals", arXiv 2411.00640 (clustered standard errors); Wilson (1927) for proportions;
+Tukey (1958), "Bias and confidence in not-quite large samples" (the jackknife's pseudo-values) for corpus scores.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from gemma_eval.types import CorpusScore
 
 CONFIDENCE = 0.95
 
@@ -25,16 +30,32 @@ class Estimate:
     clusters: int
 
 
-def estimate(values: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None = None) -> Estimate:
+def pseudo_values(counts: Sequence[Sequence[int]], score: CorpusScore) -> list[float]:
+    """One value per item whose mean is the corpus score and whose spread is each item's pull on it.
+
+    They turn a corpus score into a mean, so that clusters, averages over subsets and paired differences work as for any
+    other metric. A pseudo-value is n times the score less n-1 times the score without the item; here all are shifted so
+    that their mean is the score itself and not its bias-corrected form.
+    """
+    table = np.asarray(counts, dtype=np.int64)
+    total = table.sum(axis=0)
+    whole, n = float(score(total)), len(table)
+    if n == 1:
+        return [whole]
+    without = score(total - table)
+    return [float(value) for value in whole + (n - 1) * (without.mean() - without)]
+
+
+def estimate(values: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None = None, scale: float = 1.0) -> Estimate:
     """Mean of `values`; with `subsets`, the unweighted mean of the subsets' means.
 
     One formula covers all cases. The mean is a weighted sum, weight 1/n (or 1/(subsets x items of the subset)); its
     variance is the sum over clusters of squared sums of weighted residuals, times C/(C-1). With every item its own
     cluster that is the usual standard error. A cluster may span subsets: the same item asked in several languages.
 
-    The interval of 0/1 values is Wilson's; where items are clustered, with the effective number of items that gives the
-    same standard error (Korn & Graubard, 1998). Other values get Student's t with C-1 degrees of freedom, clipped to
-    the range 0 to 1 if all values are in it.
+    The interval of all-or-nothing values (0 or `scale`) is Wilson's; where items are clustered, with the effective number
+    of items that gives the same standard error (Korn & Graubard, 1998). Other values get Student's t with C-1 degrees of
+    freedom. Both are clipped to the range 0 to `scale`, in which the mean must lie.
     """
     n = len(values)
     if n == 0:
@@ -48,14 +69,13 @@ def estimate(values: Sequence[float], clusters: Sequence[str], subsets: Sequence
     if count < 2:
         return Estimate(mean, n, math.nan, math.nan, math.nan, count)
     stderr = math.sqrt(count / (count - 1) * math.fsum(total * total for total in sums.values()))
-    if all(value in (0.0, 1.0) for value in values):
+    if all(value in (0.0, scale) for value in values):
         independent = count == n and subsets is None
-        low, high = wilson(mean, n if independent else _effective_n(mean, stderr, count))
+        share = mean / scale
+        low, high = (scale * bound for bound in wilson(share, n if independent else _effective_n(share, stderr / scale, count)))
     else:
         reach = _student_quantile(count - 1) * stderr
-        low, high = mean - reach, mean + reach
-        if all(0.0 <= value <= 1.0 for value in values):
-            low, high = max(0.0, low), min(1.0, high)
+        low, high = max(0.0, mean - reach), min(scale, mean + reach)
     return Estimate(mean, n, stderr, low, high, count)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from gemma_eval import stats
 from gemma_eval.task import Average, Task
-from gemma_eval.types import GenerateResponse, Record, Usage
+from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 
 def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any]:
@@ -21,21 +22,24 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
         "average": task.average.value if many else None,
         "n": len(records),
         "size": size,
-        "metrics": {metric: _metric(records, metric, subsets if macro else None) for metric in task.metrics},
+        "metrics": {metric: _metric(task, records, metric, subsets if macro else None) for metric in task.metrics},
     }
+    if task.signature:
+        summary["signature"] = task.signature
     if many:
         other = "micro" if macro else "macro"
-        summary[other] = {metric: _metric(records, metric, None if macro else subsets) for metric in task.metrics}
+        summary[other] = {metric: _metric(task, records, metric, None if macro else subsets) for metric in task.metrics}
         summary["subsets"] = {name: _subset(task, [r for r in records if r.subset == name]) for name in sorted(set(subsets))}
     return summary | _failures(records)
 
 
 def _subset(task: Task, records: Sequence[Record]) -> dict[str, Any]:
-    return {"n": len(records), "metrics": {metric: _metric(records, metric, None) for metric in task.metrics}}
+    return {"n": len(records), "metrics": {metric: _metric(task, records, metric, None) for metric in task.metrics}}
 
 
-def _metric(records: Sequence[Record], metric: str, subsets: Sequence[str] | None) -> dict[str, Any]:
-    found = stats.estimate([record.scores[metric] for record in records], [record.cluster for record in records], subsets)
+def _metric(task: Task, records: Sequence[Record], metric: str, subsets: Sequence[str] | None) -> dict[str, Any]:
+    values = item_values(task, records, metric, subsets)
+    found = stats.estimate(values, [record.cluster for record in records], subsets, task.scale)
     interval = None if math.isnan(found.low) else [found.low, found.high]
     return {
         "value": None if math.isnan(found.value) else found.value,
@@ -43,6 +47,32 @@ def _metric(records: Sequence[Record], metric: str, subsets: Sequence[str] | Non
         "ci95": interval,
         "clusters": found.clusters,
     }
+
+
+def item_values(task: Task, records: Sequence[Record], metric: str, subsets: Sequence[str] | None) -> list[float]:
+    """Values whose mean, over `subsets` if given, is the metric: item scores, or pseudo-values where each subset is a corpus."""
+    score = task.corpus_metrics().get(metric)
+    if score is None:
+        return [_number(record.scores[metric]) for record in records]
+    corpora: dict[str, list[int]] = defaultdict(list)
+    for index, subset in enumerate(subsets or [""] * len(records)):
+        corpora[subset].append(index)
+    values = [0.0] * len(records)
+    for members in corpora.values():
+        found = stats.pseudo_values([_counts(records[index].scores[metric]) for index in members], score)
+        for index, value in zip(members, found, strict=True):
+            values[index] = value
+    return values
+
+
+def _number(score: ItemScore) -> float:
+    assert not isinstance(score, list), "counts of a corpus metric, which `corpus_metrics` does not name"
+    return score
+
+
+def _counts(score: ItemScore) -> list[int]:
+    assert isinstance(score, list), "a number where a corpus metric needs counts"
+    return score
 
 
 def _failures(records: Sequence[Record]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum
 from functools import partial
@@ -25,7 +25,20 @@ from gemma_eval import paths, scoring
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.errors import PluginError
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.types import JSON, Continuation, Generate, GenerateResponse, Prompt, Response, Sample, Score, ScoreResponse, Verdict
+from gemma_eval.types import (
+    JSON,
+    Continuation,
+    CorpusScore,
+    Generate,
+    GenerateResponse,
+    ItemScore,
+    Prompt,
+    Response,
+    Sample,
+    Score,
+    ScoreResponse,
+    Verdict,
+)
 
 ENTRY_POINTS = "gemma_eval.tasks"
 
@@ -59,6 +72,8 @@ class Task(ABC):
     undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
     comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
     average: ClassVar[Average] = Average.micro
+    scale: ClassVar[float] = 1.0  # what a perfect answer scores: 1, or 100 for chrF
+    signature: ClassVar[str] = ""  # which form of a metric that has many, in its library's notation; kept in scores.json
     fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
     vision: ClassVar[bool] = False
     shot_separator: ClassVar[str] = "\n\n"
@@ -88,9 +103,21 @@ class Task(ABC):
     def metrics(self) -> tuple[str, ...]:
         """Names of the scores, the primary one first."""
 
+    def corpus_metrics(self) -> dict[str, CorpusScore]:
+        """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
+        return {}
+
+    def included(self, row: Row) -> bool:
+        """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
+        return True
+
     def header(self, row: Row) -> str:
         """Text before the exemplars."""
         return ""
+
+    def shots_of(self, subset: str) -> int:
+        """Number of exemplars of a subset's items: `num_fewshot`, unless the benchmark gives some subsets fewer."""
+        return self.num_fewshot
 
     def subset(self, row: Row, config: str) -> str:
         """The part of the benchmark that the row belongs to (subject, language, ...)."""
@@ -98,6 +125,10 @@ class Task(ABC):
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         """What the row shares with others that are therefore not independent of it. Alone by default."""
+        return id
+
+    def passage(self, row: Row, config: str, id: str) -> str:
+        """What an item must not share with an exemplar taken from the scored split: a passage. The row itself by default."""
         return id
 
     # -- shared by all tasks --------------------------------------------------------------------------------
@@ -217,33 +248,49 @@ class Generation(Task):
         """Other extractors, by metric name: shown beside the primary score, never instead of it."""
         return {}
 
-    @abstractmethod
     def judge(self, answer: str, golds: list[str]) -> float:
-        """Score of an extracted answer."""
+        """Score of an extracted answer. Every page defines it, or `grade`."""
+        raise NotImplementedError
+
+    def target(self, row: Row) -> JSON:
+        """What `grade` compares a text with, as the record keeps it. The gold answers by default."""
+        return list(self.golds(row))
+
+    def grade(self, text: str, target: JSON) -> Verdict:
+        """All scores of one generated text. Override where a benchmark has several metrics, or reads its items in several ways."""
+        assert isinstance(target, list)
+        golds = [str(gold) for gold in target]
+        answers = {metric: extract(text) for metric, extract in {self.primary: self.extract, **self.diagnostics()}.items()}
+        judged = {None: 0.0} | {answer: self.judge(answer, golds) for answer in {*answers.values()} if answer is not None}
+        return Verdict({metric: judged[answer] for metric, answer in answers.items()}, answers[self.primary])
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
-        golds = self.golds(row)
-        if not golds:
+        target = self.target(row)
+        if not target:
             raise ValueError("no gold answer")
-        prompt = self.prompt(row, shots)
         return Sample(
             id=id,
-            request=Generate(prompt, tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
-            target=list(golds),
+            request=Generate(self.prompt(row, shots), tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
+            target=target,
             subset=self.subset(row, config),
             cluster=self.cluster(row, config, id),
             fields={"query": self.query(row)},
         )
 
     def score(self, target: JSON, response: Response) -> Verdict:
-        assert isinstance(response, GenerateResponse) and isinstance(target, list)
-        golds = [str(gold) for gold in target]
-        extractors = {self.primary: self.extract, **self.diagnostics()}
-        answers = {metric: [extract(text) for text in response.texts] for metric, extract in extractors.items()}
-        distinct = {answer for found in answers.values() for answer in found if answer is not None}
-        judged = {None: 0.0} | {answer: self.judge(answer, golds) for answer in distinct}
-        scores = {metric: sum(judged[answer] for answer in found) / len(found) for metric, found in answers.items()}
-        return Verdict(scores, answers[self.primary][0])
+        assert isinstance(response, GenerateResponse)
+        verdicts = [self.grade(text, target) for text in response.texts]
+        return Verdict(
+            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in self.metrics}, verdicts[0].extracted
+        )
+
+
+def _joined(scores: Sequence[ItemScore]) -> ItemScore:
+    """One item's entry from several samples of it: scores are averaged, counts added."""
+    numbers = [score for score in scores if not isinstance(score, list)]
+    if numbers:
+        return sum(numbers) / len(scores)
+    return [sum(column) for column in zip(*(score for score in scores if isinstance(score, list)), strict=True)]
 
 
 def _plain(value: Any) -> Any:
@@ -339,7 +386,10 @@ def _check(cls: type[Task]) -> None:
         raise PluginError(f"{problem}.name: {cls.name!r} is taken by {inspect.getfile(_registry[cls.name])}")
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
         raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
-    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if issubclass(cls, Generation) and cls.judge is Generation.judge and cls.grade is Generation.grade:
+        missing.append("judge")
+    if missing:
         raise PluginError(f"{problem}.{missing[0]}: not defined")
     try:
         node = OmegaConf.structured(cls)

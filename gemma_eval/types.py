@@ -7,6 +7,7 @@ can be tested with plain values.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -122,11 +123,18 @@ class Sample:
     fields: dict[str, JSON] = field(default_factory=dict)
 
 
+ItemScore: TypeAlias = float | list[int]
+"""What an item brings to a metric: a score of its own, or counts that a corpus metric adds up over items."""
+
+CorpusScore: TypeAlias = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
+"""A corpus metric, given summed counts: [..., counts] in, scores [...] out."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a scorer says of one response. `extracted` is None where an answer was looked for and not found."""
 
-    scores: dict[str, float]
+    scores: Mapping[str, ItemScore]
     extracted: str | None = ""
 
 
@@ -141,7 +149,7 @@ class Record:
     key: str
     response: Response
     target: JSON
-    scores: dict[str, float]
+    scores: Mapping[str, ItemScore]
     extracted: str | None = ""
     dropped_shots: int = 0
     fields: dict[str, JSON] = field(default_factory=dict)

@@ -1,5 +1,5 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import choice, code, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, code, drop, math, qa
 
-__all__ = ["choice", "code", "math", "qa"]
+__all__ = ["agieval", "choice", "chrf", "code", "drop", "math", "qa"]

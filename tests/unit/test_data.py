@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,28 @@ def test_a_missing_repository_says_where_to_put_it(tmp_path: Path) -> None:
         build(piqa(), open_source(root=str(tmp_path), samples=False))
 
 
+def test_a_repository_for_every_part(tmp_path: Path) -> None:
+    """Parts may have columns of their own, and each part is named in ids and errors."""
+    write(tmp_path, GOOD[:2], repo="example/exam-a")
+    write(tmp_path, [{**GOOD[2], "answer": "x"}], repo="example/exam-b")
+    ref = DatasetRef("example/exam-{config}", split="validation", configs=["a", "b"])
+    source = open_source(root=str(tmp_path), samples=False)
+    table = source.table(ref, "validation", tmp_path)
+    assert (table.ids, table.configs) == (["a/0", "a/1", "b/0"], ["a", "a", "b"])
+    assert [row["answer"] for row in table.rows] == [None, None, "x"]
+    assert source.available(ref, tmp_path) == "in folder"
+    ref.configs.append("c")
+    assert source.available(ref, tmp_path) == "not in folder"
+    with pytest.raises(DataError, match=r"example/exam-c: not in data\.root"):
+        source.table(ref, "validation", tmp_path)
+
+
+def test_bundled_items_of_the_chosen_configurations() -> None:
+    task = registry()["global_mmlu_lite"]()
+    task.dataset = replace(task.dataset, configs=["de", "es"])
+    assert {sample.subset for sample in build(task, open_source(root=None, samples=True)).samples} == {"de", "es"}
+
+
 def test_a_missing_split_is_named(tmp_path: Path) -> None:
     source = open_source(root=str(write(tmp_path, GOOD, split="train")), samples=False)
     with pytest.raises(DataError, match=r"baber/piqa config=default split=validation: cannot be read"):
@@ -97,3 +121,49 @@ def test_per_item_exemplars_differ_between_items() -> None:
     task.fewshot, task.num_fewshot, task.seed = Fewshot.per_item, 3, 0
     samples = build(task, open_source(root=None, samples=True)).samples
     assert len({sample.request.prompt.shots for sample in samples}) > 1
+
+
+def parallel(root: Path, **languages: dict[str, list[Any]]) -> DatasetRef:
+    """A repository with one configuration per language, and a reference to all but English."""
+    for language, columns in languages.items():
+        folder = root / "org" / "parallel" / language
+        folder.mkdir(parents=True)
+        pd.DataFrame(columns).to_parquet(folder / "test.parquet")
+    configs = "".join(f"- config_name: {name}\n  data_files:\n  - split: test\n    path: {name}/test.parquet\n" for name in languages)
+    (root / "org" / "parallel" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    return DatasetRef("org/parallel", configs=[name for name in languages if name != "eng"], pivot="eng")
+
+
+def test_parallel_configurations_get_the_columns_of_the_pivot(tmp_path: Path) -> None:
+    ids = [4, 9]
+    ref = parallel(
+        tmp_path,
+        eng={"id": ids, "text": ["one", "two"]},
+        deu={"id": ids, "text": ["eins", "zwei"]},
+        fra={"id": ids, "text": ["un", "deux"]},
+    )
+    table = open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)
+    assert [(row["pivot_text"], row["text"], row["config"]) for row in table.rows] == [
+        ("one", "eins", "deu"),
+        ("two", "zwei", "deu"),
+        ("one", "un", "fra"),
+        ("two", "deux", "fra"),
+    ]
+
+
+@pytest.mark.parametrize("deu", [{"id": [9, 4], "text": ["zwei", "eins"]}, {"id": [4], "text": ["eins"]}])
+def test_rows_that_are_not_parallel_are_refused(tmp_path: Path, deu: dict[str, list[Any]]) -> None:
+    ref = parallel(tmp_path, eng={"id": [4, 9], "text": ["one", "two"]}, deu=deu)
+    with pytest.raises(DataError, match=r"config=deu split=test: .*not parallel to the pivot"):
+        open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)
+
+
+def test_json_files_by_configuration(tmp_path: Path) -> None:
+    folder = tmp_path / "org" / "json"
+    folder.mkdir(parents=True)
+    for config in ("bn", "hi"):
+        (folder / f"qa_{config}_dev.json").write_text(json.dumps({"canary": "x", "examples": [{"q": f"{config}?"}]}))
+    ref = DatasetRef("org/json", configs=["bn", "hi"], files="qa_{config}_{split}.json")
+    table = open_source(root=str(tmp_path), samples=False).table(ref, "validation", tmp_path)
+    assert [(row["q"], row["config"]) for row in table.rows] == [("bn?", "bn"), ("hi?", "hi")]
+    assert table.ids == ["bn/0", "hi/0"]

@@ -15,6 +15,12 @@ def test_answers() -> None:
     assert metrics.NumberMatch().compute(predictions=["1,000"], references=[["1000"]]) == {"exact_match": 1.0}
 
 
+def test_chrf() -> None:
+    answers = {"predictions": ["perfect, and longer", "no"], "references": [["perfect, and longer"], ["yes"]]}
+    assert metrics.SentenceChrF().compute(**answers) == {"chrf": 50.0}
+    assert metrics.CorpusChrF().compute(**answers)["chrf"] > 80
+
+
 def test_batches_add_up() -> None:
     metric = metrics.SquadExactMatch()
     metric.add_batch(predictions=["a b"], references=[["a b"]])

@@ -3,9 +3,11 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-from gemma_eval.stats import estimate, wilson
+from gemma_eval.stats import estimate, pseudo_values, wilson
 
 RANDOM = random.Random(0)
 SCORES = [RANDOM.random() for _ in range(200)]
@@ -64,3 +66,55 @@ def test_all_right_in_few_clusters_is_not_certainty() -> None:
 def test_too_few_items_have_no_interval(n: int) -> None:
     found = estimate([1.0] * n, ["a"] * n)
     assert math.isnan(found.stderr) and math.isnan(found.low)
+
+
+def ratio(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return counts[..., 0] / np.maximum(counts[..., 1], 1)
+
+
+def test_pseudo_values_of_a_mean_are_the_items() -> None:
+    counts = [[RANDOM.randrange(10), 1] for _ in range(50)]
+    assert pseudo_values(counts, ratio) == pytest.approx([first for first, _ in counts])
+
+
+def test_pseudo_values_average_to_the_corpus_score() -> None:
+    counts = [[RANDOM.randrange(10), 5 + RANDOM.randrange(10)] for _ in range(50)]
+    assert math.fsum(pseudo_values(counts, ratio)) / 50 == pytest.approx(float(ratio(np.array(counts).sum(axis=0))))
+    assert pseudo_values([[1, 2]], ratio) == [0.5]
+
+
+def test_pseudo_values_have_the_spread_of_fresh_corpora() -> None:
+    """The standard error foretells how much the score of another sample of the same size differs."""
+    draw = np.random.default_rng(0)
+
+    def corpus(n: int) -> npt.NDArray[np.int64]:
+        lengths = draw.integers(1, 40, n)
+        return np.stack([draw.binomial(lengths, draw.beta(2, 2, n)), lengths], axis=-1)
+
+    fresh = [float(ratio(corpus(100).sum(axis=0))) for _ in range(2000)]
+    foretold = [estimate(pseudo_values(corpus(100).tolist(), ratio), ALONE[:100]).stderr for _ in range(100)]
+    assert sum(foretold) / 100 == pytest.approx(float(np.std(fresh)), rel=0.05)
+
+
+def test_paired_differences_of_corpus_scores() -> None:
+    """Two systems on the same items: the error of the difference of two corpus scores comes from the differences of pseudo-values."""
+    draw = np.random.default_rng(1)
+    lengths = draw.integers(5, 40, 400)
+    hard = draw.beta(2, 2, 400)
+    systems = [np.stack([draw.binomial(lengths, hard * skill), lengths], axis=-1).tolist() for skill in (0.9, 1.0)]
+    worse, better = (pseudo_values(system, ratio) for system in systems)
+    clusters = [str(i) for i in range(400)]
+    paired = estimate([a - b for a, b in zip(better, worse, strict=True)], clusters, scale=1)
+    unpaired = math.hypot(estimate(better, clusters).stderr, estimate(worse, clusters).stderr)
+    totals = [np.array(system).sum(axis=0) for system in systems]
+    assert paired.value == pytest.approx(float(ratio(totals[1]) - ratio(totals[0])))
+    assert paired.stderr < 0.6 * unpaired
+
+
+def test_scales() -> None:
+    small, large = estimate(SCORES, ALONE), estimate([100 * score for score in SCORES], ALONE, scale=100)
+    assert (large.value, large.stderr, large.low, large.high) == pytest.approx(
+        [100 * x for x in (small.value, small.stderr, small.low, small.high)]
+    )
+    assert estimate([100.0, 0.0] * 50, ALONE[:100], scale=100).low == pytest.approx(100 * wilson(0.5, 100)[0])
+    assert estimate([99.0, 100.0, 100.0], ["a", "b", "c"], scale=100).high == 100

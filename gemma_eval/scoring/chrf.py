@@ -1,0 +1,64 @@
+"""chrF, the character n-gram F-score (Popovic, 2015, ACL W15-3049), as sacrebleu 2 defines it.
+
+Character n-grams of orders 1 to 6 without white space, case kept, recall weighing twice as much as precision; precision and
+recall are averaged over the orders that both sides have. chrF++, which adds words, is another metric.
+
+A corpus score is not the mean of sentence scores: n-grams are counted over the whole corpus first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+ORDER = 6
+BETA = 2
+SIGNATURE = "chrF2|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no"  # sacrebleu's notation
+
+
+def counts(answer: str, golds: Sequence[str]) -> list[int]:
+    """For each order: n-grams of the answer, of the gold, and of both. With several golds, those of the one it is closest to.
+
+    Counts add up over items; `score` of the sum is the corpus score. An answer that is missing counts as an empty one.
+    """
+    grams = _ngrams(answer)
+    return max((_compared(grams, _ngrams(gold)) for gold in golds), key=lambda found: float(score(np.array(found))))
+
+
+def sentence(answer: str, golds: Sequence[str]) -> float:
+    """chrF of one answer, 0 to 100, against the gold that it is closest to."""
+    return float(score(np.array(counts(answer, golds))))
+
+
+def corpus(answers: Sequence[str], golds: Sequence[Sequence[str]]) -> float:
+    """chrF of all answers together, 0 to 100."""
+    table = [counts(answer, accepted) for answer, accepted in zip(answers, golds, strict=True)]
+    return float(score(np.array(table).sum(axis=0)))
+
+
+def score(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """chrF, 0 to 100, of counts [..., 3 x ORDER]."""
+    ours, golds, both = np.moveaxis(counts.reshape(*counts.shape[:-1], ORDER, 3), -1, 0)
+    usable = (ours > 0) & (golds > 0)
+    orders = np.maximum(usable.sum(axis=-1), 1)
+    precision = np.where(usable, both / np.maximum(ours, 1), 0.0).sum(axis=-1) / orders
+    recall = np.where(usable, both / np.maximum(golds, 1), 0.0).sum(axis=-1) / orders
+    weighted = BETA**2 * precision + recall
+    f_score: npt.NDArray[np.float64] = 100 * (1 + BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1.0)
+    return f_score
+
+
+def _ngrams(text: str) -> list[Counter[str]]:
+    letters = "".join(text.split())
+    return [Counter(letters[i : i + n] for i in range(len(letters) - n + 1)) for n in range(1, ORDER + 1)]
+
+
+def _compared(ours: list[Counter[str]], golds: list[Counter[str]]) -> list[int]:
+    found: list[int] = []
+    for mine, gold in zip(ours, golds, strict=True):
+        # An order that the gold is too short for says nothing about the answer
+        found += [mine.total() if gold else 0, gold.total(), (mine & gold).total()]
+    return found

@@ -1,0 +1,182 @@
+# ruff: noqa: RUF001  Chinese punctuation is meant
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.scoring import agieval
+from gemma_eval.task import Average, Generation, register
+from gemma_eval.types import JSON, Prompt, Verdict
+
+ENGLISH = [
+    "aqua-rat",
+    "gaokao-english",
+    "logiqa-en",
+    "lsat-ar",
+    "lsat-lr",
+    "lsat-rc",
+    "math",
+    "sat-en",
+    "sat-en-without-passage",
+    "sat-math",
+]
+CHINESE = [f"gaokao-{subject}" for subject in ("biology", "chemistry", "chinese", "geography", "history", "mathcloze", "mathqa", "physics")]
+CHINESE += ["jec-qa-ca", "jec-qa-kd", "logiqa-zh"]
+WITHOUT_PASSAGE = "sat-en-without-passage"  # the same questions as sat-en: not among the paper's 20
+SEVERAL_LETTERS = {"gaokao-mathqa", "gaokao-physics", "jec-qa-ca", "jec-qa-kd"}
+SHOTS = dict.fromkeys(ENGLISH + CHINESE, 5) | {"math": 4}
+SHOTS |= dict.fromkeys(["gaokao-chinese", "gaokao-english", "logiqa-en", "logiqa-zh", "lsat-ar", "lsat-lr", "lsat-rc"], 3)
+SHOTS |= dict.fromkeys(["sat-en", WITHOUT_PASSAGE], 3)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The authors' words in one language: what their zero-shot queries hold, and what their few-shot prompt says."""
+
+    question: str
+    options: str
+    header: str
+    problem: str
+    choose: str
+    answer: str
+
+
+EN = Form(
+    question="Q: ",
+    options=" Answer Choices: ",
+    header="Here are the answers for the problems in the exam.\n",
+    problem="Problem {}.   ",
+    choose="Choose from the following options:    ",
+    answer="The answer is therefore",
+)
+ZH = Form(
+    question="问题：",
+    options=" 选项：",
+    header="以下是考试中各个问题的答案。\n",
+    problem="问题 {}.   ",
+    choose="从以下选项中选择:    ",
+    answer="答案是",
+)
+
+
+@register
+@dataclass
+class AGIEval(Generation):
+    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): entrance and licensing exams. MIT; the exam texts have terms of their own.
+
+    The report states 3-5-shot sampling without chain of thought. The prompt is the authors' few-shot form, with as many
+    exemplars a part as they give. A letter is right alone; in parts with several right letters all of them are; values
+    are compared by the MATH authors' rules. The score is the mean over the ten English parts.
+    """
+
+    dataset: DatasetRef = field(
+        default_factory=lambda: DatasetRef("hails/agieval-{config}", split="test", fewshot_split="test", configs=list(ENGLISH))
+    )
+    num_fewshot: int = 5  # at most: see SHOTS
+    max_tokens: int = 64
+
+    name = "agieval"
+    card = "AGIEval"
+    undisclosed = (
+        "Parts and exemplars are not stated: lm-eval's ten English parts, each counting the same (all 20: agieval_all). The authors' "
+        "demonstrations are in no data set of the Hub: exemplars are a seeded draw from the part, taken out of the scored items."
+    )
+    average = Average.macro
+    fewshot_by_subset = True
+
+    def subset(self, row: Row, config: str) -> str:
+        return config
+
+    def shots_of(self, subset: str) -> int:
+        """The authors' number or fewer; a number above 5 holds for every part."""
+        return min(self.num_fewshot, SHOTS.get(subset, 5)) if self.num_fewshot <= 5 else self.num_fewshot
+
+    def header(self, row: Row) -> str:
+        return _form(row).header
+
+    def query(self, row: Row) -> str:
+        return self.problem(row, 1)
+
+    def problem(self, row: Row, number: int) -> str:
+        """The item in the authors' few-shot form. The data has it in their zero-shot form, as one string."""
+        form = _form(row)
+        passage, question = _parts(row)
+        options = f"{form.choose}{' '.join(row['choices'])}\n" if row.get("choices") else ""
+        return f"{form.problem.format(number)}{passage} {question}\n{options}{form.answer}"
+
+    def prompt(self, row: Row, shots: list[Row]) -> Prompt:
+        texts = [f"{self.problem(shot, i)} {self.solution(shot)}{self.shot_separator}" for i, shot in enumerate(shots, start=1)]
+        return Prompt((self.problem(row, len(shots) + 1),), tuple((text,) for text in texts), (self.header(row),))
+
+    def golds(self, row: Row) -> list[str]:
+        return ["".join("ABCDEFG"[index] for index in sorted(row["gold"]))] if row.get("choices") else [row["answer"]]
+
+    def target(self, row: Row) -> JSON:
+        reading = ("letters" if row["config"] in SEVERAL_LETTERS else "letter") if row.get("choices") else "value"
+        return {"reading": reading, "gold": self.golds(row)[0]}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("exact_match", "flexible")
+
+    def grade(self, text: str, target: JSON) -> Verdict:
+        """`flexible` finds letters anywhere in the line, as the authors' script does."""
+        assert isinstance(target, dict)
+        gold, (strict, flexible) = str(target["gold"]), READINGS[str(target["reading"])]
+        same = agieval.same_value if target["reading"] == "value" else _same_letters
+        answers = {"exact_match": strict(text), "flexible": flexible(text)}
+        scores = {metric: 0.0 if answer is None else same(answer, gold) for metric, answer in answers.items()}
+        return Verdict(scores, answers["exact_match"])
+
+    def cluster(self, row: Row, config: str, id: str) -> str:
+        passage, _ = _parts(row)
+        return f"{config}/{hashlib.sha256(passage.encode()).hexdigest()[:16]}" if passage else id
+
+
+@register
+@dataclass
+class AGIEvalAll(AGIEval):
+    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): the paper's 20 parts, English and Chinese. Licence and protocol as `agieval`.
+
+    The score is the mean over the 20 parts.
+    """
+
+    dataset: DatasetRef = field(
+        default_factory=lambda: DatasetRef(
+            "hails/agieval-{config}",
+            split="test",
+            fewshot_split="test",
+            configs=[part for part in ENGLISH + CHINESE if part != WITHOUT_PASSAGE],
+        )
+    )
+
+    name = "agieval_all"
+
+    @classmethod
+    def samples_file(cls) -> Path:
+        return AGIEval.samples_file()
+
+
+def _same_letters(answer: str, gold: str) -> float:
+    return float(answer == gold)
+
+
+READINGS = {
+    "letter": (agieval.letter, agieval.first_letter),
+    "letters": (agieval.letters, agieval.all_letters),
+    "value": (agieval.value, agieval.value),
+}
+
+
+def _form(row: Row) -> Form:
+    return ZH if row["query"].rpartition("\n")[2].startswith("答案") else EN
+
+
+def _parts(row: Row) -> tuple[str, str]:
+    """Passage (or nothing) and question of a zero-shot query: passage, "Q: ", question, " Answer Choices: ", options, last line."""
+    form = _form(row)
+    item = row["query"].rpartition("\n")[0]
+    if row.get("choices"):
+        item = item.rpartition(form.options)[0]
+    passage, _, question = item.rpartition(form.question)
+    return passage.strip(), question.strip()
