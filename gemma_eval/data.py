@@ -21,8 +21,8 @@ Row: TypeAlias = Mapping[str, Any]
 class DatasetRef:
     """A dataset repository on the Hub and the splits a task reads.
 
-    `configs` lists several configurations read as one dataset (one per language, say). Pin `revision` by commit;
-    only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
+    `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
+    column "config". Pin `revision` by commit; only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
     """
 
     repo: str = ""
@@ -98,7 +98,7 @@ class SampleSource:
         return Table(
             repo=f"samples:{ref.repo}",
             split=split,
-            rows=[item["row"] for item in kept],
+            rows=[{**item["row"], "config": item["config"]} if many else item["row"] for item in kept],
             ids=ids,
             configs=[item["config"] for item in kept],
             revision="bundled",
@@ -205,7 +205,7 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
                 f"{where}: cannot be read: {_first_line(error)}. "
                 "Check the config and split names and the connection, or point data.root at a local copy"
             ) from error
-        parts.append(part)
+        parts.append(part.add_column("config", [config] * len(part)) if ref.configs else part)
         ids += [f"{config}/{i}" if ref.configs else str(i) for i in range(len(part))]
         configs += [config or ""] * len(part)
     rows = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)

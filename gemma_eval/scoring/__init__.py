@@ -1,5 +1,5 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import choice, math, qa
+from gemma_eval.scoring import choice, letters, math, minerva, qa
 
-__all__ = ["choice", "math", "qa"]
+__all__ = ["choice", "letters", "math", "minerva", "qa"]
