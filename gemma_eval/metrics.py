@@ -16,7 +16,7 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, math, minerva, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -104,6 +104,30 @@ class CorpusChrF(_AnswerMetric):
 
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
         return {"chrf": chrf.corpus(predictions, references)}
+
+
+class LocalNumberMatch(_AnswerMetric):
+    """Numerical equality with any gold, the answer written with the digits and separators of any language. Used by MGSM."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return math.same_local_number(answer, golds)
+
+
+class MinervaMatch(_AnswerMetric):
+    """Equality of LaTeX answers as text after Minerva's normalisation or by computer algebra (Lewkowycz et al., 2022). Used by MATH."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return float(any(minerva.equivalent(answer, gold) for gold in golds))
+
+
+class MathVerify(_AnswerMetric):
+    """Whether the library math-verify finds any gold LaTeX answer in a text; MATH's diagnostic."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return float(any(minerva.verified(answer, gold) for gold in golds))
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

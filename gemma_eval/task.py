@@ -140,14 +140,14 @@ class Task(ABC):
         """Orders the exemplar split for `fewshot=first`: smallest first, equal ones as they stand."""
         return 0
 
-    def published_shots(self) -> list[str]:
-        """Exemplars as printed in the benchmark's publication, for `fewshot=published`."""
+    def published_shots(self, row: Row) -> list[str]:
+        """Exemplars as printed in the benchmark's publication (those of the row's subset), for `fewshot=published`."""
         raise PluginError(f"{type(self).__name__}: fewshot=published, but published_shots() is not defined")
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
         header = self.header(row)
         if self.fewshot is Fewshot.published:
-            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots()[: self.num_fewshot]]
+            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots(row)[: self.num_fewshot]]
         else:
             texts = [self.shot(shot) for shot in shots]
         return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else ())

@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 
 NUMBER = r"-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+"
 
+LOCAL_NUMBER = r"[-\u2212]?[$\u20ac\u00a3\u00a5\u20b9]?\d+(?:[.,]\d+|[ \u00a0\u202f'\u2019]\d{3}(?!\d))*"
+"""A number as some language writes it: 1,234.5 or 1.234,5 or 1 234 or 1,00,000; native digits count."""
+
 
 def to_number(text: str) -> Decimal | None:
     """The number that a text is, or None. Thousands separators, currency and percent signs and a final stop are dropped."""
@@ -18,20 +21,44 @@ def to_number(text: str) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def number_after(text: str, phrase: str) -> str | None:
+def number_after(text: str, phrase: str, number: str = NUMBER) -> str | None:
     """The first number after the last occurrence of `phrase`, as written."""
     _, found, rest = text.rpartition(phrase)
-    match = re.match(rf"[\s:*]*({NUMBER})", rest) if found else None
+    match = re.match(rf"[\s:*\u2014]*({number})", rest) if found else None
     return match[1] if match else None
 
 
-def last_number(text: str) -> str | None:
+def last_number(text: str, number: str = NUMBER) -> str | None:
     """The last number in a text, as written."""
-    numbers = re.findall(NUMBER, text)
+    numbers = re.findall(number, text)
     return numbers[-1] if numbers else None
 
 
 def same_number(answer: str, golds: list[str]) -> float:
     """1.0 if the answer is numerically equal to any gold."""
     number = to_number(answer)
+    return float(number is not None and any(number == to_number(gold) for gold in golds))
+
+
+def to_local_number(text: str) -> Decimal | None:
+    """The number that a text is in whichever language's writing, or None.
+
+    Points or commas before a last group of three digits are thousands separators ("1.234" is German for 1234), unless the
+    first group is zero; otherwise the last one is the decimal mark. `Decimal` reads the digits of every script.
+    """
+    sign = "-" if text[:1] in "-\u2212" else ""
+    cleaned = re.sub(r"[^\d.,]", "", text).rstrip(".,")
+    groups, marks = re.split(r"[.,]", cleaned), re.findall(r"[.,]", cleaned)
+    if not all(groups):
+        return None
+    grouping = marks if len(groups[-1]) == 3 and len(set(marks)) == 1 and int(groups[0]) else marks[:-1]
+    if len(set(grouping)) > 1 or (len(marks) > len(grouping) and marks[-1] in grouping):
+        return None
+    whole, fraction = (groups, []) if len(grouping) == len(marks) else (groups[:-1], groups[-1:])
+    return Decimal(sign + "".join(whole) + "".join(f".{digits}" for digits in fraction))
+
+
+def same_local_number(answer: str, golds: list[str]) -> float:
+    """1.0 if the answer, in whichever language's writing, is numerically equal to any gold."""
+    number = to_local_number(answer)
     return float(number is not None and any(number == to_number(gold) for gold in golds))

@@ -1,0 +1,90 @@
+# ruff: noqa: RUF001 (full-width colons)
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.scoring import math
+from gemma_eval.task import Average, Generation, register
+
+# Per language, the data's own words: "Question:", "Step-by-Step Answer:", and what comes before the number at the end.
+WORDS = {
+    "bn": ("প্রশ্ন:", "ধাপে ধাপে উত্তর:", "উত্তর হল"),
+    "de": ("Frage:", "Schritt-für-Schritt-Antwort:", "Die Antwort lautet"),
+    "en": ("Question:", "Step-by-Step Answer:", "The answer is"),
+    "es": ("Pregunta:", "Respuesta paso a paso:", "La respuesta es"),
+    "fr": ("Question :", "Réponse étape par étape :", "La réponse est"),
+    "ja": ("問題：", "ステップごとの答え：", "答えは"),
+    "ru": ("Задача:", "Пошаговое решение:", "Ответ"),
+    "sw": ("Swali:", "Jibu la Hatua kwa Hatua:", "Jibu ni"),
+    "te": ("ప్రశ్న:", "దశలవారీగా సమాధానం:", "సమాధానం"),
+    "th": ("โจทย์:", "คำตอบทีละขั้นตอน:", "คำตอบคือ"),
+    "zh": ("问题：", "逐步解答：", "答案是"),
+}
+PHRASES = [*(phrase for _, _, phrase in WORDS.values()), "Die Antwort ist"]  # the German exemplars use both
+
+
+@register
+@dataclass
+class MGSM(Generation):
+    """MGSM (Shi et al., 2022, arXiv 2210.03057): 250 GSM8K problems in each of 11 languages. CC BY-SA 4.0.
+
+    The report states 8-shot sampling. Chain of thought in the language itself, with the eight exemplars of the data and their
+    words; the answer is the number after the last "The answer is" of any of the languages. `flexible`, the last number anywhere, is a
+    diagnostic. The score is the mean over languages. The items are parallel, so an item in 11 languages is one cluster.
+    """
+
+    dataset: DatasetRef = field(
+        default_factory=lambda: DatasetRef(
+            "juletxara/mgsm", split="test", fewshot_split="train", configs=list(WORDS), revision="refs/convert/parquet"
+        )
+    )
+    num_fewshot: int = 8
+    fewshot: Fewshot = Fewshot.first
+    max_tokens: int = 512
+    stop: list[str] = field(default_factory=lambda: [f"\n{question}" for question, _, _ in WORDS.values()])
+
+    name = "mgsm"
+    card = "MGSM"
+    undisclosed = (
+        "Chain of thought and its language are not stated: native, with the published exemplars. English is among the 11 languages."
+    )
+    average = Average.macro
+    fewshot_by_subset = True
+
+    def subset(self, row: Row, config: str) -> str:
+        return config
+
+    def cluster(self, row: Row, config: str, id: str) -> str:
+        return id.rpartition("/")[2]
+
+    def query(self, row: Row) -> str:
+        question, answer, _ = WORDS[row["config"]]
+        return f"{self._after(question, row['question'].removeprefix(question).strip())}\n{answer}"
+
+    def solution(self, row: Row) -> str:
+        _, answer, phrase = WORDS[row["config"]]
+        if row["answer"]:
+            return str(row["answer"]).removeprefix(answer).strip()
+        return f"{phrase} {row['answer_number']}"
+
+    def shot(self, row: Row) -> str:
+        return self._after(self.query(row), self.solution(row)) + self.shot_separator
+
+    def _after(self, label: str, text: str) -> str:
+        """Label and text: a full-width colon takes no space."""
+        return f"{label}{'' if label.endswith('：') else ' '}{text}"
+
+    def golds(self, row: Row) -> list[str]:
+        return [str(row["answer_number"])]
+
+    def extract(self, text: str) -> str | None:
+        numbers = {text.rfind(phrase): math.number_after(text, phrase, math.LOCAL_NUMBER) for phrase in PHRASES}
+        last = max(numbers)
+        return numbers[last] if last >= 0 else None
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        return {"flexible": lambda text: math.last_number(text, math.LOCAL_NUMBER)}
+
+    def judge(self, answer: str, golds: list[str]) -> float:
+        return math.same_local_number(answer, golds)

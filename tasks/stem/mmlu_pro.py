@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.fewshot import Fewshot
+from gemma_eval.scoring import letters
+from gemma_eval.task import Generation, register
+
+LETTERS = "ABCDEFGHIJ"
+
+
+@register
+@dataclass
+class MMLUPro(Generation):
+    """MMLU-Pro (Wang et al., 2024, arXiv 2406.01574): exam questions of 14 categories with up to ten options. MIT.
+
+    The report states 5-shot sampling with chain of thought. The exemplars are the category's validation rows, in order, with
+    their worked answers. The answer is the letter of the first "answer is (X)"; an answer without one is wrong, where the
+    authors' script guesses. `anywhere`, the authors' later steps, is a diagnostic. Mean over items.
+    """
+
+    dataset: DatasetRef = DatasetRef("TIGER-Lab/MMLU-Pro", split="test", fewshot_split="validation")
+    num_fewshot: int = 5
+    fewshot: Fewshot = Fewshot.first
+    max_tokens: int = 2048
+    stop: list[str] = field(default_factory=lambda: ["Question:"])
+
+    name = "mmlu_pro"
+    card = "MMLU (Pro COT)"
+    undisclosed = "Prompt and extraction are not stated: the authors'. What could not be parsed counts as wrong, never as a guess."
+    fewshot_by_subset = True
+
+    def subset(self, row: Row, config: str) -> str:
+        return str(row["category"])
+
+    def header(self, row: Row) -> str:
+        return (
+            f"The following are multiple choice questions (with answers) about {row['category']}. Think step by step and then finish "
+            'your answer with "the answer is (X)" where X is the correct letter choice.\n'
+        )
+
+    def query(self, row: Row) -> str:
+        texts = [text.strip() for text in row["options"] if text != "N/A"]  # early revisions pad with N/A
+        options = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
+        return f"Question:\n{row['question']}\nOptions:\n{options}\nAnswer: Let's think step by step."
+
+    def solution(self, row: Row) -> str:
+        worked = row["cot_content"].removeprefix("A: Let's think step by step. ")
+        return worked or f"The answer is ({self.golds(row)[0]})."
+
+    def golds(self, row: Row) -> list[str]:
+        return [LETTERS[row["answer_index"]]]
+
+    def extract(self, text: str) -> str | None:
+        return letters.stated(text)
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        return {"anywhere": letters.anywhere}
+
+    def judge(self, answer: str, golds: list[str]) -> float:
+        return float(answer in golds)
