@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import choice, chrf, math, qa
+from gemma_eval.scoring import choice, chrf, math, qa, squad
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -58,6 +58,16 @@ class NumberMatch(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+class SquadTokenF1(_AnswerMetric):
+    """Token F1 with the closest answer after SQuAD 1.1's normalisation (Rajpurkar et al., 2016); XQuAD's own metric."""
+
+    key = "f1"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return squad.token_f1(answer, golds)
 
 
 class SentenceChrF(_AnswerMetric):

@@ -1,5 +1,5 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import choice, chrf, math, qa
+from gemma_eval.scoring import choice, chrf, math, qa, squad
 
-__all__ = ["choice", "chrf", "math", "qa"]
+__all__ = ["choice", "chrf", "math", "qa", "squad"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gemma_eval.data import Row
 from gemma_eval.scoring import chrf, squad
 from gemma_eval.task import Average, Generation
-from gemma_eval.types import JSON, CorpusScore, ItemScore, Verdict
+from gemma_eval.types import JSON, CorpusScore, Verdict
 
 
 @dataclass
@@ -39,9 +39,8 @@ class PassageQuestion(Generation):
     def grade(self, text: str, target: JSON) -> Verdict:
         assert isinstance(target, Sequence)
         golds, answer = [str(gold) for gold in target], text.strip()
-        scores: dict[str, ItemScore] = {
-            "chrf": chrf.sentence(answer, golds),
-            "chrf_corpus": chrf.counts(answer, golds),
-            "f1": self.scale * squad.token_f1(answer, golds),
-        }
-        return Verdict(scores, answer)
+        counts = chrf.counts(answer, golds)
+        return Verdict(
+            {"chrf": chrf.of_counts(counts), "chrf_corpus": counts, "f1": self.scale * squad.token_f1(answer, golds)},
+            answer,
+        )
