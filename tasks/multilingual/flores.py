@@ -129,6 +129,7 @@ class Flores(Translation):
 
     name = "flores"
     card = "FloRes"
+    comparable = False
     undisclosed = (
         "Languages and direction are not stated: from English into the 100 others of FLORES-101, which the report cites "
         "(direction=into_english for the other). Exemplar and prompt are not stated either. Corpus chrF per language."
