@@ -31,7 +31,7 @@ def build(task: Task, source: Source) -> Built:
     """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row."""
     table = source.table(task.dataset, task.dataset.split, task.samples_file())
     items = _items(task, table)
-    pool = _Pool(task, source)
+    pool = _Pool(task, source, table, items)
     shown = pool.shared(table)
     eligible = [i for i, item in items.items() if item not in shown]
     chosen = choose_items([table.ids[i] for i in eligible], [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
@@ -92,7 +92,7 @@ def _checked(task: Task, table: Table, index: int, use: Callable[[Row], T]) -> T
 class _Pool:
     """The exemplar split of a task, loaded only if the task draws from it."""
 
-    def __init__(self, task: Task, source: Source) -> None:
+    def __init__(self, task: Task, source: Source, scored: Table, items: dict[int, _Item]) -> None:
         self._task = task
         self._drawn: dict[str, list[int]] = {}
         self._table: Table | None = None
@@ -102,8 +102,9 @@ class _Pool:
             split = task.dataset.fewshot_split
             if split is None:
                 raise DataError(f"{task.name}: num_fewshot={task.num_fewshot}, but dataset.fewshot_split is not set")
-            self._table = table = source.table(task.dataset, split, task.samples_file())
-            self._items = _items(task, table)
+            same = split == scored.split
+            self._table = table = scored if same else source.table(task.dataset, split, task.samples_file())
+            self._items = items if same else _items(task, table)
             for i, item in self._items.items():
                 self._groups[self._group(item.subset)].append(i)
             if task.fewshot is Fewshot.first:

@@ -16,7 +16,7 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, minerva, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, math, minerva, qa, squad
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -87,6 +87,16 @@ class DROPF1(evaluate.Metric):  # type: ignore[misc]
         return {
             name: sum(max(score(spans, gold) for gold in golds) for spans, golds in pairs) / len(pairs) for name, score in scores.items()
         }
+
+
+class SquadTokenF1(_AnswerMetric):
+    """Token F1 with the closest answer after SQuAD 1.1's normalisation (Rajpurkar et al., 2016); XQuAD's own metric."""
+
+    key = "f1"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return squad.token_f1(answer, golds)
 
 
 class SentenceChrF(_AnswerMetric):

@@ -37,11 +37,19 @@ class Published:
 
 @dataclass(frozen=True)
 class CardRow:
-    """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit."""
+    """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit.
+
+    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items.
+    """
 
     benchmark: str
     task: str
     scale: float = 100.0
+    parts: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(task for group in self.parts for task in group) or (self.task,)
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,27 @@ CARD_TABLES = [
             CardRow("FloRes", "flores", scale=1.0),
             CardRow("XQuAD", "xquad", scale=1.0),
             CardRow("ECLeKTic", "eclektic"),
-            CardRow("IndicGenBench", "indicgenbench", scale=1.0),
+            CardRow(
+                "IndicGenBench",
+                "indicgenbench",
+                scale=1.0,
+                parts=(
+                    ("indicgenbench_xquad",),
+                    ("indicgenbench_xorqa_en", "indicgenbench_xorqa_xx"),
+                    ("indicgenbench_flores",),
+                ),
+            ),
+        ],
+    ),
+    CardTable(
+        "indicgenbench_detail",
+        "IndicGenBench by part (report, table 14)",
+        _LARGE,
+        [
+            CardRow("XQuAD-IN", "indicgenbench_xquad", scale=1.0),
+            CardRow("XorQA-IN-En", "indicgenbench_xorqa_en", scale=1.0),
+            CardRow("XorQA-IN-Xx", "indicgenbench_xorqa_xx", scale=1.0),
+            CardRow("Flores-IN", "indicgenbench_flores", scale=1.0),
         ],
     ),
     CardTable(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import fsum, hypot
+from statistics import NormalDist
 from typing import Any
 
 from gemma_eval.card import CARD_TABLES, CardRow, CardTable, Published, published
 from gemma_eval.errors import RunError
+from gemma_eval.stats import CONFIDENCE
 from gemma_eval.store import RunDir
 
 
@@ -89,10 +92,44 @@ def _cells(table: CardTable, scores: dict[str, Any]) -> Iterator[Cell]:
     numbers = published(model["variant"])
     for row in table.rows:
         number = numbers.get((table.key, row.benchmark, model["size"]))
-        entry = scores["tasks"].get(row.task)
+        entry = _entry(row, scores["tasks"])
         if table.key != "card_270m" and model["size"] == "270m" and _in_own_table(row):
             continue
         yield _cell(row, number, entry) if entry else Cell(row.benchmark, number.label if number else "", number, Verdict.not_run)
+
+
+def _entry(row: CardRow, tasks: dict[str, Any]) -> dict[str, Any] | None:
+    """What was measured for a row: a task's scores, or those of all its parts as one. None if any is not there."""
+    if any(name not in tasks for name in row.tasks):
+        return None
+    return mean_of_parts([[tasks[name] for name in group] for group in row.parts]) if row.parts else tasks[row.task]
+
+
+def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    """The entry of a row that is the plain mean of its parts' primary scores.
+
+    Groups are independent, so their errors add in squares. Within a group the same items are asked, and how far their
+    errors go together cannot be told from scores alone: they are added up, which is the most they can be.
+    """
+    parts = [part for group in groups for part in group]
+    metrics = [part["metrics"][part["primary"]] for part in parts]
+    errors = [[part["metrics"][part["primary"]]["stderr"] for part in group] for group in groups]
+    value = fsum(metric["value"] for metric in metrics) / len(parts)
+    interval = None
+    if all(error is not None for group in errors for error in group):
+        reach = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * hypot(*(fsum(group) for group in errors)) / len(parts)
+        interval = [value - reach, value + reach]
+    counts = ["n", "size", "asked", "extraction_failures", "empty", "truncated", "dropped_shots"]
+    return {
+        "primary": "mean",
+        "metrics": {"mean": {"value": value, "ci95": interval}},
+        **{name: sum(part[name] for part in parts) for name in counts},
+        "source": "samples" if any(part["source"] == "samples" for part in parts) else parts[0]["source"],
+        "num_fewshot": parts[0]["num_fewshot"],
+        "changed": {name: change for part in parts for name, change in part["changed"].items()},
+        "comparable": all(part["comparable"] for part in parts),
+        "undisclosed": f"The mean of {len(parts)} parts, whose notes stand in their own table.",
+    }
 
 
 def _in_own_table(row: CardRow) -> bool:

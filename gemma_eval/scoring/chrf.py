@@ -25,12 +25,17 @@ def counts(answer: str, golds: Sequence[str]) -> list[int]:
     Counts add up over items; `score` of the sum is the corpus score. An answer that is missing counts as an empty one.
     """
     grams = _ngrams(answer)
-    return max((_compared(grams, _ngrams(gold)) for gold in golds), key=lambda found: float(score(np.array(found))))
+    return max((_compared(grams, _ngrams(gold)) for gold in golds), key=of_counts)
 
 
 def sentence(answer: str, golds: Sequence[str]) -> float:
     """chrF of one answer, 0 to 100, against the gold that it is closest to."""
-    return float(score(np.array(counts(answer, golds))))
+    return of_counts(counts(answer, golds))
+
+
+def of_counts(counts: Sequence[int]) -> float:
+    """chrF of one item, 0 to 100, from its counts."""
+    return float(score(np.array(counts)))
 
 
 def corpus(answers: Sequence[str], golds: Sequence[Sequence[str]]) -> float:
@@ -59,6 +64,6 @@ def _ngrams(text: str) -> list[Counter[str]]:
 def _compared(ours: list[Counter[str]], golds: list[Counter[str]]) -> list[int]:
     found: list[int] = []
     for mine, gold in zip(ours, golds, strict=True):
-        # An order that the gold is too short for says nothing about the answer
-        found += [mine.total() if gold else 0, gold.total(), (mine & gold).total()]
+        both = sum(min(count, gold[gram]) for gram, count in mine.items() if gram in gold)
+        found += [mine.total() if gold else 0, gold.total(), both]  # an order that the gold is too short for says nothing
     return found

@@ -65,5 +65,6 @@ class Translation(Generation):
 
     def grade(self, text: str, target: JSON) -> Verdict:
         assert isinstance(target, Sequence)
-        golds, answer = [str(gold) for gold in target], text.strip()
-        return Verdict({"chrf": chrf.counts(answer, golds), "chrf_sentence": chrf.sentence(answer, golds)}, answer)
+        answer = text.strip()
+        counts = chrf.counts(answer, [str(gold) for gold in target])
+        return Verdict({"chrf": counts, "chrf_sentence": chrf.of_counts(counts)}, answer)

@@ -83,6 +83,9 @@ def test_gold_scores_one_on_bundled_samples(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_gold_scores_one_on_real_rows(name: str, data_root: Path) -> None:
     task = task_of(name, limit=300, num_fewshot=0)  # scoring does not see exemplars, and a folder may lack their split
+    here = [config for config in task.dataset.configs if (data_root / task.dataset.repo / config).is_dir()]
+    if here:  # a folder may have some of the languages
+        task.dataset = replace(task.dataset, configs=here)
     if sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
         pytest.skip(f"{task.dataset.repo} is not in GEMMA_EVAL_DATA")
     check_task(task, sources(data_root))

@@ -9,7 +9,8 @@ from gemma_eval.report.card import Verdict, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.task import registry
 
-MAIN = [table for table in CARD_TABLES if table.key != "card_270m"]
+MAIN = [table for table in CARD_TABLES if table.key not in {"card_270m", "indicgenbench_detail"}]
+DETAIL = next(table for table in CARD_TABLES if table.key == "indicgenbench_detail")
 
 
 def test_the_card_has_41_rows_and_141_numbers() -> None:
@@ -32,6 +33,7 @@ def test_some_numbers_by_hand() -> None:
 def test_every_task_is_named_by_the_card() -> None:
     rows = {row.task: row.benchmark for table in MAIN for row in table.rows}
     assert len(rows) == 41
+    rows |= {row.task: row.benchmark for row in DETAIL.rows}
     for name, cls in registry().items():
         if cls.__module__.startswith("gemma_eval.tasks"):
             assert cls.card in rows.values()
@@ -100,3 +102,54 @@ def test_markdown_shows_rows_not_run_and_footnotes() -> None:
     assert "| PIQA [1] | 0 | 100/200 | 79.0 | 77.0-81.0 | 79.6 | -0.6 | consistent | unparsed 3.0% |" in text
     assert "| DROP |  |  |  |  | 60.1 |  | not run |  |" in text
     assert "[1] PIQA: The prompt is ours." in text
+
+
+PARTS = ["indicgenbench_xquad", "indicgenbench_xorqa_en", "indicgenbench_xorqa_xx", "indicgenbench_flores"]
+
+
+def part(value: float, stderr: float | None, **more: Any) -> dict[str, Any]:
+    ends = None if stderr is None else [value - 2 * stderr, value + 2 * stderr]
+    return entry(0, 0, 0, metrics={"acc": {"value": value, "stderr": stderr, "ci95": ends}}, num_fewshot=5, **more)
+
+
+@pytest.mark.parametrize("size", DETAIL.sizes)
+def test_the_row_is_the_plain_mean_of_its_parts(size: str) -> None:
+    """The report's four numbers, put in as measured, give the card's."""
+    numbers = published("pt")
+    values = [numbers["indicgenbench_detail", row.benchmark, size].value for row in DETAIL.rows]
+    assert [row.task for row in DETAIL.rows] == PARTS
+    filled = {sheet.title: sheet for sheet in sheets(scores(size, **{name: part(v, 0.1) for name, v in zip(PARTS, values, strict=True)}))}
+    whole = filled["Multilingual"].cells[-1]
+    assert whole.benchmark == "IndicGenBench" and whole.value == pytest.approx(sum(values) / 4)
+    assert whole.verdict is Verdict.consistent
+    assert [cell.verdict for cell in filled[DETAIL.title].cells] == [Verdict.consistent] * 4
+
+
+def test_errors_of_parts_with_the_same_items_add_up() -> None:
+    run = scores("4b", **{name: part(50.0, stderr) for name, stderr in zip(PARTS, (0.3, 0.2, 0.2, 0.0), strict=True)})
+    whole = sheets(run)[0].cells[-1]
+    assert whole.value == 50 and whole.low is not None and whole.high is not None
+    assert whole.high - whole.value == pytest.approx(1.96 * 0.5 / 4, abs=1e-4)  # 0.3 beside 0.2 + 0.2
+    assert whole.n == 400 and whole.shots == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [({"source": "samples"}, Verdict.sample_only), ({"changed": {"num_fewshot": 1}}, Verdict.other_settings), ({}, Verdict.differs)],
+)
+def test_what_holds_for_a_part_holds_for_the_row(change: dict[str, Any], verdict: Verdict) -> None:
+    tasks = {name: part(50.0, 0.1) for name in PARTS} | {PARTS[1]: part(50.0, 0.1, **change)}
+    assert sheets(scores("4b", **tasks))[0].cells[-1].verdict is verdict
+
+
+def test_a_row_without_all_its_parts_is_not_run() -> None:
+    found = {
+        cell.benchmark: cell for sheet in sheets(scores("4b", **{name: part(50.0, 0.1) for name in PARTS[:3]})) for cell in sheet.cells
+    }
+    assert "IndicGenBench" not in found  # nothing of that table was run
+    assert found["XQuAD-IN"].value == 50 and found["Flores-IN"].verdict is Verdict.not_run
+
+
+def test_a_part_without_an_error_leaves_the_row_without_an_interval() -> None:
+    tasks = {name: part(50.0, 0.1) for name in PARTS} | {PARTS[0]: part(50.0, None)}
+    assert sheets(scores("4b", **tasks))[0].cells[-1].verdict is Verdict.not_stated

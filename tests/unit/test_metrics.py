@@ -15,6 +15,11 @@ def test_answers() -> None:
     assert metrics.NumberMatch().compute(predictions=["1,000"], references=[["1000"]]) == {"exact_match": 1.0}
 
 
+def test_token_f1() -> None:
+    found = metrics.SquadTokenF1().compute(predictions=["the old mill", "x"], references=[["mill", "an old bridge"], ["y"]])
+    assert found == pytest.approx({"f1": (2 / 3) / 2})
+
+
 def test_chrf() -> None:
     answers = {"predictions": ["perfect, and longer", "no"], "references": [["perfect, and longer"], ["yes"]]}
     assert metrics.SentenceChrF().compute(**answers) == {"chrf": 50.0}
