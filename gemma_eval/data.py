@@ -193,7 +193,10 @@ def _load(ref: DatasetRef, split: str, path: str, revision: str | None, shown: s
         try:
             part = datasets.load_dataset(path, config, split=split, revision=revision)
         except exceptions.DatasetNotFoundError as error:
-            raise DataError(f"{where}: not found or gated: {_first_line(error)}. Log in with `hf auth login` if it is gated") from error
+            raise DataError(
+                f"{where}: not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
+                f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
+            ) from error
         except RuntimeError as error:
             if "script" in str(error):
                 raise DataError(
