@@ -229,7 +229,10 @@ def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown:
             if ref.pivot:
                 part = _with_pivot(part, _part(ref, address, ref.pivot, split))
         except exceptions.DatasetNotFoundError as error:
-            raise DataError(f"{where}: not found or gated: {_first_line(error)}. Log in with `hf auth login` if it is gated") from error
+            raise DataError(
+                f"{where}: not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
+                f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
+            ) from error
         except RuntimeError as error:
             if "script" in str(error):
                 raise DataError(

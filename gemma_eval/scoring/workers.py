@@ -14,6 +14,7 @@ import resource
 import signal
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -24,12 +25,15 @@ MEMORY_BYTES = 2**31
 PRELOADED = "gemma_eval.scoring.warm"
 
 T = TypeVar("T")
+_starting = Lock()  # `cache` alone would let two threads start a pool each
 
 
 def run(function: Callable[..., T], *arguments: object) -> T | None:
     """`function(*arguments)`, or None if it raises, dies, or exceeds a limit. The function must be importable by name."""
     try:
-        return _pool().schedule(_limited, args=[function, *arguments], timeout=WALL_SECONDS).result()
+        with _starting:
+            pool = _pool()
+        return pool.schedule(_limited, args=[function, *arguments], timeout=WALL_SECONDS).result()
     except (ProcessExpired, TimeoutError):
         return None
 

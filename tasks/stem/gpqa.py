@@ -53,7 +53,8 @@ class GPQA(Generation):
         return f"Question: {row['Question'].strip()}\nChoices:\n{options}\nLet's think step by step:"
 
     def solution(self, row: Row) -> str:
-        return f"{row['Explanation'].strip()} The answer is ({self.golds(row)[0]})."
+        explanation = (row["Explanation"] or "").strip()
+        return f"{explanation} The answer is ({self.golds(row)[0]}).".lstrip()
 
     def golds(self, row: Row) -> list[str]:
         return [LETTERS[self.order(row).index(CORRECT)]]

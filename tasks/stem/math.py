@@ -39,6 +39,7 @@ class MATH(Generation):
 
     name = "math"
     card = "MATH"
+    slow_scoring = True
     undisclosed = (
         "Exemplars and answer checker are not stated: Minerva's; its LaTeX is read by the parser of math-verify. All 5,000 problems."
     )

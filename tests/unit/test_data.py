@@ -167,3 +167,28 @@ def test_json_files_by_configuration(tmp_path: Path) -> None:
     table = open_source(root=str(tmp_path), samples=False).table(ref, "validation", tmp_path)
     assert [(row["q"], row["config"]) for row in table.rows] == [("bn?", "bn"), ("hi?", "hi")]
     assert table.ids == ["bn/0", "hi/0"]
+
+
+def test_rows_of_several_configs_name_theirs(tmp_path: Path) -> None:
+    for language in ("de", "en"):
+        folder = tmp_path / "some" / "set" / language
+        folder.mkdir(parents=True)
+        pd.DataFrame([{"question": f"q {language}"}]).to_parquet(folder / "test-00000-of-00001.parquet")
+    headers = "".join(f"- config_name: {name}\n  data_files: {name}/*.parquet\n" for name in ("de", "en"))
+    (tmp_path / "some" / "set" / "README.md").write_text(f"---\nconfigs:\n{headers}---\n")
+    ref = DatasetRef("some/set", split="train", configs=["en", "de"])
+    table = open_source(root=str(tmp_path), samples=False).table(ref, "train", tmp_path)
+    assert list(table.rows) == [{"question": "q en", "config": "en"}, {"question": "q de", "config": "de"}]
+    assert (table.ids, table.configs) == (["en/0", "de/0"], ["en", "de"])
+
+
+def test_a_gated_dataset_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    from datasets.exceptions import DatasetNotFoundError
+
+    def gated(*_: object, **__: object) -> None:
+        raise DatasetNotFoundError("Dataset 'Idavidrein/gpqa' is a gated dataset on the Hub.")
+
+    monkeypatch.setattr(datasets, "load_dataset", gated)
+    with pytest.raises(DataError, match=r"accept its terms at https://huggingface.co/datasets/Idavidrein/gpqa, then log in with `hf auth"):
+        build(registry()["gpqa"](), open_source(root=None, samples=False))
