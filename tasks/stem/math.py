@@ -7,7 +7,7 @@ from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.scoring import minerva
 from gemma_eval.task import Generation, register
-from gemma_eval.types import JSON, GenerateResponse, Response, Verdict
+from gemma_eval.types import JSON, Verdict
 
 SUBJECTS = ["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]
 
@@ -70,8 +70,8 @@ class MATH(Generation):
     def metrics(self) -> tuple[str, ...]:
         return (*super().metrics, "math_verify")
 
-    def score(self, target: JSON, response: Response) -> Verdict:
-        verdict = super().score(target, response)
-        assert isinstance(response, GenerateResponse) and isinstance(target, list)
-        right = [any(minerva.verified(text, str(gold)) for gold in target) for text in response.texts]
-        return Verdict({**verdict.scores, "math_verify": sum(right) / len(right)}, verdict.extracted)
+    def grade(self, text: str, target: JSON) -> Verdict:
+        verdict = super().grade(text, target)
+        assert isinstance(target, list)
+        right = any(minerva.verified(text, str(gold)) for gold in target)
+        return Verdict({**verdict.scores, "math_verify": float(right)}, verdict.extracted)
