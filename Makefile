@@ -20,8 +20,8 @@ $(VENV)/.done: pyproject.toml
 
 # The real Gemma 3 270M over the bundled samples of every task, then the rebuilt card.
 demo: venv
-	$(BIN)/gemma-eval run model=270m weights=gguf_q4_k_m data=samples suite=card_pt
-	$(BIN)/gemma-eval report results/270m-pt-gguf_q4_k_m-transformers-card_pt-samples
+	$(BIN)/gemma-eval run experiment=demo
+	$(BIN)/gemma-eval report results/demo
 
 lint: venv
 	$(BIN)/ruff format --check .
