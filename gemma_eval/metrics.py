@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, ifeval, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -102,6 +102,28 @@ class CorpusChrF(_AnswerMetric):
 
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
         return {"chrf": chrf.corpus(predictions, references)}
+
+
+class InstructionFollowing(evaluate.Metric):  # type: ignore[misc]
+    """Shares of prompts and of instructions followed, strictly and loosely (IFEval; Zhou et al., 2023).
+
+    predictions: responses; references: lists of instruction names; `arguments`: for each of them its arguments.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Sequence(datasets.Value("string"))})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Any, references: Any, arguments: Sequence[Sequence[dict[str, Any]]]) -> dict[str, float]:
+        found = {}
+        for name, check in (("strict", ifeval.follows), ("loose", ifeval.follows_loosely)):
+            followed = [
+                [check(instruction, response, given) for instruction, given in zip(instructions, givens, strict=True)]
+                for response, instructions, givens in zip(predictions, references, arguments, strict=True)
+            ]
+            found[f"prompt_{name}"] = sum(map(all, followed)) / len(followed)
+            found[f"instruction_{name}"] = sum(map(sum, followed)) / sum(map(len, followed))
+        return found
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

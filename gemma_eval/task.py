@@ -216,7 +216,7 @@ class Generation(Task):
 
     @abstractmethod
     def golds(self, row: Row) -> list[str]:
-        """Every answer that is right. Each, emitted verbatim, scores 1."""
+        """Every answer that is right; none where the task is open-ended. Each, emitted verbatim, scores 1."""
 
     primary: ClassVar[str] = "exact_match"
 
