@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -102,6 +102,21 @@ class CorpusChrF(_AnswerMetric):
 
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
         return {"chrf": chrf.corpus(predictions, references)}
+
+
+class WordRecall(evaluate.Metric):  # type: ignore[misc]
+    """Mean share of the gold's words (characters in Japanese and Chinese) found in the answer: ECLeKTic's string baseline (2025).
+
+    predictions, references: texts; `languages`: their codes.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[str], languages: Sequence[str]) -> dict[str, float]:
+        scores = [eclektic.recall(*item) for item in zip(predictions, references, languages, strict=True)]
+        return {"recall": sum(scores) / len(scores)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

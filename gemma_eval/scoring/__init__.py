@@ -1,5 +1,5 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, math, qa
 
-__all__ = ["agieval", "choice", "chrf", "drop", "math", "qa"]
+__all__ = ["agieval", "choice", "chrf", "drop", "eclektic", "math", "qa"]
