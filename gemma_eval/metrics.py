@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 import evaluate
 
-from gemma_eval.scoring import agieval, choice, chrf, drop, ifeval, math, qa
+from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, ifeval, math, qa
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -124,6 +124,21 @@ class InstructionFollowing(evaluate.Metric):  # type: ignore[misc]
             found[f"prompt_{name}"] = sum(map(all, followed)) / len(followed)
             found[f"instruction_{name}"] = sum(map(sum, followed)) / sum(map(len, followed))
         return found
+
+
+class WordRecall(evaluate.Metric):  # type: ignore[misc]
+    """Mean share of the gold's words (characters in Japanese and Chinese) found in the answer: ECLeKTic's string baseline (2025).
+
+    predictions, references: texts; `languages`: their codes.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[str], languages: Sequence[str]) -> dict[str, float]:
+        scores = [eclektic.recall(*item) for item in zip(predictions, references, languages, strict=True)]
+        return {"recall": sum(scores) / len(scores)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

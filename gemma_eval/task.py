@@ -33,6 +33,7 @@ from gemma_eval.types import (
     GenerateResponse,
     ItemScore,
     Prompt,
+    Record,
     Response,
     Sample,
     Score,
@@ -105,6 +106,10 @@ class Task(ABC):
         """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
         return {}
 
+    def joint(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records to average: with the scores that need several answers, without those that only serve others."""
+        return records
+
     def included(self, row: Row) -> bool:
         """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
         return True
@@ -134,14 +139,14 @@ class Task(ABC):
     def shot(self, row: Row) -> str:
         return f"{self.query(row)} {self.solution(row)}{self.shot_separator}"
 
-    def published_shots(self) -> list[str]:
-        """Exemplars as printed in the benchmark's publication, for `fewshot=published`."""
+    def published_shots(self, row: Row) -> list[str]:
+        """Exemplars as printed in the benchmark's publication (those of the row's subset), for `fewshot=published`."""
         raise PluginError(f"{type(self).__name__}: fewshot=published, but published_shots() is not defined")
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
         header = self.header(row)
         if self.fewshot is Fewshot.published:
-            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots()[: self.num_fewshot]]
+            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots(row)[: self.num_fewshot]]
         else:
             texts = [self.shot(shot) for shot in shots]
         return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else ())
@@ -268,7 +273,7 @@ class Generation(Task):
         assert isinstance(response, GenerateResponse)
         verdicts = [self.grade(text, target) for text in response.texts]
         return Verdict(
-            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in self.metrics}, verdicts[0].extracted
+            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in verdicts[0].scores}, verdicts[0].extracted
         )
 
 

@@ -83,7 +83,7 @@ class GSM8K(Generation):
     def golds(self, row: Row) -> list[str]:
         return [row["answer"].rpartition("####")[2].strip().replace(",", "")]
 
-    def published_shots(self) -> list[str]:
+    def published_shots(self, row: Row) -> list[str]:
         return [f"Q: {question}\nA: {answer}" for question, answer in EXEMPLARS]
 
     def extract(self, text: str) -> str | None:

@@ -201,7 +201,7 @@ def test_gsm8k(data_root: Path) -> None:
     """The eight published exemplars are lm-eval's, word for word, and so is the prompt around them."""
     task, page = registry()["gsm8k"](), from_folder(PAGES["gsm8k"], data_root)
     exemplars = page.config.fewshot_config.samples
-    assert task.published_shots() == [f"Q: {exemplar['question']}\nA: {exemplar['target']}" for exemplar in exemplars]
+    assert task.published_shots({}) == [f"Q: {exemplar['question']}\nA: {exemplar['target']}" for exemplar in exemplars]
     assert len(exemplars) == task.num_fewshot == page.config.num_fewshot == 8
     rows = table_of(task, data_root).rows
     for index in random.Random(0).sample(range(len(rows)), ITEMS):
