@@ -34,7 +34,8 @@ def build(task: Task, source: Source) -> Built:
     pool = _Pool(task, source, table, items)
     shown = pool.shared(table)
     eligible = [i for i, item in items.items() if item not in shown]
-    chosen = choose_items([table.ids[i] for i in eligible], [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
+    drawn_by = [table.ids[i].rpartition("/")[2] if task.dataset.views else table.ids[i] for i in eligible]  # a row with all its views
+    chosen = choose_items(drawn_by, [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
     samples = [_sample(task, table, eligible[i], items[eligible[i]].subset, pool) for i in chosen]
     provenance = {
         "source": source.kind,

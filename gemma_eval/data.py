@@ -28,6 +28,9 @@ class DatasetRef:
     column "config". With "{config}" in `repo` each is a repository of its own. Pin `revision` by commit; only parquet-hosted
     repositories load: `datasets` runs no loading scripts since version 4.
 
+    With `views` the `configs` are no configurations of the repository but views of the same rows, for rows that hold one
+    item in several languages; a limit then takes all views of a row or none, as far as it can.
+
     `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
     row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
     files, whose rows stand under "examples": the file's name, with {config} and {split}.
@@ -41,11 +44,14 @@ class DatasetRef:
     revision: str | None = None
     pivot: str | None = None
     files: str | None = None
+    views: bool = False
 
     def parts(self) -> list[tuple[str, str, str | None]]:
         """Name, repository and configuration of every part."""
         if "{config}" in self.repo:
             return [(name, self.repo.format(config=name), None) for name in self.configs]
+        if self.views:
+            return [(name, self.repo, self.config) for name in self.configs]
         return [(name, self.repo, name) for name in self.configs] or [(self.config or "", self.repo, self.config)]
 
     def repos(self) -> list[str]:
@@ -107,6 +113,8 @@ class SampleSource:
             raise DataError(f"{samples.stem}: no bundled samples ({samples.name}); run it with data.root=FOLDER or from the Hub")
         items = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines() if line.strip()]
         kept = [item for item in items if item["split"] == split]
+        if ref.views:
+            kept = [{**item, "config": name} for name in ref.configs for item in kept]
         pivot = [item["row"] for item in kept if item["config"] == ref.pivot]
         kept = [item for item in kept if not ref.configs or item["config"] in ref.configs]
         if not kept:

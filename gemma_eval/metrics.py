@@ -16,7 +16,7 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import agieval, choice, chrf, drop, math, minerva, qa, squad
+from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, ifeval, math, minerva, qa, squad
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -138,6 +138,43 @@ class MathVerify(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return float(any(minerva.verified(answer, gold) for gold in golds))
+
+
+class InstructionFollowing(evaluate.Metric):  # type: ignore[misc]
+    """Shares of prompts and of instructions followed, strictly and loosely (IFEval; Zhou et al., 2023).
+
+    predictions: responses; references: lists of instruction names; `arguments`: for each of them its arguments.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Sequence(datasets.Value("string"))})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Any, references: Any, arguments: Sequence[Sequence[dict[str, Any]]]) -> dict[str, float]:
+        found = {}
+        for name, check in (("strict", ifeval.follows), ("loose", ifeval.follows_loosely)):
+            followed = [
+                [check(instruction, response, given) for instruction, given in zip(instructions, givens, strict=True)]
+                for response, instructions, givens in zip(predictions, references, arguments, strict=True)
+            ]
+            found[f"prompt_{name}"] = sum(map(all, followed)) / len(followed)
+            found[f"instruction_{name}"] = sum(map(sum, followed)) / sum(map(len, followed))
+        return found
+
+
+class WordRecall(evaluate.Metric):  # type: ignore[misc]
+    """Mean share of the gold's words (characters in Japanese and Chinese) found in the answer: ECLeKTic's string baseline (2025).
+
+    predictions, references: texts; `languages`: their codes.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(description=type(self).__doc__ or "", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[str], languages: Sequence[str]) -> dict[str, float]:
+        scores = [eclektic.recall(*item) for item in zip(predictions, references, languages, strict=True)]
+        return {"recall": sum(scores) / len(scores)}
 
 
 class ChoiceAccuracy(evaluate.Metric):  # type: ignore[misc]

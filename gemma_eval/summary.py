@@ -14,13 +14,14 @@ from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any]:
     """One task's entry in scores.json. `size`: items of the full split, before any limit."""
+    answered, records = records, task.joint(records)
     subsets = [record.subset for record in records]
     many = len(set(subsets)) > 1
     macro = many and task.average is Average.macro
     summary: dict[str, Any] = {
         "primary": task.metrics[0],
         "average": task.average.value if many else None,
-        "n": len(records),
+        "n": len(answered),
         "size": size,
         "metrics": {metric: _metric(task, records, metric, subsets if macro else None) for metric in task.metrics},
     }
@@ -30,7 +31,7 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
         other = "micro" if macro else "macro"
         summary[other] = {metric: _metric(task, records, metric, None if macro else subsets) for metric in task.metrics}
         summary["subsets"] = {name: _subset(task, [r for r in records if r.subset == name]) for name in sorted(set(subsets))}
-    return summary | _failures(records)
+    return summary | _failures(answered)
 
 
 def _subset(task: Task, records: Sequence[Record]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from gemma_eval.types import (
     GenerateResponse,
     ItemScore,
     Prompt,
+    Record,
     Response,
     Sample,
     Score,
@@ -106,6 +107,10 @@ class Task(ABC):
     def corpus_metrics(self) -> dict[str, CorpusScore]:
         """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
         return {}
+
+    def joint(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records to average: with the scores that need several answers, without those that only serve others."""
+        return records
 
     def included(self, row: Row) -> bool:
         """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
@@ -229,7 +234,7 @@ class Generation(Task):
 
     @abstractmethod
     def golds(self, row: Row) -> list[str]:
-        """Every answer that is right. Each, emitted verbatim, scores 1."""
+        """Every answer that is right; none where the task is open-ended. Each, emitted verbatim, scores 1."""
 
     primary: ClassVar[str] = "exact_match"
 
@@ -281,7 +286,7 @@ class Generation(Task):
         assert isinstance(response, GenerateResponse)
         verdicts = [self.grade(text, target) for text in response.texts]
         return Verdict(
-            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in self.metrics}, verdicts[0].extracted
+            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in verdicts[0].scores}, verdicts[0].extracted
         )
 
 

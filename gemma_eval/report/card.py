@@ -144,7 +144,7 @@ def _cell(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Cell
         label=number.label if number else "",
         published=number,
         verdict=verdict(row, number, entry),
-        value=metric["value"] * row.scale,
+        value=None if metric["value"] is None else metric["value"] * row.scale,
         low=None if low is None else low * row.scale,
         high=None if high is None else high * row.scale,
         n=entry["n"],

@@ -63,13 +63,17 @@ def check_task(task: Task, source: Source) -> None:
         check_gold_and_distractors(task, sample)
         if isinstance(task, Generation):
             row = rows[sample.id]
+            assert score_of(task, sample, "") == 0.0, (sample.id, sample.target)
+            if not task.golds(row):
+                continue  # open-ended
             stop = next((s for s in task.stop if s in f"{task.target_delimiter}{task.solution(row)}"), None)
             assert stop is None, f"the gold answer holds the stop string {stop!r}"
             golds = task.golds(row)
             alone = [gold for gold in golds if task.extract(gold) == gold.strip()]  # where the protocol asks for the answer alone
             for text in (f"{task.target_delimiter}{task.solution(row)}", *alone):
                 assert score_of(task, sample, text) == 1.0, (sample.id, text, sample.target)
-            assert score_of(task, sample, "") == 0.0, (sample.id, sample.target)
+            if task.primary == "recall":
+                continue  # a longer answer is not worse
             padded = score_of(task, sample, f" not {golds[0]} at all")
             assert padded < 1.0 if task.primary in PARTIAL else padded == 0.0, (sample.id, golds[0])
 
@@ -116,6 +120,8 @@ def test_exemplars_are_never_the_item(name: str, policy: Fewshot) -> None:
     task.dataset = replace(task.dataset, fewshot_split=task.dataset.split)  # the default is shared by all instances
     table = sources().table(task.dataset, task.dataset.split, task.samples_file())
     rows = dict(zip(table.ids, table.rows, strict=True))
+    if isinstance(task, Generation) and not task.golds(table.rows[0]):
+        pytest.skip("an open-ended task shows no exemplars")
     built = build(task, sources())
     for sample in built.samples:
         shots = ["".join(str(part) for part in shot) for shot in sample.request.prompt.shots]

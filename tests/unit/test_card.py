@@ -36,7 +36,7 @@ def test_every_task_is_named_by_the_card() -> None:
     rows |= {row.task: row.benchmark for row in DETAIL.rows}
     for name, cls in registry().items():
         if cls.__module__.startswith("gemma_eval.tasks"):
-            assert cls.card in rows.values()
+            assert cls.card in {*rows.values(), *(benchmark for _, benchmark, _ in published("it"))}
             assert rows.get(name, cls.card) == cls.card  # a row has one task; another task may measure it in another way
 
 

@@ -1,0 +1,72 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemma_eval.data import DatasetRef, Row
+from gemma_eval.scoring import ifeval
+from gemma_eval.task import Generation, register
+from gemma_eval.types import JSON, CorpusScore, Verdict
+
+
+@register
+@dataclass
+class IFEval(Generation):
+    """IFEval (Zhou et al., 2023, arXiv 2311.07911): 541 prompts with instructions that a program can check. Apache 2.0.
+
+    The report states zero-shot sampling, for instruction-tuned models. A prompt counts if all its instructions are followed;
+    `instruction_*` are shares of the instructions. "Loose" forgives opening and closing lines and asterisks.
+    """
+
+    dataset: DatasetRef = DatasetRef("google/IFEval", split="train")
+    max_tokens: int = 2048
+    stop: list[str] = field(default_factory=list)
+
+    name = "ifeval"
+    card = "IFEval"
+    undisclosed = (
+        "Which of the four accuracies is meant is not stated: prompt level, strict. Sentences are counted by rule, not by NLTK's model."
+    )
+    comparable = False
+    primary = "prompt_strict"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("prompt_strict", "prompt_loose", "instruction_strict", "instruction_loose")
+
+    def corpus_metrics(self) -> dict[str, CorpusScore]:
+        return {"instruction_strict": ifeval.share, "instruction_loose": ifeval.share}
+
+    def query(self, row: Row) -> str:
+        return str(row["prompt"]).rstrip()
+
+    def golds(self, row: Row) -> list[str]:
+        return []  # open-ended
+
+    def target(self, row: Row) -> JSON:
+        return [
+            {"instruction": instruction, "arguments": {name: value for name, value in arguments.items() if value is not None}}
+            for instruction, arguments in zip(row["instruction_id_list"], row["kwargs"], strict=True)
+        ]
+
+    def grade(self, text: str, target: JSON) -> Verdict:
+        strict, loose = (
+            [check(instruction, text, arguments) for instruction, arguments in _instructions(target)]
+            for check in (ifeval.follows, ifeval.follows_loosely)
+        )
+        return Verdict(
+            {
+                "prompt_strict": float(all(strict)),
+                "prompt_loose": float(all(loose)),
+                "instruction_strict": _count(strict),
+                "instruction_loose": _count(loose),
+            }
+        )
+
+
+def _instructions(target: JSON) -> list[tuple[str, dict[str, Any]]]:
+    assert isinstance(target, list)
+    return [(str(item["instruction"]), dict(item["arguments"])) for item in target if isinstance(item, dict)]  # type: ignore[arg-type]
+
+
+def _count(followed: Sequence[bool]) -> list[int]:
+    return [sum(followed), len(followed)]
