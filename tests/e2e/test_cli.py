@@ -73,7 +73,10 @@ def test_a_run_leaves_the_documented_files(finished: Path) -> None:
     for entry in scores["tasks"].values():
         assert entry["n"] == 3 and entry["seconds"] > 0
         metric = entry["metrics"][entry["primary"]]
-        assert metric["ci95"][0] <= metric["value"] <= metric["ci95"][1]
+        if metric["clusters"] > 1:
+            assert metric["ci95"][0] <= metric["value"] <= metric["ci95"][1]
+        else:  # three items on one passage, or none with its twin in the source language
+            assert metric["ci95"] is None
     arc = scores["tasks"]["arc_challenge"]["tokens"]
     assert arc["prompt"] > 5 * arc["computed"]  # 25 shared exemplars were computed once
     environment = json.loads((finished / "environment.json").read_text())
