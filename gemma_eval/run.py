@@ -211,7 +211,7 @@ class _UsageLog:
     """
 
     SAVE_SECONDS = 10.0
-    BURST_SECONDS = 0.005
+    BURST_SECONDS = 0.05  # scoring and writing an answer take less, a forward pass more (or little enough not to matter)
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory

@@ -70,8 +70,9 @@ def test_a_run_leaves_the_documented_files(finished: Path) -> None:
     }  # fmt: skip
     scores = json.loads((finished / "scores.json").read_text())
     assert scores["schema"] == 1 and len(scores["tasks"]) == len(SUITE)
-    for entry in scores["tasks"].values():
-        assert entry["n"] == 3 and entry["seconds"] > 0
+    usage = json.loads((finished / "usage.json").read_text())
+    for name, entry in scores["tasks"].items():
+        assert entry["n"] == 3 and usage[name]["seconds"] > 0
         metric = entry["metrics"][entry["primary"]]
         if metric["clusters"] > 1:
             assert metric["ci95"][0] <= metric["value"] <= metric["ci95"][1]
