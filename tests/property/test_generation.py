@@ -74,6 +74,17 @@ def test_exemplars_are_prefilled_once(model: Any, tokenizer: Any) -> None:
     assert sum(answer.usage.prompt for answer in answers) == 10 * (len(exemplars) + 2) + generated
 
 
+def test_rows_under_different_paths_are_decoded_together(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the weights is most of a decoding step's time, so three tasks of two rows each must not take three batches."""
+    batch = [asked([2, *range(start, start + 40), q], max_tokens=8) for start in (10, 60, 110) for q in (5, 6)]
+    expected = texts(plain.generate(model, tokenizer, batch, budget=1))
+    forwards = []
+    run = generate.run_body
+    monkeypatch.setattr(generate, "run_body", lambda *arguments: forwards.append(len(arguments[1])) or run(*arguments))
+    assert texts(generate.generate(model, tokenizer, batch, 48, 10_000)) == expected
+    assert forwards == [6] * 7  # the first token of each comes from the prefill
+
+
 def test_stop_strings_end_a_text_and_are_not_part_of_it(model: Any, tokenizer: Any) -> None:
     free = texts(generate.generate(model, tokenizer, [asked([2, 5, 6], max_tokens=30)], 64, 1000))[0]
     stop = free.texts[0][40:44]

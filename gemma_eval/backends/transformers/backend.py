@@ -87,7 +87,7 @@ class TransformersBackend:
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         if self._shares:
-            return generate.generate(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget)
+            return generate.generate(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, self._compiler)
         return plain.generate(self.model, self.tokenizer, requests, budget)
 
     @cached_property

@@ -2,23 +2,24 @@
 
 The prompts form a prefix tree. A pass prefills the ends of several prompts under the kept path that they share; each row
 then takes a slot, which holds the keys and values of what is its own. A decoding step runs one token of every row, side by
-side, and each attends to the path (computed once for all) and to its slot.
+side, and each attends to the path of its group (computed once for all of it) and to its slot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.transformers.compiling import Compiler
+from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
-from gemma_eval.backends.transformers.tree_attention import DecodeContext, DecodePath, KeyValues, Slots
+from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedGenerate
 
@@ -34,8 +35,15 @@ class _Waiting:
     own: dict[int, KeyValues]
 
 
-def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pass_budget: int, cache_budget: int) -> Iterator[Answer]:
-    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the slots' keys and values."""
+def generate(
+    model: Any,
+    tokenizer: Any,
+    requests: Sequence[EncodedGenerate],
+    pass_budget: int,
+    cache_budget: int,
+    compiler: Compiler | None = None,
+) -> Iterator[Answer]:
+    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the keys and values of rows being decoded."""
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):
@@ -44,18 +52,25 @@ def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pa
     for row, leaf in zip(rows, tree.leaf, strict=True):
         ending.setdefault(leaf, []).append(row)
     collector = Collector()
+    batch = _Batch(model, tokenizer, cache_budget)
+    if compiler:
+        compiler.start()
+    for finished, row in enumerate(_finished(model, tree, batch, pass_budget, ending), 1):
+        if compiler:
+            compiler.consider(finished, len(rows))
+        yield from collector.add(row)
+
+
+def _finished(model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[Row]]) -> Iterator[Row]:
+    """Prefill pass after pass, decoding as soon as rows have to wait for a slot; the rows as they finish."""
     path: Path = []
-    for prefix, steps in groupby(schedule(tree, pass_budget), key=lambda step: step.prefix):
-        path = [(node, kept) for node, kept in path if node in prefix]
-        batch = _Batch(model, tokenizer, [kept for _, kept in path], cache_budget)
-        for step in steps:
-            waiting, kept = _prefill(model, tree, step, path, ending)
-            if step.keep:
-                path.append((step.nodes[0], kept))
-            for row in batch.feed(waiting):
-                yield from collector.add(row)
-        for row in batch.drain():
-            yield from collector.add(row)
+    for step in schedule(tree, pass_budget):
+        path = [(node, kept) for node, kept in path if node in step.prefix]
+        waiting, kept = _prefill(model, tree, step, path, ending)
+        yield from batch.feed(step.prefix, [values for _, values in path], waiting)
+        if step.keep:
+            path.append((step.nodes[0], kept))
+    yield from batch.drain()
 
 
 def _prefill(model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]]) -> tuple[list[_Waiting], dict[int, KeyValues]]:
@@ -93,66 +108,85 @@ def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[Row]) -> list[
     return tokens
 
 
-class _Batch:
-    """Rows being decoded under one path. Rows wait where no slot is free; whoever finishes makes room."""
+@dataclass
+class _Group:
+    """Rows under the same path: those that wait for a slot, and those being decoded, in the order of `slots`."""
 
-    def __init__(self, model: Any, tokenizer: Any, path: list[dict[int, KeyValues]], budget: int) -> None:
+    path: DecodePath
+    waiting: list[_Waiting] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    slots: Slots = field(default_factory=Slots)
+
+    def own_room(self, row: Row) -> int:
+        return row.room - self.path.length
+
+    @property
+    def room(self) -> int:
+        return self.path.length + sum(map(self.own_room, self.rows))
+
+
+class _Batch:
+    """Rows being decoded, in groups that share a path. Rows wait where no slot is free; whoever finishes makes room."""
+
+    def __init__(self, model: Any, tokenizer: Any, budget: int) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._path = DecodePath(path)
         self._budget = budget
         self._ends = end_tokens(model, tokenizer)
-        self._waiting: list[_Waiting] = []
-        self._rows: list[Row] = []
-        self._slots = Slots()
+        self._groups: dict[tuple[int, ...], _Group] = {}
 
-    def feed(self, waiting: list[_Waiting]) -> Iterator[Row]:
-        """Take rows; yields the rows that finish while decoding until all that wait have a slot."""
-        self._waiting += waiting
-        yield from self._admit()
-        while self._waiting:
-            if self._rows:
-                yield from self._step()
-            yield from self._admit()
+    def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[Row]:
+        """Take rows under this path; yields the rows that finish while decoding until all that wait have a slot."""
+        if not waiting:
+            return
+        group = self._groups.setdefault(prefix, _Group(DecodePath(path)))
+        group.waiting += waiting
+        yield from self._admit(group)
+        while group.waiting:
+            yield from self._step()
+            yield from self._admit(group)
 
     def drain(self) -> Iterator[Row]:
         """Decode until every row has finished."""
-        while self._rows:
+        while self._groups:
             yield from self._step()
 
     @torch.inference_mode()
-    def _admit(self) -> Iterator[Row]:
+    def _admit(self, group: _Group) -> Iterator[Row]:
         """Give slots to waiting rows as far as the budget goes (one row always fits), with their first token."""
-        fresh: list[_Waiting] = []
-        free = self._budget - sum(map(self._own_room, self._rows))
-        while self._waiting and (not (self._rows or fresh) or self._own_room(self._waiting[0].row) <= free):
-            free -= self._own_room(self._waiting[0].row)
-            fresh.append(self._waiting.pop(0))
-        started = []
-        for item in fresh:
+        started: list[_Waiting] = []
+        free = self._budget - sum(other.room for other in self._groups.values())
+        alone = not any(other.rows for other in self._groups.values())
+        while group.waiting and (group.own_room(group.waiting[0].row) <= free or (alone and not started)):
+            item = group.waiting.pop(0)
             advance(item.row, item.token, self._ends, self._tokenizer)
             if item.row.finish:
                 yield item.row
             else:
+                free -= group.own_room(item.row)
                 started.append(item)
         if started:
-            self._slots.add([item.own for item in started])
-            self._rows += [item.row for item in started]
-
-    def _own_room(self, row: Row) -> int:
-        return row.room - self._path.length
+            group.slots.add([item.own for item in started])
+            group.rows += [item.row for item in started]
+        self._forget_empty()
 
     @torch.inference_mode()
     def _step(self) -> Iterator[Row]:
         """One token for every row."""
-        ids = torch.tensor([row.tokens[-1] for row in self._rows])
-        depth = torch.tensor([len(row.prompt) + len(row.tokens) - 1 for row in self._rows], device=self._model.device)
-        hidden = run_body(self._model, ids, depth, DecodeContext(depth, self._path, self._slots))
-        for row, token in zip(self._rows, _next_tokens(self._model, hidden, self._rows), strict=True):
+        groups = [group for group in self._groups.values() if group.rows]
+        rows = [row for group in groups for row in group.rows]
+        depths = [torch.tensor([len(row.prompt) + len(row.tokens) - 1 for row in group.rows]) for group in groups]
+        context = DecodeContext([Members(group.path, group.slots, depth) for group, depth in zip(groups, depths, strict=True)])
+        hidden = run_body(self._model, torch.tensor([row.tokens[-1] for row in rows]), torch.cat(depths), context)
+        for row, token in zip(rows, _next_tokens(self._model, hidden, rows), strict=True):
             advance(row, token, self._ends, self._tokenizer)
-        stay = [i for i, row in enumerate(self._rows) if row.finish is None]
-        finished = [row for row in self._rows if row.finish]
-        if finished:
-            self._slots.keep(stay)
-            self._rows = [self._rows[i] for i in stay]
-        yield from finished
+        for group in groups:
+            stay = [i for i, row in enumerate(group.rows) if row.finish is None]
+            if len(stay) < len(group.rows):
+                group.slots.keep(stay)
+                group.rows = [group.rows[i] for i in stay]
+        self._forget_empty()
+        yield from (row for row in rows if row.finish)
+
+    def _forget_empty(self) -> None:
+        self._groups = {prefix: group for prefix, group in self._groups.items() if group.rows or group.waiting}

@@ -1,7 +1,7 @@
 """Attention over packed prefix trees, as an attention function registered with transformers.
 
 The model code stays Hugging Face's own. A forward that carries `tree=` a context attends as the context says: `TreeContext` for
-packed trees under a kept path, `DecodeContext` for one token of many rows. Any other forward is plain SDPA.
+packed trees under a kept path, `DecodeContext` (`decode_attention.py`) for one token of many rows. Any other forward is plain SDPA.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
 TREE_ATTENTION = "gemma_eval_tree_sdpa"
-GROWTH = 64  # tokens by which slots grow
 QUERIES_CPU, QUERIES = 256, 1024  # packed tokens in one block of attention
 
 KeyValues = tuple[torch.Tensor, torch.Tensor]
@@ -116,129 +115,6 @@ def _from(skip: int, parts: Sequence[KeyValues]) -> list[KeyValues]:
         if drop < keys.shape[2]:
             visible.append((keys[:, :, drop:], values[:, :, drop:]))
     return visible
-
-
-class Slots:
-    """Keys and values that belong to single rows, by layer. Rows come and go.
-
-    Keys are kept transposed, [rows, key-value heads, head dim, capacity], as their product with a query wants them (several times
-    faster on CPU); values are [rows, key-value heads, capacity, head dim].
-    """
-
-    def __init__(self) -> None:
-        self._layers: dict[int, KeyValues] = {}
-        self.lengths = torch.zeros(0, dtype=torch.long)  # tokens in use, by row
-        self._capacity = 0
-
-    def add(self, rows: Sequence[dict[int, KeyValues]]) -> None:
-        """New rows, each with its own keys and values by layer."""
-        lengths = torch.tensor([next(iter(row.values()))[0].shape[2] for row in rows])
-        self._widen(max(self._capacity, int(lengths.max()) + GROWTH))
-        for layer in rows[0]:
-            keys = torch.cat([_widened(row[layer][0].transpose(2, 3), 3, self._capacity) for row in rows])
-            values = torch.cat([_widened(row[layer][1], 2, self._capacity) for row in rows])
-            if layer in self._layers:
-                keys, values = torch.cat([self._layers[layer][0], keys]), torch.cat([self._layers[layer][1], values])
-            self._layers[layer] = keys, values
-        self.lengths = torch.cat([self.lengths, lengths])
-
-    def keep(self, rows: list[int]) -> None:
-        """Drop all rows but these."""
-        index = torch.tensor(rows, dtype=torch.long)
-        self._layers = {layer: (k[index.to(k.device)], v[index.to(v.device)]) for layer, (k, v) in self._layers.items()}
-        self.lengths = self.lengths[index]
-
-    def grow(self) -> None:
-        """Make room for one more token of each row, and count it."""
-        if int(self.lengths.max()) == self._capacity:
-            self._widen(self._capacity + GROWTH)
-        self.lengths = self.lengths + 1
-
-    def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> KeyValues:
-        """Store the newest token of each row (`key` [1, key-value heads, rows, head dim]); all keys and values in use."""
-        keys, values = self._layers[layer]
-        rows, last = torch.arange(keys.shape[0], device=keys.device), (self.lengths - 1).to(keys.device)
-        keys[rows, :, :, last] = key[0].transpose(0, 1)
-        values[rows, :, last] = value[0].transpose(0, 1)
-        used = int(self.lengths.max())
-        return keys[..., :used], values[:, :, :used]
-
-    def _widen(self, capacity: int) -> None:
-        self._layers = {layer: (_widened(k, 3, capacity), _widened(v, 2, capacity)) for layer, (k, v) in self._layers.items()}
-        self._capacity = capacity
-
-
-def _widened(tensor: torch.Tensor, dim: int, size: int) -> torch.Tensor:
-    """`tensor` with zeros after it in `dim`, up to `size`."""
-    more = list(tensor.shape)
-    more[dim] = size - tensor.shape[dim]
-    return torch.cat([tensor, tensor.new_zeros(more)], dim=dim)
-
-
-class DecodePath:
-    """Keys and values that all rows of a batch share, by layer; keys transposed as in `Slots`. May be empty."""
-
-    def __init__(self, path: Sequence[dict[int, KeyValues]]) -> None:
-        self.length = path_length(path)
-        self._layers: dict[int, KeyValues] = {}
-        for layer in path[0] if path else ():
-            keys, values = (torch.cat([node[layer][part] for node in path], dim=2)[0] for part in (0, 1))
-            self._layers[layer] = keys.transpose(1, 2).contiguous(), values
-
-    def visible(self, layer: int, skip: int) -> KeyValues | None:
-        """Keys [key-value heads, head dim, tokens] and values [key-value heads, tokens, head dim] from position `skip` on."""
-        if skip >= self.length:
-            return None
-        keys, values = self._layers[layer]
-        return keys[:, :, skip:], values[:, skip:]
-
-
-class DecodeContext:
-    """One new token of each row (`depth` [rows]: its position), under a path that all rows share.
-
-    `query` is [1, heads, rows, head dim]: the rows stand side by side as if they were tokens of one sequence.
-    """
-
-    def __init__(self, depth: torch.Tensor, path: DecodePath, slots: Slots) -> None:
-        self._depth = depth
-        self._path = path
-        self._slots = slots
-        self._masks: dict[tuple[int | None, torch.device], tuple[int, torch.Tensor]] = {}
-        slots.grow()
-
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, window: int | None
-    ) -> torch.Tensor:
-        own_keys, own_values = self._slots.write(layer, key, value)
-        skip, mask = self._mask(window, query.device)
-        path = self._path.visible(layer, skip)
-        rows, heads, dim, _ = own_keys.shape
-        groups = query.shape[1] // heads
-        grouped = query[0].transpose(0, 1).reshape(rows, heads, groups, dim) * (dim**-0.5 if scaling is None else scaling)
-        scores = grouped @ own_keys
-        if path:  # all rows at once against the one copy of the path
-            together = grouped.transpose(0, 1).reshape(heads, rows * groups, dim) @ path[0]
-            scores = torch.cat([together.view(heads, rows, groups, -1).transpose(0, 1), scores], dim=3)
-        weights = (scores.float() + mask).softmax(dim=3).to(value.dtype)
-        above = scores.shape[3] - own_keys.shape[3]
-        output = weights[..., above:] @ own_values
-        if path:
-            together = weights[..., :above].transpose(0, 1).reshape(heads, rows * groups, above) @ path[1]
-            output = output + together.view(heads, rows, groups, dim).transpose(0, 1)
-        return output.reshape(1, rows, heads * groups, dim).transpose(1, 2)
-
-    def _mask(self, window: int | None, device: torch.device) -> tuple[int, torch.Tensor]:
-        """The path tokens that no row sees, and what is added to scores [rows, 1, 1, rest of path + slot]: 0 or -inf."""
-        if (window, device) not in self._masks:
-            depth, lengths = self._depth.to(device), self._slots.lengths.to(device)
-            skip = 0 if window is None else min(max(0, int(depth.min()) - window + 1), self._path.length)
-            positions = torch.arange(skip, self._path.length + int(lengths.max()), device=device)
-            allowed = positions[None, :] < (self._path.length + lengths)[:, None]
-            if window is not None:
-                allowed &= depth[:, None] - positions[None, :] < window
-            mask = torch.zeros(allowed.shape, device=device).masked_fill_(~allowed, -torch.inf)
-            self._masks[window, device] = skip, mask[:, None, None]
-        return self._masks[window, device]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
