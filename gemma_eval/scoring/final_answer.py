@@ -14,7 +14,7 @@ _SPACING = re.compile(r"\\[,!;:() \[\]]|[*`$]|\{(?=,\})|(?<=,)\}")  # LaTeX spac
 _FORMULA = re.compile(r"\$+([^$]+)\$+|\\\((.+?)\\\)|\\\[(.+?)\\\]")
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
 _LETTER = re.compile(r"(?:(?:option|choice|letter)\s+)?\W*([A-Z])\b", re.IGNORECASE)
-_LETTER_ALONE = re.compile(r"\(?([A-Z])(?:[).:](?:\s.*)?)?")
+_LETTER_ALONE = re.compile(r"\(?([A-J])(?:[).:](?:\s.*)?)?")
 
 
 def _boxes(text: str) -> list[tuple[int, str]]:
@@ -34,8 +34,10 @@ def plain(text: str) -> str:
 
 
 def letter(text: str) -> str | None:
-    """The option letter that a reply ends on: the last one stated, else one that stands alone in its last line."""
-    return _last(text, letter_of) or _group(_LETTER_ALONE.fullmatch(_last_line(text)))
+    """The option letter, A to J, that a reply ends on: the last one stated, else one that stands alone in its last line."""
+    return _last(text, lambda answer: found if (found := letter_of(answer)) and found <= "J" else None) or _group(
+        _LETTER_ALONE.fullmatch(_last_line(text))
+    )
 
 
 def number(text: str) -> str | None:

@@ -20,6 +20,8 @@ from gemma_eval.scoring import final_answer
         ("The final answer is:\n\n(B) copper", "B"),
         ('You asked to finish with "The answer is (X)."\nThe answer is (J).', "J"),
         ("答案是B。\n\nAnswer：B", "B"),  # noqa: RUF001
+        ("The answer is (D).\n\nThe answer is (X).", "D"),  # the instruction's own words are no answer
+        ("The answer is (X).", None),
         ("B", "B"),
         ("(C)", "C"),
         ("**B. Paris**", "B"),
