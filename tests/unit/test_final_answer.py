@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemma_eval.scoring import final_answer
 
@@ -98,3 +100,15 @@ def test_words(reply: str, words: str | None) -> None:
 )
 def test_formulas(reply: str, formula: str | None) -> None:
     assert final_answer.formula(reply) == formula
+
+
+PIECES = ["the answer is ", "Answer:", "\\boxed{", "}", "$", "**", "(A)", "7", "1,000", "\\text{", "\n", ". ", " = ", "a", "\u0663"]
+REASONING = st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+
+
+@given(REASONING)
+def test_whatever_stands_before_the_last_statement_is_read(text: str) -> None:
+    assert final_answer.letter(f"{text}\n\nThe answer is (B).") == "B"
+    assert final_answer.number(f"{text}\n\nSo the answer is **-3,456.5**.") == "-3,456.5"
+    assert final_answer.words(f"{text}\n\nThe answer is not valid.") == "not valid"
+    assert final_answer.formula(f"{text}\n\n$\\boxed{{\\frac{{1}}{{2}}}}$") == r"\frac{1}{2}"
