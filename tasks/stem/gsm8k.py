@@ -110,7 +110,7 @@ class GSM8KIT(Chat, GSM8K):
     undisclosed = "Prompt and extraction are not stated."
 
     def query(self, row: Row) -> str:
-        return f'{row["question"].strip()}\n\nThink step by step, then finish with "The answer is N.", where N is a number.'
+        return f'{row["question"].strip()}\n\nThink step by step, then finish with "The answer is ...", giving the number alone.'
 
     def extract(self, text: str) -> str | None:
         return final_answer.number(text)

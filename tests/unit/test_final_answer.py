@@ -54,7 +54,7 @@ def test_letters(reply: str, letter: str | None) -> None:
         ("The answer is that Janet makes 18 dollars. That is for 9 eggs.", "18"),
         ("The answer is 18 dollars for 9 eggs.", "18"),
         ("The final answer is:\n\n$$\n-3\n$$", "-3"),
-        ("The answer is N.\nThe answer is 7", "7"),
+        ("The answer is not yet clear.\nThe answer is 7", "7"),
         ("The answer is 18. No: the answer is 20.", "20"),
         ("Adding up:\n\n**18**", "18"),
         ("She has 18 eggs", None),
