@@ -71,7 +71,7 @@ def entry(value: float, low: float, high: float, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def scores(size: str = "270m", variant: str = "pt", **tasks: dict[str, Any]) -> dict[str, Any]:
+def scores(size: str = "270m", variant: str = "pt", /, **tasks: dict[str, Any]) -> dict[str, Any]:
     model = {"size": size, "variant": variant, "weights": "bf16", "backend": "transformers", "dtype": "bfloat16"}
     return {"run": "r", "model": model, "tasks": tasks}
 
