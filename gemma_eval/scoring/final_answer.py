@@ -14,7 +14,8 @@ _SPACING = re.compile(r"\\[,!;:() \[\]]|[*`$]|\{(?=,\})|(?<=,)\}")  # LaTeX spac
 _FORMULA = re.compile(r"\$+([^$]+)\$+|\\\((.+?)\\\)|\\\[(.+?)\\\]")
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
 _LETTER = re.compile(r"(?:(?:option|choice|letter)\s+)?\W*([A-Z])\b", re.IGNORECASE)
-_LETTER_ALONE = re.compile(r"\(?([A-J])(?:[).:](?:\s.*)?)?")
+_LETTER_ALONE = re.compile(r"\(?([A-J])[).:]?")
+_OPTION = re.compile(r"\(?([A-J])[).:]\s.*")
 
 
 def _boxes(text: str) -> list[tuple[int, str]]:
@@ -34,10 +35,9 @@ def plain(text: str) -> str:
 
 
 def letter(text: str) -> str | None:
-    """The option letter, A to J, that a reply ends on: the last one stated, else one that stands alone in its last line."""
-    return _last(text, lambda answer: found if (found := letter_of(answer)) and found <= "J" else None) or _group(
-        _LETTER_ALONE.fullmatch(_last_line(text))
-    )
+    """The option letter, A to J, that a reply ends on: the last one stated, else one alone in the last line, or a reply of one option."""
+    alone = _LETTER_ALONE.fullmatch(_last_line(text)) or _OPTION.fullmatch(_only_line(text))
+    return _last(text, lambda answer: found if (found := letter_of(answer)) and found <= "J" else None) or _group(alone)
 
 
 def number(text: str) -> str | None:
@@ -47,7 +47,7 @@ def number(text: str) -> str | None:
 
 def words(text: str) -> str | None:
     """The answer that a reply ends on, in words: the last one stated, else a reply of a single line."""
-    return _last(text, str) or (plain(text) if "\n" not in text.strip() else "") or None
+    return _last(text, str) or _only_line(text) or None
 
 
 def formula(text: str) -> str | None:
@@ -58,7 +58,7 @@ def formula(text: str) -> str | None:
 
 def _formula_in(line: str) -> str:
     match = _FORMULA.search(line)
-    return next(filter(None, match.groups())) if match else _SENTENCE_END.split(line)[0].strip("* ")
+    return next(filter(None, match.groups())).strip() if match else _SENTENCE_END.split(line)[0].strip("* ")
 
 
 def letter_of(answer: str) -> str | None:
@@ -82,6 +82,11 @@ def _last(text: str, read: Callable[[str], str | None]) -> str | None:
 
 def _last_line(text: str) -> str:
     return plain(text.strip().rpartition("\n")[2])
+
+
+def _only_line(text: str) -> str:
+    """A reply of a single line; nothing otherwise."""
+    return "" if "\n" in text.strip() else plain(text)
 
 
 def _group(match: re.Match[str] | None) -> str | None:

@@ -28,6 +28,7 @@ from gemma_eval.scoring import final_answer
         ("(C)", "C"),
         ("**B. Paris**", "B"),
         ("Let me think.\n\nA)", "A"),
+        ("(A) iron\n(B) copper", None),  # the options over again
         ("the answer is because of A", None),
         ("The answer is Because.", None),
         ("the answer is b", None),
