@@ -53,7 +53,8 @@ def words(text: str) -> str | None:
 def formula(text: str) -> str | None:
     """The mathematics that a reply ends on: the last content of a box; without one, the last formula, else sentence, after the phrase."""
     boxes, phrases = _boxes(text), _phrases(text)
-    return boxes[-1][1] if boxes else (_formula_in(phrases[-1][1]) if phrases else None) or None
+    found = boxes[-1][1] if boxes else _formula_in(phrases[-1][1]) if phrases else ""
+    return found.rstrip(". ") or None
 
 
 def _formula_in(line: str) -> str:

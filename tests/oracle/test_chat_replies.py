@@ -38,7 +38,7 @@ def test_boxed_answers(data_root: Path) -> None:
     solutions = [str(row["solution"]) for row in rows]
     assert len(solutions) == 5000
     for text in solutions + [f"First \\boxed{{7}}, but then: {text}" for text in solutions[:300]]:
-        assert final_answer.formula(text) == remove_boxed(last_boxed_only_string(text)).strip(), text
+        assert final_answer.formula(text) == remove_boxed(last_boxed_only_string(text)).strip().rstrip(". "), text
     assert (remove_boxed(last_boxed_only_string(r"\boxed{\boxed{5}}")), final_answer.formula(r"\boxed{\boxed{5}}")) == ("5", "5")
 
 

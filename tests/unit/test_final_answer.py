@@ -90,6 +90,7 @@ def test_words(reply: str, words: str | None) -> None:
         (r"Hence $\boxed{\frac{\sqrt{3}}{2}}$.", r"\frac{\sqrt{3}}{2}"),
         (r"\boxed{3} is wrong; \boxed{4}", "4"),
         (r"\boxed{5!}", "5!"),
+        (r"$\boxed{-1+2i,-1-2i.}$", "-1+2i,-1-2i"),
         (r"$\boxed 5$", "5"),
         (r"\fbox{7}", "7"),
         (r"The answer is $x = 3.5$. I hope it is correct.", "x = 3.5"),
