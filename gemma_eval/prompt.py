@@ -113,7 +113,7 @@ class Renderer:
             return text
         self._refuse_control_tokens(text)
         rendered: str = self._tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
-        return rendered.removeprefix(self._tokenizer.bos_token or "")  # `_with_bos` adds it, as an id
+        return rendered.removeprefix(self._tokenizer.bos_token) if self._bos else rendered  # `_with_bos` adds it, as an id
 
     def _refuse_control_tokens(self, text: str) -> None:
         odd = (token for token in self._control if not _BRACKETED.fullmatch(token))
@@ -192,7 +192,7 @@ def _split_spaces(text: str, continuation: Continuation, chat: bool) -> tuple[st
     context = text + continuation.given
     scored = continuation.text
     if chat:  # a model's turn begins with the answer itself
-        return context, scored.lstrip(" ")
+        return context, scored if continuation.given else scored.lstrip(" ")
     stripped = context.rstrip()
     return stripped, context[len(stripped) :] + scored
 

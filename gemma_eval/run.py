@@ -69,6 +69,7 @@ class Prepared:
 def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
     """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
+    _warn_of_other_forms(config)
     source = open_source(root=config.data.root, samples=config.data.samples)
     builds = list(_build_all(selected_tasks(config), source, missing, to_score=weights))
     if not builds:
@@ -89,6 +90,15 @@ def run(config: RunConfig) -> Outcome:
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
     return Outcome(directory, prepared.missing | unscored)
+
+
+def _warn_of_other_forms(config: RunConfig) -> None:
+    warnings: dict[str, list[str]] = defaultdict(list)
+    for task in selected_tasks(config):
+        for warning in other_form(task, config.variant):
+            warnings[warning].append(task.name)
+    for warning, names in warnings.items():
+        log.warning("variant=%s: %s: %s", config.variant.value, warning, ", ".join(names))
 
 
 def _build_all(tasks: list[Task], source: Source, missing: dict[str, str], to_score: bool) -> Iterator[Built]:
@@ -275,7 +285,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
             "changed": task.changed(),
             "comparable": task.comparable,
             "undisclosed": task.undisclosed,
-            "warnings": task.warnings(),
+            "warnings": [*other_form(task, Variant(config.variant)), *task.warnings()],
         }
     model = {
         "size": config.model.size,
@@ -287,6 +297,13 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
     scores = {"schema": SCHEMA, "run": directory.name, "model": model, "tasks": tasks}
     directory.write_json("scores.json", scores)
     return scores
+
+
+def other_form(task: Task, variant: Variant) -> list[str]:
+    """What a reader must know where form and variant do not match: either may be meant, but neither is what the card states."""
+    if task.chat and variant is Variant.pt:
+        return ["chat form without a chat template"]
+    return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []
 
 
 def task_from_settings(name: str, settings: dict[str, Any]) -> Task:

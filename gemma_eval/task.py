@@ -69,6 +69,8 @@ class Task(ABC):
     seed: int | None = None
 
     name: ClassVar[str] = ""
+    bundled: ClassVar[str] = ""  # its file of bundled items, where forms of one benchmark share it; its own name by default
+    chat: ClassVar[bool] = False  # asks in plain words, to be put into a chat template (`gemma_eval.chat`)
     card: ClassVar[str] = ""  # the benchmark's name on the card, or "" for a task that is not on it
     undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
     comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
@@ -178,7 +180,7 @@ class Task(ABC):
     @classmethod
     def samples_file(cls) -> Path:
         """The bundled items, beside the task page."""
-        return Path(inspect.getfile(cls)).parent / "samples" / f"{cls.name}.jsonl"
+        return Path(inspect.getfile(cls)).parent / "samples" / f"{cls.bundled or cls.name}.jsonl"
 
 
 @dataclass

@@ -39,13 +39,15 @@ class Published:
 class CardRow:
     """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit.
 
-    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items.
+    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items. A row without a task says
+    why nothing measures it.
     """
 
     benchmark: str
-    task: str
+    task: str = ""
     scale: float = 100.0
     parts: tuple[tuple[str, ...], ...] = ()
+    unmeasured: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -58,9 +60,16 @@ class CardTable:
     title: str
     sizes: list[str]
     rows: list[CardRow]
+    variant: str = "pt"
+
+    @property
+    def tasks(self) -> set[str]:
+        return {task for row in self.rows for task in row.tasks}
 
 
 _LARGE = ["1b", "4b", "12b", "27b"]
+_PRIVATE = "held out by Google, not public"
+_JUDGED = "needs a judge model"
 
 CARD_TABLES = [
     CardTable(
@@ -166,6 +175,63 @@ CARD_TABLES = [
             CardRow("CountBenchQA", "countbenchqa"),
         ],
     ),
+    CardTable(
+        "it_card_270m",
+        "Gemma 3 270M, instruction-tuned",
+        ["270m"],
+        [
+            CardRow("HellaSwag", "hellaswag_it"),
+            CardRow("PIQA", "piqa"),
+            CardRow("ARC-c", "arc_challenge_it"),
+            CardRow("WinoGrande", "winogrande_it"),
+            CardRow("BIG-Bench Hard", "bbh"),
+            CardRow("IFEval", "ifeval"),
+        ],
+        variant="it",
+    ),
+    CardTable(
+        "it_reasoning_factuality",
+        "Instruction-tuned: reasoning and factuality",
+        _LARGE,
+        [
+            CardRow("GPQA Diamond", "gpqa_it"),
+            CardRow("SimpleQA", unmeasured=_JUDGED),
+            CardRow("FACTS Grounding", unmeasured=_JUDGED),
+            CardRow("BIG-Bench Hard", "bbh_it"),
+            CardRow("BIG-Bench Extra Hard", unmeasured="no task yet"),
+            CardRow("IFEval", "ifeval"),
+        ],
+        variant="it",
+    ),
+    CardTable(
+        "it_stem_code",
+        "Instruction-tuned: STEM and code",
+        _LARGE,
+        [
+            CardRow("MMLU (Pro)", "mmlu_pro_it"),
+            CardRow("LiveCodeBench", unmeasured="no task yet"),
+            CardRow("Bird-SQL", unmeasured="needs its databases"),
+            CardRow("MATH", "math_it"),
+            CardRow("HiddenMath", unmeasured=_PRIVATE),
+            CardRow("MBPP", "mbpp_it"),
+            CardRow("HumanEval", "humaneval_it"),
+            CardRow("Natural2Code", unmeasured=_PRIVATE),
+            CardRow("GSM8K", "gsm8k_it"),
+        ],
+        variant="it",
+    ),
+    CardTable(
+        "it_multilingual",
+        "Instruction-tuned: multilingual",
+        _LARGE,
+        [
+            CardRow("Global-MMLU-Lite", "global_mmlu_lite_it"),
+            CardRow("ECLeKTic", "eclektic_it"),
+            CardRow("WMT24++", "wmt24pp_it", scale=1.0),
+        ],
+        variant="it",
+    ),
+    CardTable("it_report", "Instruction-tuned: in the report alone (table 18)", _LARGE, [CardRow("MMLU", "mmlu_it")], variant="it"),
 ]
 
 

@@ -14,6 +14,8 @@ from gemma_eval.errors import RunError
 from gemma_eval.stats import CONFIDENCE
 from gemma_eval.store import RunDir
 
+OWN = "270m"  # the size whose card has a table of its own
+
 
 class Verdict(Enum):
     """What may be said of a measured score beside the published one."""
@@ -41,7 +43,7 @@ class Cell:
     n: int = 0
     size: int = 0
     shots: int | None = None
-    failures: str = ""
+    remarks: str = ""
     note: str = ""
 
     @property
@@ -71,16 +73,20 @@ def sheets(scores: dict[str, Any]) -> list[Sheet]:
     """The card tables that a run touches, with all their rows: those in which it measured at least one."""
     model = scores["model"]
     filled = [
-        Sheet(scores["run"], model_name(model), table.title, list(_cells(table, scores)))
-        for table in CARD_TABLES
-        if _applies(table, model["size"])
+        Sheet(scores["run"], model_name(model), table.title, list(_cells(table, scores))) for table in _tables(model, set(scores["tasks"]))
     ]
     return [sheet for sheet in filled if any(cell.verdict is not Verdict.not_run for cell in sheet.cells)]
 
 
-def _applies(table: CardTable, size: str) -> bool:
-    """The 270M model has a table of its own; its other rows are shown in the large models' tables, unpublished."""
-    return size == "270m" or table.key != "card_270m"
+def _tables(model: dict[str, Any], measured: set[str]) -> list[CardTable]:
+    """The tables of the model's variant, then those of the other variant with tasks that have no row in them.
+
+    The 270M model has a table of its own; its other rows are shown in the large models' tables, unpublished.
+    """
+    fitting = [table for table in CARD_TABLES if model["size"] == OWN or table.sizes != [OWN]]
+    own = [table for table in fitting if table.variant == model["variant"]]
+    left = measured - {task for table in own for task in table.tasks}
+    return own + [table for table in fitting if table.variant != model["variant"] and table.tasks & left]
 
 
 def model_name(model: dict[str, Any]) -> str:
@@ -93,9 +99,10 @@ def _cells(table: CardTable, scores: dict[str, Any]) -> Iterator[Cell]:
     for row in table.rows:
         number = numbers.get((table.key, row.benchmark, model["size"]))
         entry = _entry(row, scores["tasks"])
-        if table.key != "card_270m" and model["size"] == "270m" and _in_own_table(row):
+        if model["size"] == OWN and table.sizes != [OWN] and _in_own_table(row, table.variant):
             continue
-        yield _cell(row, number, entry) if entry else Cell(row.benchmark, number.label if number else "", number, Verdict.not_run)
+        absent = Cell(row.benchmark, number.label if number else "", number, Verdict.not_run, remarks=row.unmeasured)
+        yield _cell(row, number, entry) if entry else absent
 
 
 def _entry(row: CardRow, tasks: dict[str, Any]) -> dict[str, Any] | None:
@@ -127,13 +134,14 @@ def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
         "source": "samples" if any(part["source"] == "samples" for part in parts) else parts[0]["source"],
         "num_fewshot": parts[0]["num_fewshot"],
         "changed": {name: change for part in parts for name, change in part["changed"].items()},
+        "warnings": list(dict.fromkeys(warning for part in parts for warning in part.get("warnings", []))),
         "comparable": all(part["comparable"] for part in parts),
         "undisclosed": f"The mean of {len(parts)} parts, whose notes stand in their own table.",
     }
 
 
-def _in_own_table(row: CardRow) -> bool:
-    return any(own.task == row.task for own in CARD_TABLES[0].rows)
+def _in_own_table(row: CardRow, variant: str) -> bool:
+    return any(row.task in table.tasks for table in CARD_TABLES if table.sizes == [OWN] and table.variant == variant)
 
 
 def _cell(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Cell:
@@ -150,7 +158,7 @@ def _cell(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Cell
         n=entry["n"],
         size=entry["size"],
         shots=entry["num_fewshot"],
-        failures=_failures(entry),
+        remarks=_remarks(entry),
         note=entry["undisclosed"],
     )
 
@@ -171,13 +179,13 @@ def verdict(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Ve
     return Verdict.consistent if inside else Verdict.differs
 
 
-def _failures(entry: dict[str, Any]) -> str:
-    """What did not go well, as a share of the items: "unparsed 3.0 %, cut 1.2 %"."""
+def _remarks(entry: dict[str, Any]) -> str:
+    """What did not go well, as a share of the items, and what is not the page's protocol: "unparsed 3.0%, max_tokens=96"."""
     names = {"extraction_failures": "unparsed", "empty": "empty", "truncated": "cut", "dropped_shots": "fewer shots"}
-    shares = [(name, entry[key] / entry["n"]) for key, name in names.items() if entry[key]]
+    shares = [f"{name} {entry[key] / entry['n']:.1%}" for key, name in names.items() if entry[key]]
     missing = entry["asked"] - entry["n"]
-    found = [f"{name} {share:.1%}" for name, share in shares]
-    return ", ".join([*found, *([f"{missing} not answered"] if missing else []), *entry.get("warnings", [])])
+    changed = [name if isinstance(value, dict) else f"{name}={value}" for name, value in entry["changed"].items()]
+    return ", ".join([*shares, *([f"{missing} not answered"] if missing else []), *entry.get("warnings", []), *changed])
 
 
 def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:
@@ -196,5 +204,5 @@ def _row_as_text(cell: Cell) -> list[str]:
         cell.published.text if cell.published else "",
         "" if cell.difference is None else f"{round(cell.difference, 1) + 0.0:+.1f}",  # never "-0.0"
         cell.verdict.value,
-        cell.failures,
+        cell.remarks,
     ]

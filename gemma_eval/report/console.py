@@ -26,7 +26,7 @@ def print_sheets(sheets: list[Sheet], console: Console | None = None) -> None:
     console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
     for sheet in sheets:
         header, rows = rows_as_text(sheet)
-        remarked = any(cell.failures for cell in sheet.cells)  # the column costs too much width to stand empty
+        remarked = any(cell.remarks for cell in sheet.cells)  # the column costs too much width to stand empty
         columns = header if remarked else header[:-1]
         table = Table(title=f"{sheet.title} - {sheet.model}", title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         for name in columns:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+_BLOCK = re.compile(r"^([ \t]*)```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL | re.MULTILINE)
+_DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s", re.MULTILINE)
+_PROGRAM = re.compile(r"^(?:(?:async\s+def|def|class|import)\s+\w|from\s+\S+\s+import\s|@\w)", re.MULTILINE)
 _OPENING = re.compile(r"(?:\A\s*```|```(?:python|py))[^\n`]*\n")
 
 
@@ -11,3 +14,20 @@ def unfence(text: str) -> str:
     """The first Markdown code block of a text, or where none is opened (at the start, or as "```python"), the text before any fence."""
     opening = _OPENING.search(text)
     return (text[opening.end() :] if opening else text).partition("```")[0]
+
+
+def fenced(program: str) -> str:
+    """A program as a Markdown code block."""
+    return f"```python\n{program.strip()}\n```"
+
+
+def from_reply(text: str) -> str | None:
+    """The program in a chat reply: the first Markdown code block that defines something (others show its use), else the first block.
+
+    Where there is no block, from the first line that begins a program to the end.
+    """
+    blocks = [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE).rstrip(" \t") for indent, block in _BLOCK.findall(text)]
+    if blocks:
+        return next(filter(_DEFINITION.search, blocks), blocks[0])
+    bare = _PROGRAM.search(text)
+    return text[bare.start() :] if bare else None

@@ -72,7 +72,15 @@ def boxed(solution: str) -> str:
     start = max(solution.rfind("\\boxed"), solution.rfind("\\fbox"))
     if start < 0:
         raise ValueError("the solution has no \\boxed answer")
-    content = solution[start:].removeprefix("\\boxed").removeprefix("\\fbox")
+    found = held(solution[start:])
+    if found is None:
+        raise ValueError("the solution's \\boxed answer is not closed")
+    return found
+
+
+def held(text: str) -> str | None:
+    r"""What the \boxed that a text begins with holds; None if it is not closed."""
+    content = text.removeprefix("\\boxed").removeprefix("\\fbox")
     if not content.startswith("{"):  # \boxed 5
         return content.split("$")[0].strip()
     depth = 0
@@ -80,7 +88,7 @@ def boxed(solution: str) -> str:
         depth += (character == "{") - (character == "}")
         if depth == 0:
             return content[1:index]
-    raise ValueError("the solution's \\boxed answer is not closed")
+    return None
 
 
 def normalize(answer: str) -> str:

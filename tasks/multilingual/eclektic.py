@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.scoring import eclektic
@@ -81,6 +82,22 @@ class ECLeKTic(Generation):
             for record in records
             if record.subset != _source(record) and record.cluster in at_source
         ]
+
+
+@register
+@dataclass
+class ECLeKTicIT(Chat, ECLeKTic):
+    """ECLeKTic zero-shot, for instruction-tuned models: the question as it stands. Data, licence and score as `eclektic`.
+
+    The whole reply is the answer, so one that says more finds more of the gold's words.
+    """
+
+    name = "eclektic_it"
+    bundled = "eclektic"
+    undisclosed = "The judge is not stated. Scored by word recall instead of a judge model, so not to be compared with the card."
+
+    def query(self, row: Row) -> str:
+        return str(row[f"{row['config']}_q"]).strip()
 
 
 def _asked(question: str) -> str:

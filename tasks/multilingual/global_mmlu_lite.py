@@ -1,10 +1,15 @@
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
-from gemma_eval.task import Average, MultipleChoice, Normalization, register
+from gemma_eval.task import Average, Generation, MultipleChoice, Normalization, register
 
 LETTERS = "ABCD"
 LANGUAGES = ["ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "pt", "sw", "yo", "zh"]
+
+
+def _dataset() -> DatasetRef:
+    return DatasetRef("CohereLabs/Global-MMLU-Lite", split="test", fewshot_split="dev", configs=list(LANGUAGES))
 
 
 @register
@@ -17,9 +22,7 @@ class GlobalMMLULite(MultipleChoice):
     languages is one cluster of the interval.
     """
 
-    dataset: DatasetRef = field(
-        default_factory=lambda: DatasetRef("CohereLabs/Global-MMLU-Lite", split="test", fewshot_split="dev", configs=list(LANGUAGES))
-    )
+    dataset: DatasetRef = field(default_factory=_dataset)
     num_fewshot: int = 5
     normalization: Normalization = Normalization.none
 
@@ -44,3 +47,32 @@ class GlobalMMLULite(MultipleChoice):
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["sample_id"])
+
+
+@register
+@dataclass
+class GlobalMMLULiteIT(LetteredChat, Generation):
+    """Global-MMLU-Lite zero-shot, generated with chain of thought, for instruction-tuned models. Else as `global_mmlu_lite`."""
+
+    dataset: DatasetRef = field(default_factory=_dataset)
+
+    name = "global_mmlu_lite_it"
+    bundled = "global_mmlu_lite"
+    card = "Global-MMLU-Lite"
+    undisclosed = "Prompt and extraction are not stated: an English instruction in all languages. What cannot be parsed counts as wrong."
+    average = Average.macro
+
+    def subset(self, row: Row, config: str) -> str:
+        return config
+
+    def cluster(self, row: Row, config: str, id: str) -> str:
+        return str(row["sample_id"])
+
+    def question(self, row: Row) -> str:
+        return str(row["question"])
+
+    def options(self, row: Row) -> list[str]:
+        return [row[f"option_{letter.lower()}"] for letter in LETTERS]
+
+    def golds(self, row: Row) -> list[str]:
+        return [row["answer"]]

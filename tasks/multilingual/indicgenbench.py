@@ -1,7 +1,6 @@
 """IndicGenBench (Singh et al., 2024, arXiv 2404.16816): four of its parts, whose plain mean is the card's row."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
 from gemma_eval.data import DatasetRef, Row
@@ -90,6 +89,7 @@ class XorQAIN(PassageQuestion):
     )
     max_tokens: int = 128
 
+    bundled = "indicgenbench_xorqa"
     answers: ClassVar[str]  # the column of the golds
 
     def answer_language(self, row: Row) -> str:
@@ -103,10 +103,6 @@ class XorQAIN(PassageQuestion):
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["title"])  # the passage, which the languages share
-
-    @classmethod
-    def samples_file(cls) -> Path:
-        return super().samples_file().with_name("indicgenbench_xorqa.jsonl")  # one file for both answers
 
 
 @register

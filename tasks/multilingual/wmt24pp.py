@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.task import register
 
@@ -101,3 +102,21 @@ class WMT24PP(Translation):
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["document_id"])
+
+
+@register
+@dataclass
+class WMT24PPIT(Chat, WMT24PP):
+    """WMT24++ zero-shot, for instruction-tuned models. Data, licence and chrF as `wmt24pp`; a text keeps its lines.
+
+    Without exemplars all segments with good sources are scored. The whole reply is the translation.
+    """
+
+    name = "wmt24pp_it"
+    bundled = "wmt24pp"
+    undisclosed = "The prompt is not stated: an English instruction that asks for the translation alone. Corpus chrF per pair."
+
+    def query(self, row: Row) -> str:
+        source, _ = self._ordered(self.texts(row))
+        given, wanted = self._ordered(("English", self.language(row)))
+        return f"Translate this text from {given} into {wanted}. Reply with the translation alone.\n\n{source.strip()}"

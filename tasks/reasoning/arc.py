@@ -44,3 +44,15 @@ class ARCEasy(ARC):
     name = "arc_easy"
     card = "ARC-e"
     undisclosed = "The prompt's form is lm-eval's."
+
+
+@register
+@dataclass
+class ARCChallengeIT(ARCChallenge):
+    """ARC Challenge zero-shot, as the card of the instruction-tuned 270M model states it. Else as `arc_challenge`."""
+
+    num_fewshot: int = 0
+
+    name = "arc_challenge_it"
+    bundled = "arc_challenge"
+    undisclosed = "The prompt's form is lm-eval's. Whether a chat template is used is not stated: it is, the answer beginning the reply."

@@ -3,8 +3,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.scoring import final_answer
 from gemma_eval.task import Average, Generation, register
 
 PROMPTS = Path(__file__).with_name("bbh_cot_prompts")
@@ -64,3 +66,38 @@ class BBH(Generation):
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(answer in golds)
+
+
+@register
+@dataclass
+class BBHIT(Chat, BBH):
+    """BIG-Bench Hard zero-shot, for instruction-tuned models. Data, licence and average as `bbh`.
+
+    The question follows the task's published description. The answer is the last one stated; an option counts by its letter, a
+    one-word answer by the first word, and lists without regard to commas and spaces.
+    """
+
+    name = "bbh_it"
+    bundled = "bbh"
+    undisclosed = "Prompt, reading of the answer and average are not stated: the tasks' published descriptions, mean over the 27 tasks."
+
+    def query(self, row: Row) -> str:
+        return (
+            f"{row['input'].strip()}\n\n"
+            'Think step by step, then finish with "The answer is ...", giving the answer alone; of options, the letter in parentheses.'
+        )
+
+    def extract(self, text: str) -> str | None:
+        return final_answer.words(text)
+
+    def judge(self, answer: str, golds: list[str]) -> float:
+        return float(any(_same(answer, gold) for gold in golds))
+
+
+def _same(answer: str, gold: str) -> bool:
+    if re.fullmatch(r"\([A-Z]\)", gold):
+        return final_answer.letter_of(answer) == gold[1]
+    words = [re.sub(r"[\s,\"']+", " ", text).casefold().split() or [""] for text in (answer, gold)]
+    if len(words[1]) == 1:
+        return words[0][0].rstrip(".;") == words[1][0]
+    return "".join(words[0]) == "".join(words[1])

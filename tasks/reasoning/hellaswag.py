@@ -38,3 +38,15 @@ def _clean(text: str) -> str:
     """Remove WikiHow's mark-up: titles become sentence ends, other brackets go, double spaces are squeezed once."""
     text = text.strip().replace(" [title]", ". ")
     return re.sub(r"\[.*?\]", "", text).replace("  ", " ")
+
+
+@register
+@dataclass
+class HellaSwagIT(HellaSwag):
+    """HellaSwag zero-shot, as the card of the instruction-tuned 270M model states it. Else as `hellaswag`."""
+
+    num_fewshot: int = 0
+
+    name = "hellaswag_it"
+    bundled = "hellaswag"
+    undisclosed = "The prompt's form is lm-eval's. Whether a chat template is used is not stated: it is, the ending beginning the reply."

@@ -22,6 +22,7 @@ class IFEval(Generation):
     stop: list[str] = field(default_factory=list)
 
     name = "ifeval"
+    chat = True
     card = "IFEval"
     undisclosed = (
         "Which of the four accuracies is meant is not stated: prompt level, strict. Sentences are counted by rule, not by NLTK's model."

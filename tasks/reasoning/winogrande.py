@@ -46,3 +46,17 @@ def _split(row: Row) -> tuple[str, str]:
     if not blank:
         raise ValueError("sentence has no blank '_'")
     return before, after.strip()
+
+
+@register
+@dataclass
+class WinoGrandeIT(WinoGrande):
+    """WinoGrande zero-shot, as the card of the instruction-tuned 270M model states it. Else as `winogrande`."""
+
+    num_fewshot: int = 0
+
+    name = "winogrande_it"
+    bundled = "winogrande"
+    undisclosed = (
+        "The way of scoring and whether a chat template is used are not stated: partial scoring as in lm-eval; the option begins the reply."
+    )

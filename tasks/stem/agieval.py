@@ -1,7 +1,6 @@
 # ruff: noqa: RUF001  Chinese punctuation is meant
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.scoring import agieval
@@ -151,10 +150,7 @@ class AGIEvalAll(AGIEval):
     )
 
     name = "agieval_all"
-
-    @classmethod
-    def samples_file(cls) -> Path:
-        return AGIEval.samples_file()
+    bundled = "agieval"
 
 
 def _same_letters(answer: str, gold: str) -> float:

@@ -2,6 +2,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.scoring import letters
 from gemma_eval.task import Generation, register
@@ -67,3 +68,23 @@ class GPQA(Generation):
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(answer in golds)
+
+
+@register
+@dataclass
+class GPQAIT(LetteredChat, GPQA):
+    """GPQA Diamond zero-shot with chain of thought, for instruction-tuned models. Data, licence and shuffled options as `gpqa`.
+
+    Without exemplars all 198 items are scored.
+    """
+
+    name = "gpqa_it"
+    bundled = "gpqa"
+    card = "GPQA Diamond"
+    undisclosed = "Prompt and order of the options are not stated: shuffled per item by seed. What cannot be parsed counts as wrong."
+
+    def question(self, row: Row) -> str:
+        return str(row["Question"])
+
+    def options(self, row: Row) -> list[str]:
+        return [row[column].strip() for column in self.order(row)]

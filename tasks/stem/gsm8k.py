@@ -2,9 +2,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.scoring import math
+from gemma_eval.scoring import final_answer, math
 from gemma_eval.task import Generation, register
 
 PHRASE = "The answer is"
@@ -94,3 +95,22 @@ class GSM8K(Generation):
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return math.same_number(answer, golds)
+
+
+@register
+@dataclass
+class GSM8KIT(Chat, GSM8K):
+    """GSM8K zero-shot with chain of thought, for instruction-tuned models. Data and licence as `gsm8k`.
+
+    The answer is the last number stated or boxed; `flexible`, the last number anywhere, is a diagnostic.
+    """
+
+    name = "gsm8k_it"
+    bundled = "gsm8k"
+    undisclosed = "Prompt and extraction are not stated."
+
+    def query(self, row: Row) -> str:
+        return f'{row["question"].strip()}\n\nThink step by step, then finish with "The answer is ...", giving the number alone.'
+
+    def extract(self, text: str) -> str | None:
+        return final_answer.number(text)

@@ -1,7 +1,9 @@
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import Chat
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.data import DatasetRef, Row
+from gemma_eval.scoring import code
 from gemma_eval.task import register
 
 
@@ -33,3 +35,32 @@ class HumanEval(CodeGeneration):
 
     def tests(self, row: Row) -> str:
         return f"{row['test']}\ncheck({row['entry_point']})"
+
+
+@register
+@dataclass
+class HumanEvalIT(Chat, HumanEval):
+    """HumanEval for instruction-tuned models: write the whole function. Data, licence and tests as `humaneval`.
+
+    The program is the reply's first code block with a definition, after the row's prompt: that is a program too, with the imports
+    and helpers of the item and a function without a body, which the answer defines anew or, giving the body alone, completes.
+    """
+
+    name = "humaneval_it"
+    bundled = "humaneval"
+    undisclosed = "Prompt, extraction, temperature and limits are not stated: greedy, the reply's first code block, 10 s of CPU time."
+
+    def query(self, row: Row) -> str:
+        return (
+            "Complete this Python function. Reply with the whole function in one Python code block.\n\n"
+            f"```python\n{row['prompt'].strip()}\n```"
+        )
+
+    def golds(self, row: Row) -> list[str]:
+        return [row["prompt"] + row["canonical_solution"]]
+
+    def solution(self, row: Row) -> str:
+        return code.fenced(self.golds(row)[0])
+
+    def extract(self, text: str) -> str | None:
+        return code.from_reply(text)

@@ -3,9 +3,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.scoring import minerva
+from gemma_eval.scoring import final_answer, minerva
 from gemma_eval.task import Generation, register
 from gemma_eval.types import JSON, Verdict
 
@@ -75,3 +76,25 @@ class MATH(Generation):
         assert isinstance(target, list)
         right = any(minerva.verified(text, str(gold)) for gold in target)
         return Verdict({**verdict.scores, "math_verify": float(right)}, verdict.extracted)
+
+
+@register
+@dataclass
+class MATHIT(Chat, MATH):
+    """MATH zero-shot, for instruction-tuned models. Data, licence and equality as `math`.
+
+    The answer is the last one boxed or stated; `math_verify`, the library's reading of the whole reply, is a diagnostic.
+    """
+
+    name = "math_it"
+    bundled = "math"
+    undisclosed = "Prompt and answer checker are not stated: a boxed answer is asked for, equality is Minerva's. All 5,000 problems."
+
+    def query(self, row: Row) -> str:
+        return f"{row['problem'].strip()}\n\nThink step by step, and put the final answer in \\boxed{{}}."
+
+    def solution(self, row: Row) -> str:
+        return str(row["solution"])
+
+    def extract(self, text: str) -> str | None:
+        return final_answer.formula(text)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import Chat
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
@@ -47,3 +48,36 @@ class MBPP(CodeGeneration):
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
         return {"unfenced": lambda text: self.extract(code.unfence(text))}
+
+
+@register
+@dataclass
+class MBPPIT(Chat, MBPP):
+    """MBPP for instruction-tuned models. Data, licence, exemplars and tests as `mbpp`.
+
+    The report states 3-shot pass@1 here too: exemplars and question stand in one turn, programs in Markdown code blocks, and
+    the program is the reply's first block with a definition.
+    """
+
+    num_fewshot: int = 3
+
+    name = "mbpp_it"
+    bundled = "mbpp"
+    undisclosed = "Prompt and extraction are not stated: the paper's words and exemplars 2, 3 and 4, in code blocks. 10 s of CPU time."
+    shot_separator = "\n\n"
+    target_delimiter = "\n\n"
+
+    def header(self, row: Row) -> str:
+        return "Reply with one Python code block, as in the examples.\n\n"
+
+    def query(self, row: Row) -> str:
+        return super().query(row).removesuffix("[BEGIN]\n").rstrip()
+
+    def solution(self, row: Row) -> str:
+        return code.fenced(self.golds(row)[0])
+
+    def extract(self, text: str) -> str | None:
+        return code.from_reply(text)
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        return {}

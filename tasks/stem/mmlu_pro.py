@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.scoring import letters
@@ -40,8 +41,7 @@ class MMLUPro(Generation):
         )
 
     def query(self, row: Row) -> str:
-        texts = [text.strip() for text in row["options"] if text != "N/A"]  # early revisions pad with N/A
-        options = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
+        options = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, _options(row), strict=False))
         return f"Question:\n{row['question']}\nOptions:\n{options}\nAnswer: Let's think step by step."
 
     def solution(self, row: Row) -> str:
@@ -59,3 +59,27 @@ class MMLUPro(Generation):
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(answer in golds)
+
+
+def _options(row: Row) -> list[str]:
+    return [text.strip() for text in row["options"] if text != "N/A"]  # early revisions pad with N/A
+
+
+@register
+@dataclass
+class MMLUProIT(LetteredChat, MMLUPro):
+    """MMLU-Pro zero-shot, for instruction-tuned models. Data, licence and average as `mmlu_pro`.
+
+    The card states 0-shot; the report's protocol table has no row for it.
+    """
+
+    name = "mmlu_pro_it"
+    bundled = "mmlu_pro"
+    card = "MMLU (Pro)"
+    undisclosed = "Prompt, chain of thought and extraction are not stated: reasoning is asked for. What cannot be parsed counts as wrong."
+
+    def question(self, row: Row) -> str:
+        return str(row["question"])
+
+    def options(self, row: Row) -> list[str]:
+        return _options(row)

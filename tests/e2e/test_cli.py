@@ -179,6 +179,17 @@ def test_a_plugin_task_runs_and_is_configurable(gemma_270m: Path, plugin_page: P
     assert scores["tasks"]["capitals"]["n"] == 3 and scores["tasks"]["capitals"]["changed"] == {"hint": True}
 
 
+@pytest.mark.model
+def test_an_instruction_tuned_model_is_asked_in_chat(smollm2_gguf: Path, tmp_path: Path) -> None:
+    chosen = ["model=local", f"model.path={smollm2_gguf}", "variant=it", "data=samples", f"results={tmp_path}", "run=chat", "limit=2"]
+    done = gemma_eval("run", *chosen, "suite.tasks=[gsm8k_it,ifeval,piqa]", "tasks.gsm8k_it.max_tokens=24", "tasks.ifeval.max_tokens=24")
+    assert "variant=it: completion form in a chat turn: piqa" in done.stderr
+    report = (tmp_path / "chat" / "report.md").read_text()
+    for part in ("| GSM8K [1] | 0 | 2/10 |", "max_tokens=24 |", "| HiddenMath |", "completion form in a chat turn |"):
+        assert part in report
+    assert list(json.loads((tmp_path / "chat" / "scores.json").read_text())["tasks"]) == ["gsm8k_it", "ifeval", "piqa"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -186,7 +197,7 @@ def test_a_plugin_task_runs_and_is_configurable(gemma_270m: Path, plugin_page: P
         (["run", "model=270m", "weights=qat_q4_0"], "Choices: bf16, gguf_q4_k_m"),
         (["run", "tasks.piqa.num_fewshots=1"], "Did you mean 'num_fewshot'?"),
         (["run", "limit=many"], "could not be converted to Integer"),
-        (["run", "variant=chat"], "expected one of [pt, it]"),
+        (["run", "variant=chat"], "Could not find 'variant/chat'"),
         (["run", "data.root=/nowhere"], "no such folder"),
         (["run", *REAL, "suite=piqa", "model.path=/nowhere"], "no config.json there"),
         (["report", "/nowhere"], "not a run directory"),

@@ -1,23 +1,34 @@
-"""Rendered prompts, reviewed by eye: tests/golden/prompts/<task>.txt. `GEMMA_EVAL_GOLDEN=write pytest tests/golden` rewrites them."""
+"""Rendered prompts, reviewed by eye: tests/golden/prompts/<task>.txt. `GEMMA_EVAL_GOLDEN=write pytest tests/golden` rewrites them.
+
+Chat forms are shown as the model reads them: token ids in Gemma's chat template, decoded.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gemma_eval.build import build
 from gemma_eval.data import open_source
+from gemma_eval.errors import PromptError
+from gemma_eval.prompt import Renderer
 from gemma_eval.task import registry
 from gemma_eval.types import Sample, Score
+from tests.gemma_chat import GEMMA_CHAT
 
 FOLDER = Path(__file__).parent / "prompts"
 PAGES = sorted(name for name, cls in registry().items() if cls.__module__.startswith("gemma_eval.tasks"))
+CHAT = [name for name in PAGES if registry()[name].chat]
 
 
-def shown(sample: Sample) -> str:
-    prompt = "".join(str(part) for part in sample.request.prompt.parts)
+def plain(sample: Sample) -> str:
+    return "".join(str(part) for part in sample.request.prompt.parts)
+
+
+def shown(sample: Sample, prompt: str) -> str:
     if isinstance(sample.request, Score):
         asked = [f"{c.given!r} + {c.text!r}" if c.given else repr(c.text) for c in sample.request.continuations]
     else:
@@ -25,12 +36,32 @@ def shown(sample: Sample) -> str:
     return "\n".join([f"=== id {sample.id}  subset {sample.subset!r}", prompt + "|", "---", *asked, f"target {sample.target!r}"])
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_prompts_are_as_reviewed(name: str) -> None:
+def check(name: str, render: Callable[[Sample], str]) -> None:
     task = registry()[name]()
     task.seed, task.limit = 1234, 2
-    text = "\n".join(shown(sample) for sample in build(task, open_source(root=None, samples=True)).samples) + "\n"
+    text = "\n".join(shown(sample, render(sample)) for sample in build(task, open_source(root=None, samples=True)).samples) + "\n"
     file = FOLDER / f"{name}.txt"
     if os.environ.get("GEMMA_EVAL_GOLDEN") == "write":
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in CHAT])
+def test_prompts_are_as_reviewed(name: str) -> None:
+    check(name, plain)
+
+
+@pytest.mark.parametrize("name", CHAT)
+def test_chats_are_as_reviewed(name: str, gemma_270m: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gemma_270m)
+    tokenizer.chat_template = GEMMA_CHAT
+    renderer = Renderer(tokenizer, context_length=32768, chat=True)
+
+    def decoded(sample: Sample) -> str:
+        (encoded,) = renderer.encode([sample.request])
+        assert not isinstance(encoded, PromptError)
+        return str(tokenizer.decode(encoded.prompt))
+
+    check(name, decoded)

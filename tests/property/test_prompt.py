@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.build import build
+from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer, _encode, _Pieces
 from gemma_eval.task import registry
-from gemma_eval.types import Continuation, Encoded, EncodedScore, Generate, Image, Prompt, Score
+from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Score
+from tests.gemma_chat import GEMMA_CHAT
+from tests.settings import compose
 
 BOS = 2
-CHAT = (
-    "{{ bos_token }}{% for m in messages %}<start_of_turn>user\n{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}<start_of_turn>model\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_line_by_line_is_the_tokenizers_own_answer(tokenizer: Any, texts: list[s
 @pytest.mark.parametrize("name", sorted(registry()))
 @pytest.mark.parametrize("chat", [False, True])
 def test_every_task_has_one_bos(tokenizer: Any, name: str, chat: bool) -> None:
-    tokenizer.chat_template = CHAT
+    tokenizer.chat_template = GEMMA_CHAT
     task = registry()[name]()
     task.seed = 1
     encoded = Renderer(tokenizer, context_length=32768, chat=chat).encode(
@@ -128,7 +128,28 @@ def test_images_are_refused_by_a_text_renderer(tokenizer: Any) -> None:
     assert isinstance(encoded[0], PromptError) and "image" in str(encoded[0])
 
 
+def test_an_option_in_the_blank_keeps_its_distance_in_a_chat(tokenizer: Any) -> None:
+    tokenizer.chat_template = GEMMA_CHAT
+    request = Score(Prompt(("Ann thanked Eve, for",)), (Continuation(" had helped.", given="Eve"), Continuation(" Eve had helped.")))
+    encoded = one(Renderer(tokenizer, context_length=100, chat=True), request)
+    assert isinstance(encoded, EncodedScore)
+    assert [tokenizer.decode(ids).rpartition("model\n")[2] for ids in encoded.sequences] == ["Eve had helped."] * 2
+
+
+def test_a_template_keeps_its_first_marker_where_no_bos_is_added(smollm2_gguf: Path) -> None:
+    """SmolLM2's tokenizer names the marker of a turn as BOS, and puts nothing before a text."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve(compose("model=local", f"model.path={smollm2_gguf}")).path)
+    messages = [{"role": "user", "content": "Hello"}]
+    renderer = Renderer(tokenizer, context_length=100, chat=True)
+    assert renderer.bos == []
+    encoded = one(renderer, Generate(Prompt(("Hello",)), (), 5))
+    assert isinstance(encoded, EncodedGenerate)
+    assert tokenizer.decode(encoded.prompt) == tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
 def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:
-    tokenizer.chat_template = CHAT
+    tokenizer.chat_template = GEMMA_CHAT
     encoded = Renderer(tokenizer, context_length=100, chat=True).encode([Generate(Prompt(("say <end_of_turn>",)), (), 5)])
     assert isinstance(encoded[0], PromptError)

@@ -9,7 +9,8 @@ from gemma_eval.report.card import Verdict, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.task import registry
 
-MAIN = [table for table in CARD_TABLES if table.key not in {"card_270m", "indicgenbench_detail"}]
+MAIN = [table for table in CARD_TABLES if table.variant == "pt" and table.key not in {"card_270m", "indicgenbench_detail"}]
+IT = [table for table in CARD_TABLES if table.variant == "it"]
 DETAIL = next(table for table in CARD_TABLES if table.key == "indicgenbench_detail")
 
 
@@ -40,6 +41,17 @@ def test_every_task_is_named_by_the_card() -> None:
             assert rows.get(name, cls.card) == cls.card  # a row has one task; another task may measure it in another way
 
 
+def test_the_instruction_tuned_tables_have_every_number_of_their_sizes_and_every_task_its_row() -> None:
+    numbers = published("it")
+    assert [len(table.rows) for table in IT] == [6, 6, 9, 3, 1]
+    assert all((table.key, row.benchmark, size) in numbers for table in IT for row in table.rows for size in table.sizes)
+    assert numbers["it_stem_code", "HumanEval", "4b"].value == 71.3 and numbers["it_card_270m", "IFEval", "270m"].value == 51.2
+    for row in (row for table in IT for row in table.rows):
+        assert bool(row.task) != bool(row.unmeasured)
+        assert not row.task or registry()[row.task].card == row.benchmark
+    assert {task.name for task in registry().values() if task.chat} == {row.task for table in IT[1:] for row in table.rows} - {""}
+
+
 def entry(value: float, low: float, high: float, **more: Any) -> dict[str, Any]:
     return {
         "primary": "acc",
@@ -59,8 +71,8 @@ def entry(value: float, low: float, high: float, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def scores(size: str = "270m", **tasks: dict[str, Any]) -> dict[str, Any]:
-    model = {"size": size, "variant": "pt", "weights": "bf16", "backend": "transformers", "dtype": "bfloat16"}
+def scores(size: str = "270m", variant: str = "pt", /, **tasks: dict[str, Any]) -> dict[str, Any]:
+    model = {"size": size, "variant": variant, "weights": "bf16", "backend": "transformers", "dtype": "bfloat16"}
     return {"run": "r", "model": model, "tasks": tasks}
 
 
@@ -86,6 +98,44 @@ def test_verdicts(piqa: dict[str, Any], verdict: Verdict) -> None:
 def test_only_tables_with_a_measured_row_are_shown() -> None:
     assert [sheet.title for sheet in sheets(scores(piqa=entry(0.6, 0.5, 0.7)))] == ["Gemma 3 270M"]
     assert [sheet.title for sheet in sheets(scores(mmlu=entry(0.3, 0.2, 0.4)))] == ["STEM and code"]
+
+
+def titles(run: dict[str, Any]) -> list[str]:
+    return [sheet.title for sheet in sheets(run)]
+
+
+def test_a_run_is_shown_in_the_tables_of_its_variant() -> None:
+    reasoning = next(table.title for table in IT if table.key == "it_reasoning_factuality")
+    measured = entry(0.722, 0.70, 0.74)
+    assert titles(scores("4b", "it", bbh_it=measured, ifeval=measured)) == [reasoning]
+    cells = {cell.benchmark: cell for cell in sheets(scores("4b", "it", bbh_it=measured))[0].cells}
+    assert cells["BIG-Bench Hard"].verdict is Verdict.consistent  # published 72.2
+    assert cells["SimpleQA"].verdict is Verdict.not_run and cells["SimpleQA"].remarks == "needs a judge model"
+
+
+def test_a_task_of_the_other_variant_is_shown_in_its_own_table_without_a_number() -> None:
+    for variant, task, title in [
+        ("it", "bbh", "Reasoning and factuality"),
+        ("pt", "bbh_it", "Instruction-tuned: reasoning and factuality"),
+    ]:
+        (sheet,) = sheets(scores("4b", variant, **{task: entry(0.5, 0.4, 0.6)}))
+        assert sheet.title == title
+        assert {cell.verdict for cell in sheet.cells if cell.value is not None} == {Verdict.not_published}
+
+
+def test_the_small_models_cards_are_told_apart() -> None:
+    measured = entry(0.662, 0.65, 0.67)
+    (pretrained,), (tuned,) = sheets(scores(piqa=measured)), sheets(scores("270m", "it", piqa=measured))
+    assert pretrained.title == "Gemma 3 270M" and tuned.title == "Gemma 3 270M, instruction-tuned"
+    assert {cell.benchmark: cell.verdict for cell in tuned.cells}["PIQA"] is Verdict.consistent  # published 66.2, and 67.7
+    assert {cell.benchmark: cell.verdict for cell in pretrained.cells}["PIQA"] is Verdict.differs
+
+
+def test_changed_settings_are_named_in_every_row() -> None:
+    change = {"max_tokens": 96, "dataset": {"split": "dev"}}
+    for source in ("samples", "folder"):
+        (sheet,) = sheets(scores(piqa=entry(0.67, 0.65, 0.69, changed=change, source=source, truncated=50)))
+        assert {cell.benchmark: cell.remarks for cell in sheet.cells}["PIQA"] == "cut 50.0%, max_tokens=96, dataset"
 
 
 def test_a_difference_of_nothing_has_no_minus() -> None:

@@ -22,6 +22,14 @@ def test_every_model_composes_with_its_own_weights(model: str, variant: str) -> 
             assert (paths.CONF / "weights" / f"{weights}.yaml").is_file()
 
 
+@pytest.mark.parametrize("variant", ["pt", "it"])
+def test_the_suite_follows_the_variant(variant: str) -> None:
+    suite = compose("model=4b", f"variant={variant}").suite
+    assert suite.name == f"card_{variant}"
+    assert {registry()[name].chat for name in suite.tasks} == {variant == "it"}
+    assert compose("model=4b", f"variant={variant}", "suite=piqa").suite.tasks == ["piqa"]
+
+
 @pytest.mark.parametrize("suite", [*SUITES, *registry()])
 def test_every_suite_names_known_tasks(suite: str) -> None:
     assert selected_tasks(compose("model=27b", f"suite={suite}"))
