@@ -39,13 +39,15 @@ class Published:
 class CardRow:
     """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit.
 
-    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items.
+    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items. A row with `group` shows
+    the average of that group of the task's subsets.
     """
 
     benchmark: str
     task: str
     scale: float = 100.0
     parts: tuple[tuple[str, ...], ...] = ()
+    group: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -165,6 +167,23 @@ CARD_TABLES = [
             CardRow("SpatialSense VQA", "spatialsense"),
             CardRow("CountBenchQA", "countbenchqa"),
         ],
+    ),
+    CardTable(
+        "long_context",
+        "Long context (report, table 15)",
+        ["4b", "12b", "27b"],
+        [
+            CardRow("RULER 32K", "ruler", group="32768"),
+            CardRow("RULER 128K", "ruler", group="131072"),
+            CardRow("MRCR 32K", "mrcr", group="32768"),
+            CardRow("MRCR 128K", "mrcr", group="131072"),
+        ],
+    ),
+    CardTable(
+        "ruler_detail",
+        "RULER by length",
+        ["4b", "12b", "27b"],
+        [CardRow(f"RULER, {length} tokens", "ruler", group=str(length)) for length in (1024, 4096, 8192, 16384, 65536)],
     ),
 ]
 

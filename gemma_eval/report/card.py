@@ -102,7 +102,17 @@ def _entry(row: CardRow, tasks: dict[str, Any]) -> dict[str, Any] | None:
     """What was measured for a row: a task's scores, or those of all its parts as one. None if any is not there."""
     if any(name not in tasks for name in row.tasks):
         return None
+    if row.group:
+        return _group_entry(tasks[row.task], row.group)
     return mean_of_parts([[tasks[name] for name in group] for group in row.parts]) if row.parts else tasks[row.task]
+
+
+def _group_entry(entry: dict[str, Any], group: str) -> dict[str, Any] | None:
+    """The entry of one group of a task's subsets, or None if none of it was measured."""
+    if group not in entry.get("groups", {}):
+        return None
+    missing = [subset.removeprefix(f"{group}/") for subset in entry["missing"] if subset.startswith(f"{group}/")]
+    return {**entry, **entry["groups"][group], "missing": missing}
 
 
 def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
@@ -177,7 +187,8 @@ def _failures(entry: dict[str, Any]) -> str:
     shares = [(name, entry[key] / entry["n"]) for key, name in names.items() if entry[key]]
     missing = entry["asked"] - entry["n"]
     found = [f"{name} {share:.1%}" for name, share in shares]
-    return ", ".join([*found, *([f"{missing} not answered"] if missing else []), *entry.get("warnings", [])])
+    without = [f"without {', '.join(entry['missing'])}"] if entry.get("missing") else []
+    return ", ".join([*found, *([f"{missing} not answered"] if missing else []), *without, *entry.get("warnings", [])])
 
 
 def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:
