@@ -183,11 +183,12 @@ def _common_words_query(context: str) -> str:
 
 def _numbered_list(rng: Random, n: int, often: int, seldom: int) -> tuple[str, list[str]]:
     known = vocabulary("noun", "adjective", "verb")
-    words = rng.sample(known, min(n, len(known)))
-    words += distinct(lambda: compound(rng), n - len(words))  # where the single words do not suffice
-    listed = words[:10] * often + words[10:] * seldom
+    common = rng.sample(known, 10)
+    others = [word for word in rng.sample(known, min(n, len(known))) if word not in common][: n - 10]
+    others += distinct(lambda: compound(rng), n - 10 - len(others))  # where the single words do not suffice
+    listed = common * often + others * seldom
     rng.shuffle(listed)
-    return " ".join(f"{i}. {word}" for i, word in enumerate(listed, 1)), words[:10]
+    return " ".join(f"{i}. {word}" for i, word in enumerate(listed, 1)), common
 
 
 def frequent_words(rng: Random, n: int, length: int) -> Item:

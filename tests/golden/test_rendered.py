@@ -11,6 +11,7 @@ from gemma_eval.build import build
 from gemma_eval.data import open_source
 from gemma_eval.task import registry
 from gemma_eval.types import Sample, Score
+from tests.readers import EvenReader
 
 FOLDER = Path(__file__).parent / "prompts"
 PAGES = sorted(name for name, cls in registry().items() if cls.__module__.startswith("gemma_eval.tasks"))
@@ -29,7 +30,7 @@ def shown(sample: Sample) -> str:
 def test_prompts_are_as_reviewed(name: str) -> None:
     task = registry()[name]()
     task.seed, task.limit = 1234, 2
-    text = "\n".join(shown(sample) for sample in build(task, open_source(root=None, samples=True)).samples) + "\n"
+    text = "\n".join(shown(sample) for sample in build(task, open_source(root=None, samples=True), EvenReader).samples) + "\n"
     file = FOLDER / f"{name}.txt"
     if os.environ.get("GEMMA_EVAL_GOLDEN") == "write":
         file.write_text(text, encoding="utf-8")
