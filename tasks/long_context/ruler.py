@@ -123,7 +123,7 @@ class RULER(Generation):
             rows=[listed.rows[i] for i in kept],
             ids=[listed.ids[i] for i in kept],
             configs=[""] * len(kept),
-            revision=self._origin(sentences),
+            revision=self._origin(sentences, documents),
             make=partial(self._item, model=model, documents=documents, sentences=sentences),
             missing=left_out,
         )
@@ -156,10 +156,11 @@ class RULER(Generation):
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise DataError(f"tasks.ruler.haystack={self.haystack}: {error}") from error
 
-    def _origin(self, sentences: list[str]) -> str:
-        """What items follow from, beside documents and tokenizer."""
-        haystack = sha256("\n".join(sentences).encode()).hexdigest()
-        return f"generator {GENERATOR}, seed {self.seed or 0}, wonderwords {version('wonderwords')}, haystack sha256 {haystack}"
+    def _origin(self, sentences: list[str], documents: Mapping[str, Documents]) -> str:
+        """What items follow from, beside the tokenizer."""
+        haystack = f"haystack sha256 {sha256(' '.join(sentences).encode()).hexdigest()}"
+        made_by = [f"generator {GENERATOR}", f"seed {self.seed or 0}", f"wonderwords {version('wonderwords')}"]
+        return "; ".join([*made_by, haystack, *(found.origin for found in documents.values())])
 
     def _item(self, recipe: Row, *, model: Reader, documents: Mapping[str, Documents], sentences: list[str]) -> Row:
         """A pure function of recipe, seed and the count of tokens. What is asked does not depend on the length."""

@@ -222,8 +222,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Documents:
-    """All documents of a data set, and the questions on them."""
+    """All documents of a data set, and the questions on them. `origin` says which rows they are."""
 
+    origin: str
     texts: Sequence[str]
     questions: Sequence[Question]
 
@@ -253,6 +254,7 @@ def squad(table: Table) -> Documents:
     at = {text: i for i, text in enumerate(texts)}
     articles = {title: tuple(at[text] for text in paragraphs) for title, paragraphs in titles.items()}
     return Documents(
+        _origin(table),
         texts,
         [
             Question(
@@ -275,9 +277,14 @@ def hotpot_qa(table: Table) -> Documents:
     texts = sorted({text for paragraphs in beside for text in paragraphs})
     at = {text: i for i, text in enumerate(texts)}
     return Documents(
+        _origin(table),
         texts,
         [
             Question(row["question"], [row["answer"]], tuple(at[text] for text in paragraphs))
             for row, paragraphs in zip(rows, beside, strict=True)
         ],
     )
+
+
+def _origin(table: Table) -> str:
+    return f"{table.repo} {table.split} ({table.revision}), rows sha256 {table.sha256()}"

@@ -30,7 +30,7 @@ def answers(rng: random.Random, golds: list[str]) -> str:
 
 
 def test_scores_are_lm_evals() -> None:
-    """Its `string_match_part` is not the official metric for several golds (a share of them, not the best); composed here from single golds."""
+    """Its `string_match_part` gives a share of several golds, where the official metric takes the best: composed here from single golds."""
     common = pytest.importorskip("lm_eval.tasks.ruler.common_utils")
     rng = random.Random(5)
     task = registry()["ruler"]()

@@ -89,7 +89,7 @@ def test_items_follow_from_the_seed(name: str) -> None:
         assert item(name)["query"] != item(name, 1)["query"]
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "cwe"])
+@pytest.mark.parametrize("name", TASKS)
 def test_all_lengths_ask_for_the_same(name: str) -> None:
     assert item(name)["answers"] == item(name, length=8192)["answers"]
 
