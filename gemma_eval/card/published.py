@@ -183,7 +183,7 @@ CARD_TABLES = [
         "ruler_detail",
         "RULER by length",
         ["4b", "12b", "27b"],
-        [CardRow(f"RULER, {length} tokens", "ruler", group=str(length)) for length in (1024, 4096, 8192, 16384, 65536)],
+        [CardRow(f"RULER {size}K", "ruler", group=str(1024 * size)) for size in (1, 4, 8, 16, 64)],
     ),
 ]
 

@@ -125,9 +125,10 @@ def _between_lines(rng: Random, hidden: Sequence[str], lines: list[str]) -> str:
 
 def _in_running_text(rng: Random, hidden: Sequence[str], sentences: list[str]) -> str:
     """Each needle at another of 40 evenly spaced depths."""
-    depths = sorted((round(100 * i / 39) for i in rng.sample(range(40), len(hidden))), reverse=True)
-    for depth, needle in zip(depths, hidden, strict=True):
-        sentences.insert(len(sentences) * depth // 100, needle)
+    depths = sorted(rng.sample(range(40), len(hidden)), reverse=True)
+    places = [len(sentences) * round(100 * depth / 39) // 100 for depth in depths]
+    for at, needle in zip(places, hidden, strict=True):
+        sentences.insert(at, needle)
     return " ".join(sentences)
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.data import DatasetRef, Row, SampleSource, Table
+from gemma_eval.data import DatasetRef, Row, SampleSource, Source, Table, open_source
 from gemma_eval.task import registry
-from gemma_eval.types import Prompt, Sample
+from gemma_eval.types import Prompt, Reader, Sample
 from tests.readers import EvenReader
 
 TASKS = [
@@ -30,9 +30,9 @@ class DocumentSource(SampleSource):
     kind = "folder"
 
 
-def table(reader: Any = EvenReader, **settings: Any) -> Table:
+def table(reader: Callable[[], Reader] = EvenReader, source: Source | None = None, **settings: Any) -> Table:
     task = registry()["ruler"](**{"seed": 7, "items": 3, "lengths": [4096], **settings})
-    return task.table(DocumentSource(), reader)
+    return task.table(source or DocumentSource(), reader)
 
 
 def item(name: str, index: int = 0, length: int = 4096, **settings: Any) -> Row:
@@ -160,7 +160,7 @@ def test_the_answers_stand_in_the_text(name: str, seed: int, length: int) -> Non
 @pytest.mark.parametrize("name", ["qa_1", "qa_2"])
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_the_documents_hold_the_answer(name: str, index: int) -> None:
-    reader = EvenReader(8.0)
+    reader = EvenReader(3.7)
     row = item(name, index, length=1024, reader=lambda: reader)
     documents = re.split(r"(?:^|\n\n)Document \d+:\n", row["query"].partition("given documents.\n\n")[2])[1:]
     assert len(set(documents)) == len(documents) > 1
@@ -179,10 +179,7 @@ def test_lengths_beyond_the_context_are_left_out_by_name() -> None:
 
 
 def test_questions_without_documents_are_left_out_by_name(tmp_path: Path) -> None:
-    from gemma_eval.data import open_source
-
-    task = registry()["ruler"](lengths=[4096], items=2)
-    listed = task.table(open_source(root=str(tmp_path), samples=False), EvenReader)
+    listed = table(source=open_source(root=str(tmp_path), samples=False))
     assert {row["task"] for row in listed.rows} == set(TASKS) - {"qa_1", "qa_2"}
     assert "rajpurkar/squad_v2: not in data.root" in listed.missing["4096/qa_1"]
     assert "hotpotqa/hotpot_qa" in listed.missing["4096/qa_2"]
