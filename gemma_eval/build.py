@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,24 +12,29 @@ from gemma_eval.data import Row, Source, Table
 from gemma_eval.errors import DataError, GemmaEvalError
 from gemma_eval.fewshot import Fewshot, choose_exemplars, choose_items
 from gemma_eval.task import Task
-from gemma_eval.types import Sample
+from gemma_eval.types import Reader, Sample
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Built:
-    """A task's samples, and where they and their exemplars came from."""
+    """A task's samples, and where they and their exemplars came from. `missing` says which subsets could not be had, and why."""
 
     task: Task
     samples: list[Sample]
     size: int  # items before the limit
     provenance: dict[str, Any]
+    group_sizes: Mapping[str, int] = field(default_factory=dict)  # likewise, of each group of subsets
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(task: Task, source: Source) -> Built:
-    """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row."""
-    table = source.table(task.dataset, task.dataset.split, task.samples_file())
+def build(task: Task, source: Source, reader: Callable[[], Reader] | None = None) -> Built:
+    """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row.
+
+    `reader` opens the model's tokenizer, for the tasks whose items are made to its measure.
+    """
+    table = task.table(source, reader)
     items = _items(task, table)
     pool = _Pool(task, source, table, items)
     shown = pool.shared(table)
@@ -46,12 +51,15 @@ def build(task: Task, source: Source) -> Built:
         "rows_sha256": table.sha256(),
         "exemplars": pool.used(),
     }
-    return Built(task, samples, len(eligible), provenance)
+    groups = Counter(group for i in eligible if (group := task.group(items[i].subset)))
+    return Built(task, samples, len(eligible), provenance, groups, table.missing)
 
 
 def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> Sample:
     shots = pool.shots(subset, table.ids[index], table.split)
-    return _checked(task, table, index, lambda row: task.sample(row, id=table.ids[index], config=table.configs[index], shots=shots))
+    return _checked(
+        task, table, index, lambda row: task.sample(table.row(index), id=table.ids[index], config=table.configs[index], shots=shots)
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class _Pool:
         group = self._group(subset)
         per_item = self._task.fewshot is Fewshot.per_item
         avoid = item if self._table.split == split else ""
-        return [self._table.rows[i] for i in self._draw(group, item if per_item else "", avoid)]
+        return [self._table.row(i) for i in self._draw(group, item if per_item else "", avoid)]
 
     def _draw(self, group: str, item: str, avoid: str = "") -> list[int]:
         assert self._table is not None

@@ -275,7 +275,7 @@ def _tasks(arguments: argparse.Namespace) -> int:
         task = cls()
         kind = "scoring" if any(base.__name__ == "MultipleChoice" for base in cls.__mro__) else "sampling"
         bundled = "bundled" if cls.samples_file().is_file() else "none"
-        available = source.available(task.dataset, cls.samples_file())
+        available = "generated" if task.dataset.generated else source.available(task.dataset, cls.samples_file())
         table.add_row(name, cls.card, str(task.num_fewshot), kind, f"{task.dataset.repo}:{task.dataset.split}", available, bundled)
     Console().print(table)
     for error in plugin_errors():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -34,6 +34,8 @@ class DatasetRef:
     `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
     row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
     files, whose rows stand under "examples": the file's name, with {config} and {split}.
+
+    `generated`: the task's page makes the items; `repo` names where the recipe comes from, and nothing is read there.
     """
 
     repo: str = ""
@@ -45,6 +47,7 @@ class DatasetRef:
     pivot: str | None = None
     files: str | None = None
     views: bool = False
+    generated: bool = False
 
     def parts(self) -> list[tuple[str, str, str | None]]:
         """Name, repository and configuration of every part."""
@@ -60,7 +63,10 @@ class DatasetRef:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one split. `rows[i]` has the dataset's own columns; `configs[i]` names its configuration; `ids[i]` is stable."""
+    """The rows of one split. `rows[i]` has the dataset's own columns; `configs[i]` names its configuration; `ids[i]` is stable.
+
+    Where items are generated, `rows` are recipes, and `make` follows one. `missing` says which subsets cannot be had, and why.
+    """
 
     repo: str
     split: str
@@ -68,6 +74,12 @@ class Table:
     ids: Sequence[str]
     configs: Sequence[str]
     revision: str
+    make: Callable[[Row], Row] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self, index: int) -> Row:
+        """The whole row."""
+        return self.make(self.rows[index]) if self.make else self.rows[index]
 
     def where(self, index: int) -> str:
         return f"{self.repo} config={self.configs[index] or 'default'} split={self.split} row={self.ids[index]}"

@@ -16,7 +16,7 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, ifeval, math, minerva, qa, squad
+from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, ifeval, math, minerva, qa, ruler, squad
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -138,6 +138,26 @@ class MathVerify(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return float(any(minerva.verified(answer, gold) for gold in golds))
+
+
+class StringMatchAll(_AnswerMetric):
+    """Share of the golds that stand in the answer, ignoring case (RULER; Hsieh et al., 2024)."""
+
+    key = "string_match"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return ruler.match_all(answer, golds)
+
+
+class StringMatchPart(_AnswerMetric):
+    """Whether any gold stands in the answer, ignoring case: RULER's score of its questions on documents."""
+
+    key = "string_match"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return ruler.match_part(answer, golds)
 
 
 class InstructionFollowing(evaluate.Metric):  # type: ignore[misc]

@@ -26,7 +26,7 @@ def preview(config: RunConfig, console: Console | None = None) -> None:
     tokenizer = open_backend(config.backend, checkpoint).tokenizer
     renderer = Renderer(tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
     for task in selected_tasks(config):
-        built = build(task, source)
+        built = build(task, source, lambda: renderer)
         encoded = renderer.encode([sample.request for sample in built.samples])
         for sample, ids in zip(built.samples, encoded, strict=True):
             console.rule(f"{task.name}  {sample.subset}  {sample.id}")

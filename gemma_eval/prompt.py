@@ -7,7 +7,8 @@ and whatever a chat template adds. A missing or doubled BOS is the commonest rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -42,11 +43,23 @@ class Renderer:
         """What the tokenizer puts before any text: [2] for Gemma, nothing for models without BOS."""
         return self._bos
 
+    @property
+    def context_length(self) -> int:
+        return self._context_length
+
+    def tokens(self, prompt: Prompt) -> int:
+        """How many tokens the model reads of a prompt."""
+        text = self._text(prompt)
+        return len(self._with_bos(_encode(self._tokenizer, [text], split_special_tokens=not self._chat)[0]))
+
     def encode(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
         """Token ids of each request. A prompt too long for the context drops its last exemplars, whole, until it fits.
 
         A request that cannot be sent (too long even without exemplars, images) has its `PromptError` in its place.
         """
+        return list(chain.from_iterable(map(self._encode_batch, _batches(requests))))
+
+    def _encode_batch(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
         texts: dict[str, int] = {}
         jobs = [self._texts_or_error(request) for request in requests]
         for job in jobs:
@@ -112,8 +125,11 @@ class Renderer:
         if not self._chat:
             return text
         self._refuse_control_tokens(text)
-        rendered: str = self._tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
-        return rendered.removeprefix(self._tokenizer.bos_token) if self._bos else rendered  # `_with_bos` adds it, as an id
+        turn = [{"role": "user", "content": "".join(_texts_only(prompt.asked))}]
+        rendered: str = self._tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        if self._bos:  # `_with_bos` adds it, as an id
+            rendered = rendered.removeprefix(self._tokenizer.bos_token)
+        return rendered + prompt.reply
 
     def _refuse_control_tokens(self, text: str) -> None:
         odd = (token for token in self._control if not _BRACKETED.fullmatch(token))
@@ -133,6 +149,16 @@ class Renderer:
         return np.asarray(self._bos + ids, dtype=np.int32)
 
 
+def _batches(requests: Sequence[Request], characters: int = 2**25) -> Iterator[Sequence[Request]]:
+    """Runs of requests: what a tokenizer returns takes dozens of bytes a token, until it is packed."""
+    start, size = 0, 0
+    for end, request in enumerate(requests, 1):
+        size += sum(len(part) for part in request.prompt.parts if isinstance(part, str))
+        if size >= characters or end == len(requests):
+            yield requests[start:end]
+            start, size = end, 0
+
+
 def _encode(tokenizer: Any, texts: list[str], split_special_tokens: bool = True) -> list[list[int]]:
     if not texts:
         return []
@@ -148,6 +174,7 @@ class _Pieces:
     """
 
     CHECKED = 32  # texts a call
+    LONGEST = 10_000  # characters of a line worth remembering
 
     def __init__(self, tokenizer: Any, longest_run: int) -> None:
         self._tokenizer = tokenizer
@@ -167,8 +194,10 @@ class _Pieces:
             return _encode(self._tokenizer, texts)
         pieces = [self._pattern.findall(text) for text in texts]
         new = [piece for piece in dict.fromkeys(chain.from_iterable(pieces)) if piece not in self._known]
-        self._known.update(zip(new, _encode(self._tokenizer, new), strict=True))
-        joined = [list(chain.from_iterable(map(self._known.__getitem__, parts))) for parts in pieces]
+        found = dict(zip(new, _encode(self._tokenizer, new), strict=True))
+        known = ChainMap(found, self._known) if found else self._known
+        joined = [list(chain.from_iterable(map(known.__getitem__, parts))) for parts in pieces]
+        self._known.update((piece, ids) for piece, ids in found.items() if len(piece) <= self.LONGEST)
         some = range(0, len(texts), max(1, len(texts) // self.CHECKED))
         if _encode(self._tokenizer, [texts[i] for i in some]) != [joined[i] for i in some]:
             self._trusted = False

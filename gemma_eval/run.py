@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import Task, load_plugins, registry
-from gemma_eval.types import Encoded, Record, Response, Sample, Usage
+from gemma_eval.types import Encoded, Reader, Record, Response, Sample, Usage
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +72,17 @@ def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
     missing: dict[str, str] = {}
     _warn_of_other_forms(config)
     source = open_source(root=config.data.root, samples=config.data.samples)
-    builds = list(_build_all(selected_tasks(config), source, missing, to_score=weights))
+
+    @cache  # opened once, and not before it is known that there is something to ask
+    def opened() -> tuple[Backend, Renderer]:
+        checkpoint = resolve(config, weights=weights)
+        backend = open_backend(config.backend, checkpoint)
+        return backend, Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+
+    builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
-    checkpoint = resolve(config, weights=weights)
-    backend = open_backend(config.backend, checkpoint)
-    renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    backend, renderer = opened()
     asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
     return Prepared(builds, asked, backend, missing)
 
@@ -101,15 +107,32 @@ def _warn_of_other_forms(config: RunConfig) -> None:
         log.warning("variant=%s: %s: %s", config.variant.value, warning, ", ".join(names))
 
 
-def _build_all(tasks: list[Task], source: Source, missing: dict[str, str], to_score: bool) -> Iterator[Built]:
+def _build_all(tasks: list[Task], source: Source, reader: Callable[[], Reader], missing: dict[str, str], to_score: bool) -> Iterator[Built]:
     for task in tasks:
         try:
             if to_score:
                 task.check_scorable()
-            yield build(task, source)
+            built = build(task, source, reader)
+            if built.missing:
+                _note(missing, task, _left_out(built.missing))
+            yield built
         except GemmaEvalError as error:
             missing[task.name] = str(error) if task.name in str(error) else f"{task.name}: {error}"
             log.warning("%s: skipped: %s", task.name, error)
+
+
+def _note(missing: dict[str, str], task: Task, what: str) -> None:
+    """Add a part of a task that cannot be had."""
+    missing[task.name] = f"{missing[task.name]}; {what}" if task.name in missing else f"{task.name}: {what}"
+    log.warning("%s: %s", task.name, what)
+
+
+def _left_out(missing: Mapping[str, str]) -> str:
+    """The subsets that a task goes on without, those with one reason together."""
+    subsets: dict[str, list[str]] = defaultdict(list)
+    for subset, why in missing.items():
+        subsets[why].append(subset)
+    return "; ".join(f"without {', '.join(names)}: {why}" for why, names in subsets.items())
 
 
 def _ask(built: Built, renderer: Renderer, backend: Backend, missing: dict[str, str]) -> Iterator[Asked]:
@@ -121,8 +144,7 @@ def _ask(built: Built, renderer: Renderer, backend: Backend, missing: dict[str, 
         else:
             yield Asked(built.task, sample, ids, request_key(backend.fingerprint, ids))
     if refused:
-        missing[built.task.name] = f"{built.task.name}: {len(refused)} of {len(encoded)} prompts cannot be sent; {refused[0]}"
-        log.warning("%s", missing[built.task.name])
+        _note(missing, built.task, f"{len(refused)} of {len(encoded)} prompts cannot be sent; {refused[0]}")
 
 
 def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> None:
@@ -144,9 +166,16 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
             "settings": built.task.settings(),
             "size": built.size,
             "source": built.provenance["source"],
+            "groups": _groups(built),
+            "missing": dict(built.missing),
             "samples": entries,
         }
     directory.write_json("manifest.json", {"schema": SCHEMA, "plugins": list(config.plugins), "tasks": manifest})
+
+
+def _groups(built: Built) -> dict[str, dict[str, int]]:
+    asked = Counter(built.task.group(sample.subset) for sample in built.samples)
+    return {name: {"size": size, "asked": asked[name]} for name, size in built.group_sizes.items()}
 
 
 def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
@@ -278,8 +307,11 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
         spent = usage.get(name, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
         tokens = Usage(spent["prompt"], spent["computed"], spent["generated"])
         summary = with_usage(summarize(task, records, entry["size"]), tokens, spent["seconds"])
+        for group, found in summary.get("groups", {}).items():
+            found |= entry["groups"][group]
         tasks[name] = summary | {
             "asked": len(entry["samples"]),
+            "missing": entry.get("missing", {}),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
             "changed": task.changed(),

@@ -31,7 +31,16 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
         other = "micro" if macro else "macro"
         summary[other] = {metric: _metric(task, records, metric, None if macro else subsets) for metric in task.metrics}
         summary["subsets"] = {name: _subset(task, [r for r in records if r.subset == name]) for name in sorted(set(subsets))}
+    if groups := sorted({task.group(subset) for subset in subsets} - {""}):
+        summary["groups"] = {name: _group(task, [r for r in answered if task.group(r.subset) == name]) for name in groups}
     return summary | _failures(answered)
+
+
+def _group(task: Task, answered: Sequence[Record]) -> dict[str, Any]:
+    records = task.joint(answered)
+    subsets = [record.subset for record in records] if task.average is Average.macro else None
+    metrics = {metric: _metric(task, records, metric, subsets) for metric in task.metrics}
+    return {"n": len(answered), "metrics": metrics} | _failures(answered)
 
 
 def _subset(task: Task, records: Sequence[Record]) -> dict[str, Any]:

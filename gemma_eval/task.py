@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from gemma_eval import paths, scoring
-from gemma_eval.data import DatasetRef, Row
+from gemma_eval.data import DatasetRef, Row, Source, Table
 from gemma_eval.errors import PluginError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.types import (
@@ -33,6 +33,7 @@ from gemma_eval.types import (
     GenerateResponse,
     ItemScore,
     Prompt,
+    Reader,
     Record,
     Response,
     Sample,
@@ -74,6 +75,7 @@ class Task(ABC):
     card: ClassVar[str] = ""  # the benchmark's name on the card, or "" for a task that is not on it
     undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
     comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
+    chooses: ClassVar[tuple[str, ...]] = ("limit", "seed")  # settings that choose items, and do not change what they are
     average: ClassVar[Average] = Average.micro
     scale: ClassVar[float] = 1.0  # what a perfect answer scores: 1, or 100 for chrF
     signature: ClassVar[str] = ""  # which form of a metric that has many, in its library's notation; kept in scores.json
@@ -114,6 +116,10 @@ class Task(ABC):
         """The records to average: with the scores that need several answers, without those that only serve others."""
         return records
 
+    def table(self, source: Source, reader: Callable[[], Reader] | None) -> Table:
+        """The rows to score; a page that makes its items returns recipes for them."""
+        return source.table(self.dataset, self.dataset.split, self.samples_file())
+
     def included(self, row: Row) -> bool:
         """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
         return True
@@ -122,12 +128,20 @@ class Task(ABC):
         """Text before the exemplars."""
         return ""
 
+    def reply(self, row: Row) -> str:
+        """How the answer begins, where the protocol gives that to the model."""
+        return ""
+
     def shots_of(self, subset: str) -> int:
         """Number of exemplars of a subset's items: `num_fewshot`, unless the benchmark gives some subsets fewer."""
         return self.num_fewshot
 
     def subset(self, row: Row, config: str) -> str:
         """The part of the benchmark that the row belongs to (subject, language, ...)."""
+        return ""
+
+    def group(self, subset: str) -> str:
+        """Subsets whose average stands beside the others': all tasks of one length, say. None by default."""
         return ""
 
     def cluster(self, row: Row, config: str, id: str) -> str:
@@ -141,7 +155,7 @@ class Task(ABC):
     # -- shared by all tasks --------------------------------------------------------------------------------
 
     def shot(self, row: Row) -> str:
-        return f"{self.query(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
+        return f"{self.query(row)}{self.reply(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
 
     def shot_rank(self, row: Row) -> int:
         """Orders the exemplar split for `fewshot=first`: smallest first, equal ones as they stand."""
@@ -157,7 +171,7 @@ class Task(ABC):
             texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots(row)[: self.num_fewshot]]
         else:
             texts = [self.shot(shot) for shot in shots]
-        return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else ())
+        return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else (), self.reply(row))
 
     def settings(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
@@ -166,7 +180,7 @@ class Task(ABC):
     def changed(self) -> dict[str, Any]:
         """The settings that differ from the page's own, leaving out those that only choose items: what makes it another protocol."""
         own = type(self)().settings()
-        chosen = {**self.settings(), "limit": own["limit"], "seed": own["seed"]}
+        chosen = {**self.settings(), **{name: own[name] for name in self.chooses}}
         chosen["dataset"] = {**chosen["dataset"], "revision": own["dataset"]["revision"]}
         return {name: value for name, value in chosen.items() if value != own[name]}
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,19 +37,36 @@ Parts: TypeAlias = tuple[str | Image, ...]
 
 @dataclass(frozen=True)
 class Prompt:
-    """Header, exemplars and query, in that order.
+    """Header, exemplars, query and the beginning of the answer, in that order.
 
     Exemplars stay apart so that an over-long prompt can drop whole ones, the last first (what remains is
-    still the prefix that other prompts share).
+    still the prefix that other prompts share). In a chat, `reply` stands in the model's own turn.
     """
 
     query: Parts
     shots: tuple[Parts, ...] = ()
     header: Parts = ()
+    reply: str = ""
+
+    @property
+    def asked(self) -> Parts:
+        """All but the reply."""
+        return self.header + tuple(part for shot in self.shots for part in shot) + self.query
 
     @property
     def parts(self) -> Parts:
-        return self.header + tuple(part for shot in self.shots for part in shot) + self.query
+        return self.asked + ((self.reply,) if self.reply else ())
+
+
+class Reader(Protocol):
+    """The model that will read a prompt, as far as items made to its measure need to know it."""
+
+    @property
+    def context_length(self) -> int: ...
+
+    def tokens(self, prompt: Prompt) -> int:
+        """Tokens of a prompt as the model reads it: with BOS, and in a chat with the template's."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ class Published:
 class CardRow:
     """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit.
 
-    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items. A row without a task says
-    why nothing measures it.
+    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items. A row with `group` shows
+    the average of that group of the task's subsets. A row without a task says why nothing measures it.
     """
 
     benchmark: str
@@ -48,6 +48,7 @@ class CardRow:
     scale: float = 100.0
     parts: tuple[tuple[str, ...], ...] = ()
     unmeasured: str = ""
+    group: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -232,6 +233,23 @@ CARD_TABLES = [
         variant="it",
     ),
     CardTable("it_report", "Instruction-tuned: in the report alone (table 18)", _LARGE, [CardRow("MMLU", "mmlu_it")], variant="it"),
+    CardTable(
+        "long_context",
+        "Long context (report, table 15)",
+        ["4b", "12b", "27b"],
+        [
+            CardRow("RULER 32K", "ruler", group="32768"),
+            CardRow("RULER 128K", "ruler", group="131072"),
+            CardRow("MRCR 32K", unmeasured="no task yet"),
+            CardRow("MRCR 128K", unmeasured="no task yet"),
+        ],
+    ),
+    CardTable(
+        "ruler_detail",
+        "RULER by length",
+        ["4b", "12b", "27b"],
+        [CardRow(f"RULER {size}K", "ruler", group=str(1024 * size)) for size in (1, 4, 8, 16, 64)],
+    ),
 ]
 
 

@@ -109,7 +109,17 @@ def _entry(row: CardRow, tasks: dict[str, Any]) -> dict[str, Any] | None:
     """What was measured for a row: a task's scores, or those of all its parts as one. None if any is not there."""
     if any(name not in tasks for name in row.tasks):
         return None
+    if row.group:
+        return _group_entry(tasks[row.task], row.group)
     return mean_of_parts([[tasks[name] for name in group] for group in row.parts]) if row.parts else tasks[row.task]
+
+
+def _group_entry(entry: dict[str, Any], group: str) -> dict[str, Any] | None:
+    """The entry of one group of a task's subsets, or None if none of it was measured."""
+    if group not in entry.get("groups", {}):
+        return None
+    missing = [subset.removeprefix(f"{group}/") for subset in entry["missing"] if subset.startswith(f"{group}/")]
+    return {**entry, **entry["groups"][group], "missing": missing}
 
 
 def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
@@ -184,8 +194,9 @@ def _remarks(entry: dict[str, Any]) -> str:
     names = {"extraction_failures": "unparsed", "empty": "empty", "truncated": "cut", "dropped_shots": "fewer shots"}
     shares = [f"{name} {entry[key] / entry['n']:.1%}" for key, name in names.items() if entry[key]]
     missing = entry["asked"] - entry["n"]
+    without = [f"without {', '.join(entry['missing'])}"] if entry.get("missing") else []
     changed = [name if isinstance(value, dict) else f"{name}={value}" for name, value in entry["changed"].items()]
-    return ", ".join([*shares, *([f"{missing} not answered"] if missing else []), *entry.get("warnings", []), *changed])
+    return ", ".join([*shares, *([f"{missing} not answered"] if missing else []), *without, *entry.get("warnings", []), *changed])
 
 
 def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:

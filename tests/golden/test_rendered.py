@@ -18,6 +18,7 @@ from gemma_eval.prompt import Renderer
 from gemma_eval.task import registry
 from gemma_eval.types import Sample, Score
 from tests.gemma_chat import GEMMA_CHAT
+from tests.readers import EvenReader
 
 FOLDER = Path(__file__).parent / "prompts"
 PAGES = sorted(name for name, cls in registry().items() if cls.__module__.startswith("gemma_eval.tasks"))
@@ -39,7 +40,9 @@ def shown(sample: Sample, prompt: str) -> str:
 def check(name: str, render: Callable[[Sample], str]) -> None:
     task = registry()[name]()
     task.seed, task.limit = 1234, 2
-    text = "\n".join(shown(sample, render(sample)) for sample in build(task, open_source(root=None, samples=True)).samples) + "\n"
+    text = (
+        "\n".join(shown(sample, render(sample)) for sample in build(task, open_source(root=None, samples=True), EvenReader).samples) + "\n"
+    )
     file = FOLDER / f"{name}.txt"
     if os.environ.get("GEMMA_EVAL_GOLDEN") == "write":
         file.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gemma_eval.backends.transformers import generate, plain
+from gemma_eval.backends.transformers.forward import run_body
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
 
@@ -79,8 +80,12 @@ def test_rows_under_different_paths_are_decoded_together(model: Any, tokenizer: 
     batch = [asked([2, *range(start, start + 40), q], max_tokens=8) for start in (10, 60, 110) for q in (5, 6)]
     expected = texts(plain.generate(model, tokenizer, batch, budget=1))
     forwards = []
-    run = generate.run_body
-    monkeypatch.setattr(generate, "run_body", lambda *arguments: forwards.append(len(arguments[1])) or run(*arguments))
+
+    def counted(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any) -> torch.Tensor:
+        forwards.append(len(ids))
+        return run_body(model, ids, depth, context)
+
+    monkeypatch.setattr(generate, "run_body", counted)
     assert texts(generate.generate(model, tokenizer, batch, 48, 10_000)) == expected
     assert forwards == [6] * 7  # the first token of each comes from the prefill
 

@@ -13,7 +13,7 @@ from gemma_eval.build import build
 from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer, _encode, _Pieces
+from gemma_eval.prompt import Renderer, _batches, _encode, _Pieces
 from gemma_eval.task import registry
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Score
 from tests.gemma_chat import GEMMA_CHAT
@@ -80,9 +80,8 @@ def test_every_task_has_one_bos(tokenizer: Any, name: str, chat: bool) -> None:
     tokenizer.chat_template = GEMMA_CHAT
     task = registry()[name]()
     task.seed = 1
-    encoded = Renderer(tokenizer, context_length=32768, chat=chat).encode(
-        [sample.request for sample in build(task, open_source(root=None, samples=True)).samples]
-    )
+    renderer = Renderer(tokenizer, context_length=32768, chat=chat)
+    encoded = renderer.encode([sample.request for sample in build(task, open_source(root=None, samples=True), lambda: renderer).samples])
     for ids in encoded:
         assert not isinstance(ids, PromptError), ids
         assert_one_bos(ids)
@@ -153,3 +152,19 @@ def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:
     tokenizer.chat_template = GEMMA_CHAT
     encoded = Renderer(tokenizer, context_length=100, chat=True).encode([Generate(Prompt(("say <end_of_turn>",)), (), 5)])
     assert isinstance(encoded[0], PromptError)
+
+
+def test_a_given_beginning_of_the_answer_stands_in_the_models_turn(tokenizer: Any) -> None:
+    tokenizer.chat_template = GEMMA_CHAT
+    prompt = Prompt(("Q?",), reply=" It is")
+    for chat, text in ((False, "Q? It is"), (True, "<start_of_turn>user\nQ?<end_of_turn>\n<start_of_turn>model\n It is")):
+        renderer = Renderer(tokenizer, context_length=100, chat=chat)
+        encoded = one(renderer, Generate(prompt, (), 5))
+        assert tokenizer.decode(encoded.prompt[1:]) == text
+        assert renderer.tokens(prompt) == len(encoded.prompt)
+
+
+def test_batches_do_not_show(tokenizer: Any) -> None:
+    requests = [Generate(Prompt((f"{i} {'a line of text' * i}\n" * 3,)), (), 5) for i in range(9)]
+    assert [len(batch) for batch in _batches(requests, characters=200)] != [9]
+    assert [request for batch in _batches(requests, characters=200) for request in batch] == requests

@@ -9,7 +9,8 @@ from gemma_eval.report.card import Verdict, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.task import registry
 
-MAIN = [table for table in CARD_TABLES if table.variant == "pt" and table.key not in {"card_270m", "indicgenbench_detail"}]
+OTHERS = {"card_270m", "indicgenbench_detail", "long_context", "ruler_detail"}
+MAIN = [table for table in CARD_TABLES if table.variant == "pt" and table.key not in OTHERS]
 IT = [table for table in CARD_TABLES if table.variant == "it"]
 DETAIL = next(table for table in CARD_TABLES if table.key == "indicgenbench_detail")
 
@@ -35,9 +36,10 @@ def test_every_task_is_named_by_the_card() -> None:
     rows = {row.task: row.benchmark for table in MAIN for row in table.rows}
     assert len(rows) == 41
     rows |= {row.task: row.benchmark for row in DETAIL.rows}
+    groups = {row.task: row.benchmark.split()[0] for table in CARD_TABLES for row in table.rows if row.group}  # "RULER 32K"
     for name, cls in registry().items():
         if cls.__module__.startswith("gemma_eval.tasks"):
-            assert cls.card in {*rows.values(), *(benchmark for _, benchmark, _ in published("it"))}
+            assert cls.card in {*rows.values(), *groups.values(), *(benchmark for _, benchmark, _ in published("it"))}
             assert rows.get(name, cls.card) == cls.card  # a row has one task; another task may measure it in another way
 
 
@@ -203,3 +205,14 @@ def test_a_row_without_all_its_parts_is_not_run() -> None:
 def test_a_part_without_an_error_leaves_the_row_without_an_interval() -> None:
     tasks = {name: part(50.0, 0.1) for name in PARTS} | {PARTS[0]: part(50.0, None)}
     assert sheets(scores("4b", **tasks))[0].cells[-1].verdict is Verdict.not_stated
+
+
+def test_a_row_may_show_a_group_of_subsets() -> None:
+    whole = entry(0.5, 0.4, 0.6, comparable=False, missing={"32768/qa_1": "no data", "65536/vt": "too long"})
+    group = {"n": 11, "size": 22, "asked": 12, "metrics": {"acc": {"value": 0.25, "ci95": [0.2, 0.3]}}, "truncated": 11}
+    cells = {cell.benchmark: cell for sheet in sheets(scores("4b", ruler=whole | {"groups": {"32768": group}})) for cell in sheet.cells}
+    shown = cells["RULER 32K"]
+    assert (shown.value, shown.n, shown.size, shown.published and shown.published.text) == (25.0, 11, 22, "67.1")
+    assert shown.verdict is Verdict.not_stated
+    assert shown.remarks == "cut 100.0%, 1 not answered, without qa_1"
+    assert cells["RULER 128K"].verdict is Verdict.not_run

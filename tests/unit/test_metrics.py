@@ -15,6 +15,12 @@ def test_answers() -> None:
     assert metrics.NumberMatch().compute(predictions=["1,000"], references=[["1000"]]) == {"exact_match": 1.0}
 
 
+def test_string_match() -> None:
+    said = {"predictions": ["It is 12 and ABC", "no"], "references": [["abc", "99"], ["x", "NO"]]}
+    assert metrics.StringMatchAll().compute(**said) == {"string_match": 0.5}
+    assert metrics.StringMatchPart().compute(**said) == {"string_match": 1.0}
+
+
 def test_token_f1() -> None:
     found = metrics.SquadTokenF1().compute(predictions=["the old mill", "x"], references=[["mill", "an old bridge"], ["y"]])
     assert found == pytest.approx({"f1": (2 / 3) / 2})

@@ -88,3 +88,18 @@ def test_two_runs_can_be_compared_item_by_item(task: Task, records: list[Record]
         gain = sum(weight * (a - b) for weight, a, b in zip(weights, ours, theirs, strict=True))
         values = [summarize(task, run, 100)["metrics"][metric]["value"] for run in (better, records)]
         assert gain == pytest.approx(values[0] - values[1])
+
+
+def test_groups_of_subsets_have_averages_of_their_own() -> None:
+    task = registry()["ruler"]()
+    response = GenerateResponse(("",), ("length",), (1,))
+
+    def scored(subset: str, *scores: float) -> list[Record]:
+        return [Record(f"{subset}/{i}", subset, f"{subset}/{i}", "", "", response, {}, {"string_match": s}) for i, s in enumerate(scores)]
+
+    found = summarize(task, scored("4096/vt", 1, 0, 0, 0) + scored("4096/cwe", 0.5) + scored("8192/vt", 0, 0), size=9)
+    assert {name: (g["n"], g["metrics"]["string_match"]["value"], g["truncated"]) for name, g in found["groups"].items()} == {
+        "4096": (5, 0.375, 5),
+        "8192": (2, 0.0, 2),
+    }
+    assert found["metrics"]["string_match"]["value"] == pytest.approx((0.25 + 0.5 + 0) / 3)

@@ -1,0 +1,188 @@
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+
+from gemma_eval.data import DatasetRef, Row, Source, Table
+from gemma_eval.errors import ConfigError, DataError
+from gemma_eval.scoring import ruler
+from gemma_eval.task import Average, Generation, register
+from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
+
+from . import ruler_items as items
+from .fitting import fit
+from .ruler_items import Documents, Item, Needles
+
+GENERATOR = 1  # to be raised whenever the same seed gives other items
+SHORTEST = 1024
+EXAMPLE_TOKENS = 500  # the solved example of variable tracking
+
+NEEDLES = {
+    "niah_single_1": Needles("noise"),
+    "niah_single_2": Needles("essay"),
+    "niah_single_3": Needles("essay", value="uuids"),
+    "niah_multikey_1": Needles("essay", keys=4),
+    "niah_multikey_2": Needles("needles"),
+    "niah_multikey_3": Needles("needles", key="uuids", value="uuids"),
+    "niah_multivalue": Needles("essay", values=4),
+    "niah_multiquery": Needles("essay", keys=4, asked=4),
+}
+QUESTIONS = ("qa_1", "qa_2")
+TASKS = (*NEEDLES, "vt", "cwe", "fwe", *QUESTIONS)
+ANSWER_TOKENS = {**dict.fromkeys(NEEDLES, 128), "vt": 30, "cwe": 120, "fwe": 50, **dict.fromkeys(QUESTIONS, 32)}
+
+
+@register
+@dataclass
+class RULER(Generation):
+    """RULER (Hsieh et al., 2024, arXiv 2404.06654): 13 tasks, made at any length. Apache 2.0; SQuAD and HotpotQA CC BY-SA 4.0.
+
+    Needles in a haystack (8 tasks), variable tracking, common and frequent words, questions on documents (2). The length holds
+    prompt and answer, in tokens of the model that reads them. A score is the share of the answers found in the text (of a
+    question: whether any is), averaged over the tasks of each length. The report states zero-shot sampling, at 32K and 128K.
+    """
+
+    dataset: DatasetRef = DatasetRef("NVIDIA/RULER", split="validation", generated=True)
+    squad: DatasetRef = DatasetRef("rajpurkar/squad_v2", split="validation")
+    hotpot_qa: DatasetRef = DatasetRef("hotpotqa/hotpot_qa", config="distractor", split="validation")
+    lengths: list[int] = field(default_factory=lambda: [4096, 8192, 16384, 32768, 65536, 131072])
+    items: int = 500  # per task and length
+    haystack: str | None = None  # a text file, for the tasks that hide needles in essays
+    max_tokens: int = 128  # at most; most of the tasks have fewer of their own
+    stop: list[str] = field(default_factory=list)
+
+    name = "ruler"
+    card = "RULER"
+    undisclosed = (
+        "Items, their number and haystacks are not stated: made by the official recipe, but its essays are not free, so repeated "
+        "noise stands for them unless haystack=FILE. No prompt ends in a space."
+    )
+    comparable = False
+    average = Average.macro
+    primary = "string_match"
+    chooses = (*Generation.chooses, "lengths", "items")
+
+    # -- the protocol, of one item ------------------------------------------------------------------------------
+
+    def query(self, row: Row) -> str:
+        return str(row["query"])
+
+    def reply(self, row: Row) -> str:
+        return str(row["reply"])
+
+    def golds(self, row: Row) -> list[str]:
+        return list(row["answers"]) if row["task"] in QUESTIONS else [", ".join(row["answers"])]
+
+    def target(self, row: Row) -> JSON:
+        return {"answers": list(row["answers"]), "match": "part" if row["task"] in QUESTIONS else "all"}
+
+    def subset(self, row: Row, config: str) -> str:
+        return f"{row['length']}/{row['task']}"
+
+    def group(self, subset: str) -> str:
+        return subset.partition("/")[0]
+
+    def cluster(self, row: Row, config: str, id: str) -> str:
+        return f"{row['task']}/{row['cluster'] or row['index']}"  # the lengths share needles and questions
+
+    def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        sample = super().sample(row, id=id, config=config, shots=shots)
+        assert isinstance(sample.request, Generate)
+        request = replace(sample.request, max_tokens=min(self.max_tokens, ANSWER_TOKENS[row["task"]]))
+        return replace(sample, request=request, fields={name: row[name] for name in ("task", "length", "index")})  # not 128K of text
+
+    def grade(self, text: str, target: JSON) -> Verdict:
+        assert isinstance(target, dict) and isinstance(target["answers"], list)
+        match = ruler.match_part if target["match"] == "part" else ruler.match_all
+        return Verdict({"string_match": match(text, [str(answer) for answer in target["answers"]])})
+
+    # -- the items ----------------------------------------------------------------------------------------------
+
+    def table(self, source: Source, reader: Callable[[], Reader] | None) -> Table:
+        """Recipes (task, length, index), and what makes items of them for the model that will read them."""
+        if reader is None:
+            raise DataError("ruler: items are made to the measure of a model, and none is named")
+        model = reader()
+        documents, missing = self._documents(source)
+        listed = super().table(source, reader) if source.kind == "samples" else self._recipes(documents)
+        left_out = {}
+        for row in listed.rows:
+            if row["length"] > model.context_length:
+                left_out[self.subset(row, "")] = f"longer than the model's context of {model.context_length} tokens"
+            elif row["task"] in missing:
+                left_out[self.subset(row, "")] = missing[row["task"]]
+        kept = [i for i, row in enumerate(listed.rows) if self.subset(row, "") not in left_out]
+        if not kept:
+            raise DataError(f"ruler: nothing is left of tasks.ruler.lengths={self.lengths}: {'; '.join(sorted({*left_out.values()}))}")
+        sentences = self._sentences()
+        return replace(
+            listed,
+            rows=[listed.rows[i] for i in kept],
+            ids=[listed.ids[i] for i in kept],
+            configs=[""] * len(kept),
+            revision=self._origin(sentences, documents),
+            make=partial(self._item, model=model, documents=documents, sentences=sentences),
+            missing=left_out,
+        )
+
+    def _recipes(self, documents: Mapping[str, Documents]) -> Table:
+        if too_short := [length for length in self.lengths if length < SHORTEST]:
+            raise ConfigError(f"tasks.ruler.lengths={too_short}: an item of each task takes {SHORTEST} tokens or more")
+        count = {name: min(self.items, len(documents[name].questions)) if name in documents else self.items for name in TASKS}
+        rows = [{"task": name, "length": length, "index": i} for length in self.lengths for name in TASKS for i in range(count[name])]
+        ids = [f"{row['length']}/{row['task']}/{row['index']}" for row in rows]
+        return Table(self.dataset.repo, self.dataset.split, rows, ids, [""] * len(rows), revision="")
+
+    def _documents(self, source: Source) -> tuple[dict[str, Documents], dict[str, str]]:
+        """By task: what its questions are asked about, or why that cannot be had."""
+        found: dict[str, Documents] = {}
+        missing: dict[str, str] = {}
+        for name, ref, read in (("qa_1", self.squad, items.squad), ("qa_2", self.hotpot_qa, items.hotpot_qa)):
+            try:
+                found[name] = read(source.table(ref, ref.split, self.samples_file().with_name(f"ruler_{name}.jsonl")))
+            except DataError as error:
+                missing[name] = str(error)
+        return found, missing
+
+    def _sentences(self) -> list[str]:
+        """What the tasks with running text hide their needles in."""
+        if self.haystack is None:
+            return items.sentences_of(items.NOISE)
+        try:
+            return items.sentences_of(Path(self.haystack).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise DataError(f"tasks.ruler.haystack={self.haystack}: {error}") from error
+
+    def _origin(self, sentences: list[str], documents: Mapping[str, Documents]) -> str:
+        """What items follow from, beside the tokenizer."""
+        haystack = f"haystack sha256 {sha256(' '.join(sentences).encode()).hexdigest()}"
+        made_by = [f"generator {GENERATOR}", f"seed {self.seed or 0}", f"wonderwords {version('wonderwords')}"]
+        return "; ".join([*made_by, haystack, *(found.origin for found in documents.values())])
+
+    def _item(self, recipe: Row, *, model: Reader, documents: Mapping[str, Documents], sentences: list[str]) -> Row:
+        """A pure function of recipe, seed and the count of tokens. What is asked does not depend on the length."""
+        name, length, index = recipe["task"], recipe["length"], recipe["index"]
+        key = f"{self.seed or 0}/{name}/{index}"
+
+        def tokens(item: Item) -> int:
+            return model.tokens(self.prompt({**recipe, **asdict(item)}, []))
+
+        write: Callable[[Random, int], Item]
+        if name in NEEDLES:
+            shape = NEEDLES[name]
+            write, least = partial(items.needles, shape=shape, sentences=sentences), shape.keys * shape.values
+        elif name in QUESTIONS:
+            asked = documents[name].questions[index]
+            write, least = partial(items.question, documents=documents[name], asked=asked), len(asked.needed)
+        elif name == "vt":
+            solved = fit(lambda n: items.chain(Random(f"{key}/solved"), n, name_length=3), tokens, EXAMPLE_TOKENS, least=5)
+            write, least = partial(items.chain, name_length=5, solved=solved), 5
+        elif name == "cwe":
+            write, least = partial(items.common_words, length=length), 11
+        else:
+            write, least = partial(items.frequent_words, length=length), 100
+        made = fit(lambda n: write(Random(key), n), tokens, length - ANSWER_TOKENS[name], least)
+        return {**recipe, **asdict(made)}
