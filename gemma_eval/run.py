@@ -19,7 +19,7 @@ from gemma_eval.build import Built, build
 from gemma_eval.checkpoint import resolve
 from gemma_eval.config import run_name, selected_tasks
 from gemma_eval.data import Source, open_source
-from gemma_eval.environment import environment
+from gemma_eval.environment import environment, peak_memory
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
@@ -27,8 +27,8 @@ from gemma_eval.prompt import Renderer
 from gemma_eval.scorer import Scorer
 from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
-from gemma_eval.summary import summarize, with_usage
-from gemma_eval.task import Task, load_plugins, registry
+from gemma_eval.summary import summarize, task_from_settings, with_usage
+from gemma_eval.task import Task, load_plugins
 from gemma_eval.types import Encoded, Record, Response, Sample, Usage
 
 log = logging.getLogger(__name__)
@@ -247,6 +247,8 @@ class _UsageLog:
         self._end_burst()
         self._saved = time.monotonic()
         self._directory.write_json("usage.json", self._totals)
+        before: dict[str, int] = self._directory.read_json("memory.json", {})
+        self._directory.write_json("memory.json", {place: max(size, before.get(place, 0)) for place, size in peak_memory().items()})
 
     close = save
 
@@ -284,20 +286,15 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
         "backend": config.backend.name,
         "dtype": config.backend.get("dtype"),
     }
-    scores = {"schema": SCHEMA, "run": directory.name, "model": model, "tasks": tasks}
+    scores = {
+        "schema": SCHEMA,
+        "run": directory.name,
+        "model": model,
+        "peak_memory": directory.read_json("memory.json", {}),
+        "tasks": tasks,
+    }
     directory.write_json("scores.json", scores)
     return scores
-
-
-def task_from_settings(name: str, settings: dict[str, Any]) -> Task:
-    """A task as it was configured in a finished run. Raises `RunError` if its page is gone or has other fields now."""
-    if name not in registry():
-        raise RunError(f"the run has task {name!r}, which is not registered: load its plugin")
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(registry()[name]), settings)
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
-    except Exception as error:
-        raise RunError(f"task {name!r} no longer has the settings of this run: {error}") from error
 
 
 def rescore(directory: RunDir) -> int:
