@@ -34,17 +34,17 @@ def main(argv: list[str] | None = None) -> int:
     _logging()
     try:
         if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
-            return _with_settings(arguments, lambda config: DONE)
+            return with_settings(arguments, lambda config: DONE)
         if arguments[:1] in (["run"], ["plan"]) and {"-h", "--help"} & set(arguments):
             return _run_help()
         if arguments[:1] == ["run"]:
-            return _with_settings(arguments[1:], _run)
+            return with_settings(arguments[1:], _run)
         if arguments[:1] == ["plan"]:
-            return _with_settings(arguments[1:], _plan)
+            return with_settings(arguments[1:], _plan)
         if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
-            return _with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
+            return with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
         if arguments[:1] == ["gate"]:
-            return gate_command.main(arguments[1:])
+            return gate_command.main(arguments[1:], with_settings)
         parsed = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
@@ -59,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 def _logging() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("gemma_eval").setLevel(logging.INFO)
+    for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):  # they warn of every layer, and of kernels for other devices
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,7 +151,7 @@ def _run_help() -> int:
 # -- commands with settings -------------------------------------------------------------------------------------
 
 
-def _with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
+def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
     """Compose settings with Hydra and run `command` on each combination (`-m` sweeps). The worst exit code counts."""
     import hydra
 

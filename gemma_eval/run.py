@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 from gemma_eval.backends import Backend, open_backend
 from gemma_eval.build import Built, build
-from gemma_eval.checkpoint import resolve
-from gemma_eval.config import run_name, selected_tasks
+from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.config import run_name, selected_tasks, weights_label
 from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment, peak_memory
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
@@ -63,27 +63,41 @@ class Prepared:
     builds: list[Built]
     asked: list[Asked]
     backend: Backend
+    checkpoint: Checkpoint
     missing: dict[str, str]
 
 
-def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint and the backend that answers with it; its weights are loaded when the first request is answered, and kept."""
+
+    checkpoint: Checkpoint
+    backend: Backend
+
+
+def open_model(config: RunConfig, *, weights: bool = True) -> Model:
+    checkpoint = resolve(config, weights=weights)
+    return Model(checkpoint, open_backend(config.backend, checkpoint))
+
+
+def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = True) -> Prepared:
     """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
     source = open_source(root=config.data.root, samples=config.data.samples)
     builds = list(_build_all(selected_tasks(config), source, missing, to_score=weights))
     if not builds:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
-    checkpoint = resolve(config, weights=weights)
-    backend = open_backend(config.backend, checkpoint)
+    model = model or open_model(config, weights=weights)
+    checkpoint, backend = model.checkpoint, model.backend
     renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
     asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
-    return Prepared(builds, asked, backend, missing)
+    return Prepared(builds, asked, backend, checkpoint, missing)
 
 
-def run(config: RunConfig) -> Outcome:
-    """Run the suite, or finish an earlier run of the same settings."""
+def run(config: RunConfig, model: Model | None = None) -> Outcome:
+    """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already."""
     directory = RunDir(Path(config.results) / run_name(config))
-    prepared = prepare(config)
+    prepared = prepare(config, model)
     with directory.lock():
         _write_header(directory, config, prepared)
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
@@ -282,7 +296,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
     model = {
         "size": config.model.size,
         "variant": config.variant,
-        "weights": config.weights.name if config.model.path is None else "local",
+        "weights": weights_label(config),
         "backend": config.backend.name,
         "dtype": config.backend.get("dtype"),
     }

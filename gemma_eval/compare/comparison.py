@@ -47,7 +47,6 @@ class TaskComparison:
     shift: ChoiceShift | None = None
     spent_a: dict[str, Any] = field(default_factory=dict)
     spent_b: dict[str, Any] = field(default_factory=dict)
-    repo: str = ""
     size: int = 0
 
     @property
@@ -100,21 +99,11 @@ def compare(a: Source, b: Source) -> Comparison:
         raise RunError(f"{ours.name} and {theirs.name} cannot be compared: no item is in both. " + "; ".join(reasons))
     adjusted = holm({task.name: task.p_value for task in tasks})
     tasks = [replace(task, holm=adjusted[task.name]) for task in tasks]
-    return Comparison(ours, theirs, engine_changes(ours, theirs), tasks, pool(tasks), only_a, only_b, incomparable)
+    return Comparison(ours, theirs, engine_changes(ours, theirs), tasks, _pooled(tasks), only_a, only_b, incomparable)
 
 
-def pool(tasks: Sequence[TaskComparison]) -> Difference | None:
-    """The mean of the tasks' differences. Clusters of one data set are the same in all its tasks."""
-    if len(tasks) < 2:
-        return None
-    return pooled(
-        {
-            task.name: replace(
-                task.difference, pulls={f"{task.repo or task.name}/{name}": pull for name, pull in task.difference.pulls.items()}
-            )
-            for task in tasks
-        }
-    )
+def _pooled(tasks: Sequence[TaskComparison]) -> Difference | None:
+    return pooled({task.name: task.difference for task in tasks}) if len(tasks) > 1 else None
 
 
 def _compare_task(name: str, a: TaskResults, b: TaskResults) -> TaskComparison:
@@ -125,7 +114,8 @@ def _compare_task(name: str, a: TaskResults, b: TaskResults) -> TaskComparison:
         raise RunError(f"{name}: no item was asked in the same words in both" + "".join(f"; {remark}" for remark in agreed.remarks))
     if missing := [record.id for record in [*ours, *theirs] if metric not in record.scores]:
         raise RunError(f"{name}: the record of item {missing[0]} has no score {metric!r}; run `gemma-eval rescore` on both runs")
-    subsets, clusters = averaged_subsets(task, ours), [record.cluster for record in ours]
+    subsets = averaged_subsets(task, ours)
+    clusters = [f"{a.data.get('repo', name)}/{record.cluster}" for record in ours]  # the same in all tasks of one data set
     values = [[value / task.scale for value in item_values(task, records, metric, subsets)] for records in (ours, theirs)]
     means = [estimate(side, clusters, subsets).value for side in values]
     found = difference(values[1], values[0], clusters, subsets)
@@ -146,7 +136,6 @@ def _compare_task(name: str, a: TaskResults, b: TaskResults) -> TaskComparison:
         shift=choice_shift(task, ours, theirs, clusters, subsets),
         spent_a=a.spent,
         spent_b=b.spent,
-        repo=str(a.data.get("repo", "")),
         size=a.size,
     )
 

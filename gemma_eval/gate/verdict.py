@@ -10,17 +10,17 @@ together, by the mean of their drops.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import NormalDist
 
+from gemma_eval.anytime import anytime, single_look
 from gemma_eval.compare import Comparison, TaskComparison
-from gemma_eval.compare.comparison import pool
 from gemma_eval.errors import RunError
 from gemma_eval.gate.policy import Policy, family
 from gemma_eval.power import reach
-from gemma_eval.significance import Difference, holm
+from gemma_eval.significance import Difference, holm, pooled
 from gemma_eval.stats import normal_quantile
 
 POOLED = "small tasks together"
@@ -70,17 +70,30 @@ class GateResult:
         return [*self.tasks, *([self.pooled] if self.pooled else [])]
 
 
-def judge(comparison: Comparison, policy: Policy) -> GateResult:
-    """The verdict on B, with A as the baseline. Raises `RunError` where they may not be compared."""
-    compared = _comparable(comparison, policy)
-    drafts = [_draft(task, policy, comparison.a.noise.get(task.name, 0.0)) for task in compared]
-    small = [draft for draft in drafts if draft.small and draft.decision is not Decision.passed]
-    pooled = _pooled([draft.compared for draft in small if draft.compared], policy, comparison)
-    together = [*drafts, *([pooled] if pooled else [])]
-    adjusted = holm({draft.name: draft.p_regressed for draft in together})
-    judged = [_fail(replace(draft, p_regressed=adjusted[draft.name]), policy) for draft in together]
-    tasks = judged[: len(drafts)]
-    return GateResult(_overall(judged), tasks, judged[-1] if pooled else None, comparison, policy)
+def judge(comparison: Comparison, policy: Policy, *, tuned_for: Mapping[str, float] | None = None, pool_small: bool = True) -> GateResult:
+    """The verdict on B, with A as the baseline. Raises `RunError` where they may not be compared.
+
+    tuned_for: where items are still coming in and the gate has been asked before, the items by task that its tests are tuned for.
+    """
+    drafts = []
+    for task in _comparable(comparison, policy):
+        floor, tuned = comparison.a.noise.get(task.name, 0.0), tuned_for[task.name] if tuned_for else None
+        drafts.append(replace(draft(task.name, task.difference, policy.margin_of(task.task), floor, policy, tuned), compared=task))
+    decision, tasks, pooled = decide(drafts, policy, pool_small=pool_small)
+    return GateResult(decision, tasks, pooled, comparison, policy)
+
+
+def decide(drafts: list[TaskVerdict], policy: Policy, *, pool_small: bool = True) -> tuple[Decision, list[TaskVerdict], TaskVerdict | None]:
+    """The verdict on all tasks, each task's own, and that of the small ones together, where there are several."""
+    small = [verdict for verdict in drafts if pool_small and verdict.small and verdict.decision is not Decision.passed]
+    together = list(drafts)
+    if len(small) > 1:
+        floor = math.fsum(verdict.floor for verdict in small) / len(small)
+        mean = pooled({verdict.name: verdict.difference for verdict in small})
+        together.append(draft(POOLED, mean, policy.pooled_margin, floor, policy))
+    adjusted = holm({verdict.name: verdict.p_regressed for verdict in together})
+    judged = [_fail(replace(verdict, p_regressed=adjusted[verdict.name]), policy) for verdict in together]
+    return _overall(judged), judged[: len(drafts)], judged[-1] if len(small) > 1 else None
 
 
 def _overall(judged: Sequence[TaskVerdict]) -> Decision:
@@ -91,34 +104,22 @@ def _overall(judged: Sequence[TaskVerdict]) -> Decision:
     return Decision.passed if all(passed) else Decision.inconclusive
 
 
-def _draft(task: TaskComparison, policy: Policy, floor: float) -> TaskVerdict:
-    margin = policy.margin_of(task.task)
-    return _noninferior(task.name, task.difference, margin, floor, policy, task)
-
-
-def _pooled(tasks: list[TaskComparison], policy: Policy, comparison: Comparison) -> TaskVerdict | None:
-    found = pool(tasks)
-    if found is None:
-        return None
-    floor = math.fsum(comparison.a.noise.get(task.name, 0.0) for task in tasks) / len(tasks)
-    return _noninferior(POOLED, found, policy.pooled_margin, floor, policy)
-
-
-def _noninferior(
-    name: str, found: Difference, margin: float, floor: float, policy: Policy, compared: TaskComparison | None = None
-) -> TaskVerdict:
-    within = found.p_above(-margin)
+def draft(name: str, found: Difference, margin: float, floor: float, policy: Policy, tuned_for: float | None = None) -> TaskVerdict:
+    """A task's verdict on its own: passed or not. Whether it failed depends on the others too. `tuned_for`: see `judge`."""
+    within, regressed, level = found.p_above(-margin), found.p_below(0.0), policy.alpha
+    if tuned_for:
+        within, regressed = (anytime(p, found.clusters, tuned_for) for p in (within, regressed))
+        level = single_look(policy.alpha, found.clusters, tuned_for)
     return TaskVerdict(
         name=name,
         decision=Decision.passed if within <= policy.alpha else Decision.inconclusive,
         difference=found,
         margin=margin,
         floor=floor,
-        bound=found.interval(1 - 2 * policy.alpha)[0],
+        bound=found.interval(1 - 2 * level)[0],
         p_within=within,
-        p_regressed=found.p_below(0.0),
+        p_regressed=regressed,
         needed=items_to_decide(found, margin, policy),
-        compared=compared,
     )
 
 
