@@ -74,12 +74,14 @@ class Difference:
         if self.flips:
             z = _tango(self.flips[0], self.flips[1], self._effective_n, bound)
             return NormalDist().cdf(sign * z)
+        beyond = sign * (bound - self.value)
+        if self.stderr == 0:  # see `interval`: the share of unseen items that would move the difference to the bound
+            unseen = max(0.0, beyond) / (1 - sign * self.value)
+            return NormalDist().cdf(-math.sqrt(self.clusters * unseen / (1 - unseen))) if unseen < 1 else 0.0
         smallest = 0.5**self.clusters  # what flipping the signs of all clusters could reach at best
-        if self.stderr == 0:
-            return smallest if sign * (self.value - bound) < 0 else 1.0
         from scipy.special import stdtr  # not scipy.stats, which takes a second to import
 
-        return max(smallest, float(stdtr(self.clusters - 1, sign * (self.value - bound) / self.stderr)))
+        return max(smallest, float(stdtr(self.clusters - 1, -beyond / self.stderr)))
 
     def p_value(self) -> float:
         """Two-sided p-value of "no difference": exact (mid-p) McNemar where it applies."""
@@ -146,8 +148,11 @@ def pooled(differences: Mapping[str, Difference]) -> Difference:
     for found in differences.values():
         for cluster, pull in found.pulls.items():
             pulls[cluster] = pulls.get(cluster, 0.0) + pull / len(differences)
-    values = [found.value for found in differences.values()]
-    return Difference(math.fsum(values) / len(values), sum(found.n for found in differences.values()), pulls)
+    every = list(differences.values())
+    flips = [found.flips for found in every if found.flips]
+    joint = (math.fsum(gained for gained, _ in flips) / len(every), math.fsum(lost for _, lost in flips) / len(every))
+    value = math.fsum(found.value for found in every) / len(every)
+    return Difference(value, sum(found.n for found in every), pulls, joint if len(flips) == len(every) else None)
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -24,7 +24,7 @@ COLUMNS = [
 def paired(a: Source, b: Source) -> pd.DataFrame:
     """One row per item that both runs answered in the same words, for every task and metric.
 
-    a, b: the item's scores (for a corpus metric its counts; then there is no difference). answer_a, answer_b: the choice's index, or the
+    a, b: the item's scores (for a corpus metric its counts; the difference is then nan). answer_a, answer_b: the choice's index, or the
     text; None from a baseline, which keeps no text. margin_a, margin_b, kl: nats, of multiple choices alone.
     """
     import pandas as pd

@@ -112,7 +112,7 @@ def test_bootstrap_of_chrf() -> None:
     found = bootstrap(counts[0], counts[1], chrf.score, [str(i) for i in range(60)])
     scores = [float(chrf.score(table.sum(axis=0))) for table in counts]
     assert scores == pytest.approx([sacrebleu.corpus_chrf(texts, [golds]).score for texts in (better, base)])
-    judged = theirs["chrF"][1]
+    judged = next(results[1] for metric, results in theirs.items() if metric != "System")
     assert isinstance(judged, Result) and judged.p_value is not None
     expected = judged.p_value
     assert found.p_value == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 2000) + 0.002)

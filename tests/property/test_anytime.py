@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_looking_often_without_it_would_be_wrong() -> None:
     assert (z.max(axis=1) >= NormalDist().inv_cdf(1 - POLICY.alpha)).mean() > 0.2
 
 
-def test_items_spent(record_property: pytest.RecordProperty) -> None:
+def test_items_spent(record_property: Callable[[str, object], None]) -> None:
     """A clear regression ends the run after a fraction of the fixed number of items; a harmless build costs somewhat more than it."""
     for name, drop, bound, sign, most in (
         ("no drop", 0.0, -POLICY.margin, 1, 1.6),

@@ -51,7 +51,7 @@ def test_the_frame_has_texts_and_counts(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, {"wmt24pp": [generated("wmt24pp", "1", name * 9, ["bbbb"], subset="x")]}) for name in "ab"]
     row = paired(*runs).iloc[0]
     assert (row.answer_a, row.answer_b, row.changed) == ("a" * 9, "b" * 9, True)
-    assert isinstance(row.a, list) and row.difference is None
+    assert isinstance(row.a, list) and math.isnan(row.difference)
 
 
 def test_items_are_joined_on_their_prompt_too(a: Path, tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_all_items_equal(tmp_path: Path) -> None:
 
 
 def test_all_differences_equal_are_not_certainty(tmp_path: Path) -> None:
-    """Token F1 of one half on every item: with five items the sign-flip test cannot go below 1/16."""
+    """Token F1 drops by a quarter on each of five items: another share of items may still do otherwise."""
     runs = [
         write_run(tmp_path / name, {"drop": [_graded("drop", str(i), value) for i in range(5)]})
         for name, value in (("a", 0.5), ("b", 0.25))
     ]
     (task,) = compare(*runs).tasks
-    assert task.p_value == pytest.approx(1 / 16) and task.interval[0] < -0.25 < task.interval[1]
+    assert task.p_value == pytest.approx(0.264, abs=1e-3) and task.interval == pytest.approx((-0.576, 0.293), abs=1e-3)
 
 
 def _graded(task: str, id: str, value: float):  # type: ignore[no-untyped-def]

@@ -40,7 +40,7 @@ def candidate(tmp_path: Path, piqa: list[bool], boolq: list[bool] | None = None)
         (lose(20, 20), Decision.passed, 0),
         (lose(60), Decision.failed, 1),
         (lose(30, 12), Decision.inconclusive, 2),  # 1.5 points down: neither within two points nor beyond them for sure
-        (lose(25), Decision.inconclusive, 2),  # a real drop, larger than the margin by a hair of it is not asked for
+        (lose(23), Decision.inconclusive, 2),  # a drop for sure, but less than two points
     ],
 )
 def test_verdicts_and_exit_codes(base: Path, tmp_path: Path, piqa: list[bool], decision: Decision, code: int) -> None:

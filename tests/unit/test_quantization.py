@@ -24,7 +24,7 @@ def test_every_weights_file_names_itself_and_a_checkpoint() -> None:
     for name in WEIGHTS:
         weights = OmegaConf.load(paths.CONF / "weights" / f"{name}.yaml")
         assert weights.name == name and weights.description
-        source = dict(weights).get("checkpoint") or name  # type: ignore[call-overload]
+        source = dict(weights).get("checkpoint") or name
         assert any(source in model.checkpoints for model in models.values()), name
     repos = [str(ref.repo) for model in models.values() for by in model.checkpoints.values() for ref in by.values() if ref.get("repo")]
     assert len(repos) == len(set(repos)) and all(repo.startswith(("google/gemma-3-", "RedHatAI/gemma-3-")) for repo in repos)

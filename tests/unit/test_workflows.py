@@ -29,4 +29,4 @@ def test_the_gpu_workflow_has_settings_that_exist() -> None:
     script = next(step["run"] for step in workflow["jobs"]["gate"]["steps"] if step.get("name") == "run")
     keys = re.findall(r'"(\w+)=\$', script)
     assert keys[:4] == ["model", "variant", "weights", "suite"]
-    assert compose(*(f"{key}={inputs[key]}" for key in keys), "run=candidate").run == "candidate"
+    assert compose(*(f"{key}={inputs[key]}" for key in keys[:4]), "run=candidate").run == "candidate"
