@@ -13,7 +13,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 
 from gemma_eval import paths
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import CheckpointRef, RunConfig
+from gemma_eval.settings import CheckpointRef, Quantization, RunConfig
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +32,23 @@ TOKENIZER_FILES = ["*.json", "*.model", "*.jinja", "*.txt"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder that `from_pretrained` reads, and the facts that identify its content."""
+    """A folder that `from_pretrained` reads, the facts that identify its content, and how it is to be quantized while it is loaded."""
 
     path: Path
     identity: dict[str, str]
     context_length: int
+    quantization: Quantization = Quantization.none
 
 
 def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
     """The checkpoint that the settings name, on disk. Without `weights`, only what the tokenizer needs is fetched."""
+    found, chosen = _resolve(config, weights), config.weights.quantization
+    if chosen is Quantization.none:
+        return found
+    return replace(found, identity=found.identity | {"quantization": chosen.value}, quantization=chosen)
+
+
+def _resolve(config: RunConfig, weights: bool) -> Checkpoint:
     if config.model.path is not None:
         path = Path(config.model.path).expanduser()
         if path.suffix == ".gguf":
@@ -57,20 +65,25 @@ def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
         path = _dequantized(ref.package, ref.sha256, partial(_packaged_gguf, ref))
         return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256}, config.model.context_length)
     path, commit = _downloaded(ref, weights)
+    if ref.gguf:
+        (gguf,) = path.glob(ref.gguf)
+        digest = hashlib.sha256(f"{ref.repo}@{commit}/{gguf.name}".encode()).hexdigest()
+        path = _dequantized(gguf.stem, digest, lambda: gguf)
     return Checkpoint(path, {"repo": ref.repo or "", "commit": commit}, config.model.context_length)
 
 
 def checkpoint_ref(config: RunConfig) -> CheckpointRef:
     """The checkpoint that model, variant and weights name."""
     by_weights = config.model.checkpoints
-    ref = by_weights.get(config.weights.name, {}).get(config.variant.value)
+    wanted = config.weights.checkpoint or config.weights.name
+    ref = by_weights.get(wanted, {}).get(config.variant.value)
     if ref is None and config.model.size == "local":
         raise ConfigError("model=local needs model.path=DIR, a checkpoint folder as `save_pretrained` writes it, or a .gguf file")
     if ref is None:
         variant = config.variant.value
         choices = [weights for weights, variants in by_weights.items() if variant in variants]
         raise ConfigError(
-            f"weights={config.weights.name}: there is no such checkpoint for model={config.model.size} variant={variant}. "
+            f"weights={wanted}: there is no such checkpoint for model={config.model.size} variant={variant}. "
             f"Choices: {', '.join(choices)}; or model.path=DIR for a local one"
         )
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CheckpointRef), ref))  # type: ignore[return-value]
@@ -102,7 +115,7 @@ def _downloaded(ref: CheckpointRef, weights: bool) -> tuple[Path, str]:
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     assert ref.repo
-    patterns = FILES if weights else TOKENIZER_FILES
+    patterns = [ref.gguf] if ref.gguf else FILES if weights else TOKENIZER_FILES
     try:
         path = snapshot_download(ref.repo, revision=ref.revision, allow_patterns=patterns)
     except GatedRepoError as error:

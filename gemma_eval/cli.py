@@ -12,9 +12,10 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gemma_eval import __version__
+from gemma_eval import __version__, gate_command
 from gemma_eval.errors import ConfigError, GemmaEvalError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Exit codes
 DONE, REFUSED, MISSING = 0, 1, 3  # 2 is argparse's, for unknown arguments
+
+COMPARISON_FORMS = ("markdown", "json", "html")
 
 HYDRA_COMMANDS = ("run", "plan", "preview")
 
@@ -31,15 +34,17 @@ def main(argv: list[str] | None = None) -> int:
     _logging()
     try:
         if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
-            return _with_settings(arguments, lambda config: DONE)
+            return with_settings(arguments, lambda config: DONE)
         if arguments[:1] in (["run"], ["plan"]) and {"-h", "--help"} & set(arguments):
             return _run_help()
         if arguments[:1] == ["run"]:
-            return _with_settings(arguments[1:], _run)
+            return with_settings(arguments[1:], _run)
         if arguments[:1] == ["plan"]:
-            return _with_settings(arguments[1:], _plan)
+            return with_settings(arguments[1:], _plan)
         if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
-            return _with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
+            return with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
+        if arguments[:1] == ["gate"]:
+            return gate_command.main(arguments[1:], with_settings)
         parsed = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
@@ -54,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 def _logging() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("gemma_eval").setLevel(logging.INFO)
+    for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):  # they warn of every layer, and of kernels for other devices
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +87,23 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
     report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
     report.set_defaults(command=_report)
+    compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run directory or baseline file; the first is what the others are compared with"
+    )
+    for form in COMPARISON_FORMS:
+        compare.add_argument(f"--{form}", metavar="FILE", help=f"write {form} to FILE ('-': to the terminal) instead of tables")
+    compare.set_defaults(command=_compare)
+    commands.add_parser("gate", help="may this build ship? gemma-eval gate RUN --baseline B; exit code 0 pass, 1 fail, 2 inconclusive")
+    baseline = commands.add_parser(
+        "baseline", help="keep a run's scores and item results in one small file, without any text of a data set"
+    )
+    baseline.add_argument("run", metavar="RUN", help="run directory")
+    baseline.add_argument(
+        "--repeat", metavar="RUN", help="a second run of the same model: how far it differs is kept as the gate's noise floor"
+    )
+    baseline.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write, such as baselines/4b-it.json.gz")
+    baseline.set_defaults(command=_baseline)
     rescore = commands.add_parser("rescore", help="score finished runs again with today's metrics, without a model")
     rescore.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
     rescore.set_defaults(command=_rescore)
@@ -115,7 +139,9 @@ def _run_help() -> int:
     from gemma_eval.task import registry
 
     groups = {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in sorted(paths.CONF.iterdir()) if folder.is_dir()
+        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+        for folder in sorted(paths.CONF.iterdir())
+        if folder.is_dir() and folder.name != "gate"
     }
     groups["suite"] += sorted(registry())
     print(RUN_HELP.format(groups="\n".join(f"  {name}: {', '.join(options)}" for name, options in groups.items() if options)))
@@ -125,7 +151,7 @@ def _run_help() -> int:
 # -- commands with settings -------------------------------------------------------------------------------------
 
 
-def _with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
+def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
     """Compose settings with Hydra and run `command` on each combination (`-m` sweeps). The worst exit code counts."""
     import hydra
 
@@ -233,20 +259,68 @@ def _preview(config: RunConfig) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from gemma_eval.report.card import load_scores, sheets
     from gemma_eval.report.console import print_sheets
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.store import RunDir
 
     filled = [sheet for run in arguments.runs for sheet in sheets(load_scores(RunDir.open(run)))]
-    if arguments.markdown == "-":
-        print(to_markdown(filled), end="")
-    elif arguments.markdown:
-        Path(arguments.markdown).write_text(to_markdown(filled), encoding="utf-8")
+    if arguments.markdown:
+        _write(arguments.markdown, to_markdown(filled))
     else:
         print_sheets(filled)
+    return DONE
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    import json
+
+    from gemma_eval.compare import compare, load
+    from gemma_eval.report.comparison import headline, tables, to_json, to_markdown
+    from gemma_eval.report.console import default_console, print_lines, print_table
+    from gemma_eval.report.html import comparison_html
+
+    if len(arguments.runs) < 2:
+        raise ConfigError("compare needs two runs or more: gemma-eval compare A B")
+    first, *others = (load(run) for run in arguments.runs)
+    found = [compare(first, other) for other in others]
+    written = {
+        "markdown": lambda: to_markdown(found),
+        "json": lambda: json.dumps([to_json(one) for one in found], ensure_ascii=False, indent=1) + "\n",
+        "html": lambda: comparison_html(found),
+    }
+    forms = {form: file for form in COMPARISON_FORMS if (file := getattr(arguments, form))}
+    for form, file in forms.items():
+        _write(file, written[form]())
+    if not forms:
+        console = default_console()
+        for one in found:
+            print_lines(headline(one), console)
+            for table in tables(one):
+                print_table(table, console)
+    return DONE
+
+
+def _write(file: str, text: str) -> None:
+    from pathlib import Path
+
+    if file == "-":
+        print(text, end="")
+    else:
+        Path(file).write_text(text, encoding="utf-8")
+
+
+def _baseline(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from gemma_eval.compare import compare, load, save_baseline
+    from gemma_eval.gate import noise_floor
+
+    results, file = load(arguments.run), Path(arguments.output)
+    if arguments.repeat:
+        results = replace(results, noise=noise_floor(compare(results, arguments.repeat)))
+    save_baseline(results, file)
+    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
     return DONE
 
 

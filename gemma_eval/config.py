@@ -14,6 +14,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gemma_eval import quantization
 from gemma_eval.checkpoint import checkpoint_ref
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
@@ -78,18 +79,23 @@ def validate(config: RunConfig) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"suite.tasks: no task {name!r}.{hint} Choices: {', '.join(sorted(known))}")
-    if config.model.path is None:
-        checkpoint_ref(config)
-    if not config.model.vision:
+    quantization.check(config)
+    text_only = not config.model.vision
+    if config.model.path is None and checkpoint_ref(config).gguf:
+        text_only = True  # the image tower is in a file of its own, which transformers does not read
+    if text_only:
         blind = [name for name in config.suite.tasks if known[name].vision]
         if blind:
             raise ConfigError(
-                f"model={config.model.size} cannot see images, which {', '.join(blind)} need(s). "
+                f"model={config.model.size} weights={config.weights.name} cannot see images, which {', '.join(blind)} need(s). "
                 "Choose model=4b, 12b or 27b, or a suite of text tasks"
             )
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:
             raise ConfigError(f"{key}={value}: must be at least 1 (leave it out for the full split)")
+    for key in ("difference", "discordant", "right", "alpha", "power"):
+        if not 0 < (share := getattr(config.plan, key)) < 1:
+            raise ConfigError(f"plan.{key}={share}: must be between 0 and 1 (two points are 0.02)")
     for task in selected_tasks(config):
         if task.num_fewshot < 0:
             raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
@@ -113,6 +119,14 @@ def run_name(config: RunConfig) -> str:
     if config.run:
         return config.run
     model = config.model.size if config.model.path is None else config.model.path.rstrip("/").rsplit("/", 1)[-1]
-    weights = config.weights.name if config.model.path is None else "local"
+    weights = weights_label(config)
     parts = [model, config.variant.value, weights, config.backend.name, config.suite.name]
     return "-".join(parts + (["samples"] if config.data.samples else []))
+
+
+def weights_label(config: Any) -> str:
+    """What the weights are called in names and reports: the quantization, and of what, unless that is Google's checkpoint."""
+    weights, made_of = config.weights.name, getattr(config.weights, "checkpoint", None)
+    if config.model.path is not None:
+        return f"local-{weights}" if made_of else "local"
+    return weights if made_of in (None, "bf16") else f"{weights}-of-{made_of}"

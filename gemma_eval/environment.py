@@ -24,6 +24,17 @@ def environment() -> dict[str, Any]:
     }
 
 
+def peak_memory() -> dict[str, int]:
+    """Most bytes in use so far, by place: this process's resident memory, and what PyTorch took on each GPU."""
+    import resource
+
+    import torch
+
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    return {"host": host} | {f"cuda:{i}": torch.cuda.max_memory_allocated(i) for i in gpus}
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)

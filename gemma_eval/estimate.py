@@ -1,4 +1,4 @@
-"""What a run would cost: the planner's token counts by task, and the time at a rate measured in earlier runs."""
+"""What a run would cost and what it could show: tokens, time, memory, and the smallest difference each task could detect."""
 
 from __future__ import annotations
 
@@ -12,27 +12,41 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gemma_eval import power
+from gemma_eval.build import Built
+from gemma_eval.memory import Need, device_bytes, need
 from gemma_eval.plan import Cost, cost
-from gemma_eval.run import prepare
-from gemma_eval.settings import RunConfig
-from gemma_eval.types import Encoded
+from gemma_eval.report.console import default_console
+from gemma_eval.run import Prepared, prepare
+from gemma_eval.settings import Dtype, PlanConfig, RunConfig
+from gemma_eval.types import Encoded, EncodedGenerate
 
 
 def print_plan(config: RunConfig, console: Console | None = None) -> dict[str, str]:
     """Print the plan of these settings; returns what could not be had, by task."""
-    console = console or Console()
+    console = console or default_console()
     prepared = prepare(config, weights=False)
     requests: dict[str, list[Encoded]] = defaultdict(list)
     for item in prepared.asked:
         requests[item.task.name].append(item.encoded)
     costs = {name: cost(encoded) for name, encoded in requests.items()}
     everything = cost([item.encoded for item in prepared.asked])
-    rate = measured_rate(Path(config.results), prepared.backend.fingerprint)
+    stated = config.plan.tokens_per_second
+    rate = stated or measured_rate(Path(config.results), prepared.backend.fingerprint)
     console.print(_table(costs, everything, rate))
     if rate is None:
-        console.print("No time: nothing was run yet with this model, backend and dtype in this results folder.")
+        console.print(
+            "No time: nothing was run yet with this model, backend and dtype in this results folder; state a rate with "
+            "plan.tokens_per_second=N."
+        )
     else:
-        console.print(f"Time at {rate:,.0f} tokens/s, measured in earlier runs here; generated tokens at most.")
+        origin = "as stated" if stated else "measured in earlier runs here"
+        console.print(f"Time at {rate:,.0f} tokens/s, {origin}; generated tokens at most.")
+    console.print()
+    console.print(_power_table(prepared.builds, config.plan))
+    console.print(_assumed(config.plan), highlight=False)
+    console.print()
+    console.print(_memory(config, prepared), highlight=False)
     for reason in prepared.missing.values():
         print(f"missing: {reason}", file=sys.stderr)
     return prepared.missing
@@ -52,6 +66,83 @@ def _table(costs: dict[str, Cost], everything: Cost, rate: float | None) -> Tabl
             row.append(f"{(one.unique + one.generated) / rate / 60:.1f}")
         table.add_row(*row)
     return table
+
+
+def _power_table(builds: list[Built], plan: PlanConfig) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    points = f"{100 * plan.difference:g} points"
+    for name in ["Task", "Items", "Clusters", "Detects", "unpaired", f"Limit for {points}", "unpaired", "gate"]:
+        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
+    for built in builds:
+        items, clusters = len(built.samples), len({sample.cluster for sample in built.samples})
+        table.add_row(built.task.name, f"{items:,}", f"{clusters:,}", *_power_cells(items, clusters, built.size, plan))
+    return table
+
+
+def _power_cells(items: int, clusters: int, size: int, plan: PlanConfig) -> list[str]:
+    """What the items could show, paired and unpaired; how many a wanted difference needs, likewise and for the gate."""
+    effective = power.effective_items(items, clusters, plan.correlation)
+    paired, unpaired = power.paired_variance(plan.discordant), power.unpaired_variance(plan.right)
+    smallest = [power.detectable(effective, variance, alpha=plan.alpha, power=plan.power) for variance in (paired, unpaired)]
+    needed = [power.items_needed(plan.difference, variance, alpha=plan.alpha, power=plan.power) for variance in (paired, unpaired)]
+    needed.append(power.items_needed(plan.difference, paired, sides=1, alpha=plan.alpha, power=plan.power))
+    limits = [round(count * items / effective) if effective else count for count in needed]
+    return [
+        *(f"{100 * value:.1f}" for value in smallest),
+        *(f"{limit:,}" if limit <= size else f"{limit:,} (has {size:,})" for limit in limits),
+    ]
+
+
+def _assumed(plan: PlanConfig) -> str:
+    return (
+        f"Smallest true difference, in points of 100, found with {plan.power:.0%} power at alpha {plan.alpha:g}, if "
+        f"{plan.discordant:.0%} of items change between the runs (paired) or each run gets {plan.right:.0%} right (unpaired), and "
+        f"changes within a cluster correlate by {plan.correlation:g}. gate: items to pass a harmless build with that margin. "
+        "These are assumptions: plan.discordant=, plan.difference=, ... change them."
+    )
+
+
+def _memory(config: RunConfig, prepared: Prepared) -> str:
+    """One sentence: what the run needs beside what the device has."""
+    sequences = [_longest(item.encoded) for item in prepared.asked]
+    needed = need(
+        prepared.checkpoint.path,
+        bits=config.weights.bits or 8 * _dtype_bytes(config),
+        dtype_bytes=_dtype_bytes(config),
+        longest=max(sequences, default=0),
+        pass_tokens=getattr(config.backend, "pass_tokens", None) or 4096,
+        windowed=config.backend.name == "vllm",
+    )
+    spread = bool(getattr(config.backend, "device_map", None)) or getattr(config.backend, "tensor_parallel_size", 1) > 1
+    name, available = device_bytes(str(getattr(config.backend, "device", "auto")), spread)
+    if config.plan.memory_gb:
+        name, available = "the stated device", round(config.plan.memory_gb * 2**30)
+    return fits(needed, available, name, max(sequences, default=0))
+
+
+def fits(needed: Need, available: int, name: str, longest: int) -> str:
+    cache = f"keys and values of the longest request ({longest:,} tokens) {_gib(needed.cache)}"
+    parts = f"weights {_gib(needed.weights)}, {cache}, activations {_gib(needed.activations)}"
+    room = available - needed.weights - needed.activations
+    if room < needed.cache:
+        verdict = f"does NOT fit: {_gib(needed.total - available)} too much. Choose smaller weights=, more devices, or fewer shots"
+    else:
+        verdict = f"fits, with room for {room // max(needed.cache, 1):,} such requests at once"
+    return f"Memory: {parts}; {_gib(needed.total)} of {_gib(available)} ({name}): {verdict}."
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def _longest(encoded: Encoded) -> int:
+    if isinstance(encoded, EncodedGenerate):
+        return len(encoded.prompt) + encoded.request.max_tokens
+    return max(len(sequence) for sequence in encoded.sequences)
+
+
+def _dtype_bytes(config: RunConfig) -> int:
+    return 4 if getattr(config.backend, "dtype", None) is Dtype.float32 else 2
 
 
 def measured_rate(results: Path, fingerprint: dict[str, Any]) -> float | None:

@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 
 from gemma_eval.backends import Backend, open_backend
 from gemma_eval.build import Built, build
-from gemma_eval.checkpoint import resolve
-from gemma_eval.config import run_name, selected_tasks
+from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.config import run_name, selected_tasks, weights_label
 from gemma_eval.data import Source, open_source
-from gemma_eval.environment import environment
+from gemma_eval.environment import environment, peak_memory
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
@@ -28,8 +28,8 @@ from gemma_eval.prompt import Renderer
 from gemma_eval.scorer import Scorer
 from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
-from gemma_eval.summary import summarize, with_usage
-from gemma_eval.task import Task, load_plugins, registry
+from gemma_eval.summary import summarize, task_from_settings, with_usage
+from gemma_eval.task import Task, load_plugins
 from gemma_eval.types import Encoded, Reader, Record, Response, Sample, Usage
 
 log = logging.getLogger(__name__)
@@ -64,33 +64,47 @@ class Prepared:
     builds: list[Built]
     asked: list[Asked]
     backend: Backend
+    checkpoint: Checkpoint
     missing: dict[str, str]
 
 
-def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint and the backend that answers with it; its weights are loaded when the first request is answered, and kept."""
+
+    checkpoint: Checkpoint
+    backend: Backend
+
+
+def open_model(config: RunConfig, *, weights: bool = True) -> Model:
+    checkpoint = resolve(config, weights=weights)
+    return Model(checkpoint, open_backend(config.backend, checkpoint))
+
+
+def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = True) -> Prepared:
     """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
     _warn_of_other_forms(config)
     source = open_source(root=config.data.root, samples=config.data.samples)
 
     @cache  # opened once, and not before it is known that there is something to ask
-    def opened() -> tuple[Backend, Renderer]:
-        checkpoint = resolve(config, weights=weights)
-        backend = open_backend(config.backend, checkpoint)
-        return backend, Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    def opened() -> tuple[Model, Renderer]:
+        ready = model or open_model(config, weights=weights)
+        chat = config.variant is Variant.it
+        return ready, Renderer(ready.backend.tokenizer, context_length=ready.checkpoint.context_length, chat=chat)
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
-    backend, renderer = opened()
-    asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
-    return Prepared(builds, asked, backend, missing)
+    chosen, renderer = opened()
+    asked = [item for built in builds for item in _ask(built, renderer, chosen.backend, missing)]
+    return Prepared(builds, asked, chosen.backend, chosen.checkpoint, missing)
 
 
-def run(config: RunConfig) -> Outcome:
-    """Run the suite, or finish an earlier run of the same settings."""
+def run(config: RunConfig, model: Model | None = None) -> Outcome:
+    """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already."""
     directory = RunDir(Path(config.results) / run_name(config))
-    prepared = prepare(config)
+    prepared = prepare(config, model)
     with directory.lock():
         _write_header(directory, config, prepared)
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
@@ -286,6 +300,8 @@ class _UsageLog:
         self._end_burst()
         self._saved = time.monotonic()
         self._directory.write_json("usage.json", self._totals)
+        before: dict[str, int] = self._directory.read_json("memory.json", {})
+        self._directory.write_json("memory.json", {place: max(size, before.get(place, 0)) for place, size in peak_memory().items()})
 
     close = save
 
@@ -322,11 +338,17 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
     model = {
         "size": config.model.size,
         "variant": config.variant,
-        "weights": config.weights.name if config.model.path is None else "local",
+        "weights": weights_label(config),
         "backend": config.backend.name,
         "dtype": config.backend.get("dtype"),
     }
-    scores = {"schema": SCHEMA, "run": directory.name, "model": model, "tasks": tasks}
+    scores = {
+        "schema": SCHEMA,
+        "run": directory.name,
+        "model": model,
+        "peak_memory": directory.read_json("memory.json", {}),
+        "tasks": tasks,
+    }
     directory.write_json("scores.json", scores)
     return scores
 
@@ -336,17 +358,6 @@ def other_form(task: Task, variant: Variant) -> list[str]:
     if task.chat and variant is Variant.pt:
         return ["chat form without a chat template"]
     return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []
-
-
-def task_from_settings(name: str, settings: dict[str, Any]) -> Task:
-    """A task as it was configured in a finished run. Raises `RunError` if its page is gone or has other fields now."""
-    if name not in registry():
-        raise RunError(f"the run has task {name!r}, which is not registered: load its plugin")
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(registry()[name]), settings)
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
-    except Exception as error:
-        raise RunError(f"task {name!r} no longer has the settings of this run: {error}") from error
 
 
 def rescore(directory: RunDir) -> int:

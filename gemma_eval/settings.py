@@ -27,12 +27,26 @@ class Compile(Enum):
     off = "off"
 
 
+class Quantization(Enum):
+    """How weights are stored: as the checkpoint says, or made smaller while they are loaded."""
+
+    none = "none"
+    fp8 = "fp8"
+    bnb_int8 = "bnb_int8"
+    bnb_nf4 = "bnb_nf4"
+    torchao_int8 = "torchao_int8"  # weights alone
+    torchao_int8_dynamic = "torchao_int8_dynamic"  # activations too
+    torchao_int4 = "torchao_int4"
+    compressed_tensors = "compressed_tensors"  # stored so in the checkpoint
+
+
 @dataclass
 class CheckpointRef:
-    """Where a checkpoint comes from: a Hub repository, or a GGUF file inside an installed Python package."""
+    """Where a checkpoint comes from: a Hub repository (or a GGUF file there), or a GGUF file inside an installed Python package."""
 
     repo: str | None = None
     revision: str | None = None
+    gguf: str | None = None  # name of the file in the repository, as a pattern
     package: str | None = None
     sha256: str | None = None
 
@@ -51,6 +65,9 @@ class ModelConfig:
 class WeightsConfig:
     name: str = MISSING
     description: str = ""
+    checkpoint: str | None = None  # the weights to quantize while loading; those of this name as they are when absent
+    quantization: Quantization = Quantization.none
+    bits: float | None = None  # a weight of a linear layer; the dtype's when absent
 
 
 @dataclass
@@ -89,6 +106,20 @@ class SuiteConfig:
 
 
 @dataclass
+class PlanConfig:
+    """What `gemma-eval plan` takes for granted; a run ignores it."""
+
+    difference: float = 0.02  # that the run should be able to show, as a share of the scale: 0.02 is two points
+    discordant: float = 0.1  # items whose score changes between the two runs; `compare` shows gained and lost of earlier ones
+    right: float = 0.5  # items either run gets right, for the unpaired comparison; a half is the worst case
+    correlation: float = 0.2  # of the changes within a cluster
+    alpha: float = 0.05
+    power: float = 0.8
+    tokens_per_second: float | None = None  # measured in earlier runs of the same model when absent
+    memory_gb: float | None = None  # of the device the run is for; this machine's when absent
+
+
+@dataclass
 class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     variant: Variant = Variant.pt
@@ -97,6 +128,7 @@ class RunConfig:
     suite: SuiteConfig = field(default_factory=SuiteConfig)
     data: DataConfig = field(default_factory=DataConfig)
     tasks: Any = MISSING
+    plan: PlanConfig = field(default_factory=PlanConfig)
     plugins: list[str] = field(default_factory=list)
     limit: int | None = None  # items per task, a seeded nested choice; `tasks.<name>.limit` overrides it
     seed: int = 1234  # exemplars and limits

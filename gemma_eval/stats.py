@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,21 +60,16 @@ def estimate(values: Sequence[float], clusters: Sequence[str], subsets: Sequence
     n = len(values)
     if n == 0:
         return Estimate(math.nan, 0, math.nan, math.nan, math.nan, 0)
-    weights, centres = _weights(values, subsets)
-    mean = math.fsum(weight * value for weight, value in zip(weights, values, strict=True))
-    sums: dict[str, float] = defaultdict(float)
-    for weight, value, centre, cluster in zip(weights, values, centres, clusters, strict=True):
-        sums[cluster] += weight * (value - centre)
-    count = len(sums)
-    if count < 2:
+    mean, pulls = mean_and_pulls(values, clusters, subsets)
+    count, stderr = len(pulls), clustered_stderr(pulls.values())
+    if math.isnan(stderr):
         return Estimate(mean, n, math.nan, math.nan, math.nan, count)
-    stderr = math.sqrt(count / (count - 1) * math.fsum(total * total for total in sums.values()))
     if all(value in (0.0, scale) for value in values):
         independent = count == n and subsets is None
         share = mean / scale
         low, high = (scale * bound for bound in wilson(share, n if independent else _effective_n(share, stderr / scale, count)))
     else:
-        reach = _student_quantile(count - 1) * stderr
+        reach = student_quantile(count - 1) * stderr
         low, high = max(0.0, mean - reach), min(scale, mean + reach)
     return Estimate(mean, n, stderr, low, high, count)
 
@@ -83,7 +78,25 @@ def _effective_n(share: float, stderr: float, clusters: int) -> float:
     """The number of independent items whose proportion would have this standard error, widened for few clusters."""
     if stderr == 0:
         return clusters  # all right or all wrong: the clusters are all the evidence there is
-    return share * (1 - share) / stderr**2 * (_normal_quantile() / _student_quantile(clusters - 1)) ** 2
+    return share * (1 - share) / stderr**2 * (normal_quantile() / student_quantile(clusters - 1)) ** 2
+
+
+def mean_and_pulls(
+    values: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None = None
+) -> tuple[float, dict[str, float]]:
+    """The mean (over `subsets`, if given), and each cluster's pull on it: the sum of its items' weighted residuals."""
+    weights, centres = _weights(values, subsets)
+    mean = math.fsum(weight * value for weight, value in zip(weights, values, strict=True))
+    pulls: dict[str, float] = defaultdict(float)
+    for weight, value, centre, cluster in zip(weights, values, centres, clusters, strict=True):
+        pulls[cluster] += weight * (value - centre)
+    return mean, dict(pulls)
+
+
+def clustered_stderr(pulls: Collection[float]) -> float:
+    """Standard error of a mean from its clusters' pulls; nan for fewer than two."""
+    count = len(pulls)
+    return math.sqrt(count / (count - 1) * math.fsum(pull * pull for pull in pulls)) if count > 1 else math.nan
 
 
 def _weights(values: Sequence[float], subsets: Sequence[str] | None) -> tuple[list[float], list[float]]:
@@ -100,19 +113,19 @@ def _weights(values: Sequence[float], subsets: Sequence[str] | None) -> tuple[li
 
 def wilson(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Wilson's score interval of a proportion: right near 0 and 1 and for small n, where the normal interval is not."""
-    z = _normal_quantile(confidence)
+    z = normal_quantile(confidence)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
-def _normal_quantile(confidence: float = CONFIDENCE) -> float:
+def normal_quantile(confidence: float = CONFIDENCE) -> float:
     from statistics import NormalDist
 
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
-def _student_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+def student_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     from scipy.special import stdtrit  # not scipy.stats, which takes a second to import
 
     return float(stdtrit(degrees, 0.5 + confidence / 2))

@@ -5,6 +5,7 @@
     manifest.json          per task: its settings, and id and request key of every sample, in order
     records/<task>.jsonl   one line per sample, appended as answers arrive
     usage.json             per task: tokens and seconds so far
+    memory.json            most bytes in use at any time, by place (host, cuda:0, ...)
     scores.json            per task and subset: values with intervals
     report.md              the rebuilt card
 

@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from gemma_eval import stats
-from gemma_eval.task import Average, Task
+from gemma_eval.errors import RunError
+from gemma_eval.task import Average, Task, registry
 from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 
@@ -17,13 +20,14 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
     answered, records = records, task.joint(records)
     subsets = [record.subset for record in records]
     many = len(set(subsets)) > 1
-    macro = many and task.average is Average.macro
+    averaged = averaged_subsets(task, records)
+    macro = averaged is not None
     summary: dict[str, Any] = {
         "primary": task.metrics[0],
         "average": task.average.value if many else None,
         "n": len(answered),
         "size": size,
-        "metrics": {metric: _metric(task, records, metric, subsets if macro else None) for metric in task.metrics},
+        "metrics": {metric: _metric(task, records, metric, averaged) for metric in task.metrics},
     }
     if task.signature:
         summary["signature"] = task.signature
@@ -38,9 +42,15 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
 
 def _group(task: Task, answered: Sequence[Record]) -> dict[str, Any]:
     records = task.joint(answered)
-    subsets = [record.subset for record in records] if task.average is Average.macro else None
+    subsets = averaged_subsets(task, records)
     metrics = {metric: _metric(task, records, metric, subsets) for metric in task.metrics}
     return {"n": len(answered), "metrics": metrics} | _failures(answered)
+
+
+def averaged_subsets(task: Task, records: Sequence[Record]) -> list[str] | None:
+    """Each record's subset, where the task's score is the mean over several of them."""
+    subsets = [record.subset for record in records]
+    return subsets if task.average is Average.macro and len(set(subsets)) > 1 else None
 
 
 def _subset(task: Task, records: Sequence[Record]) -> dict[str, Any]:
@@ -98,3 +108,14 @@ def _failures(records: Sequence[Record]) -> dict[str, int]:
 
 def with_usage(summary: dict[str, Any], usage: Usage, seconds: float) -> dict[str, Any]:
     return summary | {"tokens": usage.to_json(), "seconds": round(seconds, 3)}
+
+
+def task_from_settings(name: str, settings: dict[str, Any]) -> Task:
+    """A task as it was configured in a finished run. Raises `RunError` if its page is gone or has other fields now."""
+    if name not in registry():
+        raise RunError(f"the run has task {name!r}, which is not registered: load its plugin")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(registry()[name]), settings)
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except Exception as error:
+        raise RunError(f"task {name!r} no longer has the settings of this run: {error}") from error

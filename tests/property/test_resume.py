@@ -65,6 +65,7 @@ def test_cut_anywhere_and_resumed(
 
 def test_a_finished_run_asks_the_model_nothing(unbroken: RunDir, tiny_gemma: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {task: unbroken.records_file(task).read_bytes() for task in TASKS}
+    assert unbroken.read_json("scores.json")["peak_memory"]["host"] > 1 << 26
 
     def never(self: object) -> None:
         raise AssertionError("the model was loaded")

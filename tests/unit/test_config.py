@@ -49,7 +49,7 @@ def test_model_facts() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=270m", "weights=qat_q4_0"], r"weights=qat_q4_0.*model=270m variant=pt.*Choices: bf16, gguf_q4_k_m"),
+        (["model=270m", "weights=w8a8"], r"weights=w8a8.*model=270m variant=pt.*Choices: bf16, .*gguf_q4_k_m"),
         (["model=4b", "weights=gguf_q4_k_m"], r"Choices: bf16"),
         (["model=local"], r"model.path=DIR"),
         (["suite.tasks=[piqua]"], r"no task 'piqua'. Did you mean 'piqa'"),

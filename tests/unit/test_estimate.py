@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_eval.estimate import measured_rate
+from gemma_eval.estimate import _power_cells, measured_rate
 from gemma_eval.plan import cost
+from gemma_eval.settings import PlanConfig
 from gemma_eval.types import EncodedGenerate, EncodedScore, Generate, Prompt, TokenIds
 
 
@@ -42,3 +43,10 @@ def test_the_rate_is_that_of_earlier_runs_of_the_same_model(tmp_path: Path) -> N
         (tmp_path / name / "usage.json").write_text(json.dumps({"piqa": {"computed": 500, "seconds": seconds}}))
     assert measured_rate(tmp_path, {"checkpoint": "x"}) == 200.0
     assert measured_rate(tmp_path, {"checkpoint": "z"}) is None
+
+
+def test_what_the_items_could_show() -> None:
+    """By the formula: 2.8016 standard errors of sqrt(0.1 / n), or of sqrt(0.5 / n) unpaired; 1.645 + 0.842 of them for the gate."""
+    assert _power_cells(200, 200, 1838, PlanConfig()) == ["6.3", "14.0", "1,963 (has 1,838)", "9,812 (has 1,838)", "1,546"]
+    clustered = _power_cells(400, 200, 10_000, PlanConfig(correlation=0.5))  # pairs worth one item and a third
+    assert clustered == ["5.4", "12.1", "2,944", "14,718 (has 10,000)", "2,319"]

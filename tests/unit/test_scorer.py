@@ -15,6 +15,7 @@ import pytest
 from gemma_eval import run as pipeline
 from gemma_eval.backends.base import Answer
 from gemma_eval.build import build
+from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import SampleSource
@@ -54,7 +55,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAns
     """`start(backend)` runs, or resumes, both tasks."""
 
     def prepared(backend: FixedAnswers) -> Callable[[RunConfig], Prepared]:
-        def prepare(config: RunConfig) -> Prepared:
+        def prepare(config: RunConfig, model: object = None) -> Prepared:
             builds = [build(task, SampleSource()) for task in selected_tasks(config)]
             asked: list[Asked] = []
             for built in builds:
@@ -62,7 +63,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAns
                     assert isinstance(sample.request, Generate)
                     encoded = EncodedGenerate(np.array([2, len(asked)], dtype=np.int32), sample.request)
                     asked.append(Asked(built.task, sample, encoded, f"key{len(asked)}"))
-            return Prepared(builds, asked, backend, {})
+            return Prepared(builds, asked, backend, Checkpoint(Path(), {}, 512), {})
 
         return prepare
 

@@ -16,7 +16,8 @@ from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.settings import TransformersConfig
+from gemma_eval.quantization import library, transformers_config
+from gemma_eval.settings import Quantization, TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class TransformersBackend:
             "torch_version": torch.__version__,
             "attention": TREE_ATTENTION,
             "device": self.device.type,
-        }
+        } | ({"quantization_library": self._library} if self._library else {})
 
     @cached_property
     def model(self) -> Any:
@@ -64,15 +65,24 @@ class TransformersBackend:
             model = self._load(attn_implementation=TREE_ATTENTION)
         except ValueError:  # a model without replaceable attention; `_shares` finds out and says so
             model = self._load()
-        return model.eval() if self._settings.device_map else model.eval().to(self.device)
+        return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
 
-    def _load(self, **attention: str) -> Any:
+    def _load(self, **arguments: Any) -> Any:
+        if self._quantized:  # quantized weights cannot be moved afterwards
+            arguments |= {"quantization_config": transformers_config(self._checkpoint.quantization), "device_map": {"": self.device}}
+        if self._settings.device_map:
+            arguments["device_map"] = self._settings.device_map
         return transformers.AutoModelForCausalLM.from_pretrained(
-            self._checkpoint.path,
-            dtype=getattr(torch, self._settings.dtype.value),
-            device_map=self._settings.device_map,
-            **attention,
+            self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments
         )
+
+    @property
+    def _quantized(self) -> bool:
+        return self._checkpoint.quantization is not Quantization.none
+
+    @cached_property
+    def _library(self) -> str | None:
+        return library(self._checkpoint.quantization, "transformers")
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]

@@ -1,0 +1,109 @@
+"""Whether two runs asked the same: prompts, data and protocol, task by task, and which engine settings differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from gemma_eval.compare.results import Results, TaskResults
+from gemma_eval.types import Record
+
+CHOOSE_ITEMS = {"limit", "seed"}  # settings that only say which items, and which exemplars: the prompts show those
+WHERE_FROM = {"source", "repo", "split", "rows_sha256"}
+Change = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The items that both runs answered and were asked in the same words, in A's order, and how many others there are."""
+
+    pairs: list[tuple[Record, Record]]
+    only_a: int
+    only_b: int
+    other_prompts: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What is not the same of one task in two runs. Empty where all is."""
+
+    joined: Joined
+    protocol: dict[str, Change] = field(default_factory=dict)
+    data: dict[str, Change] = field(default_factory=dict)
+    unanswered_a: int = 0
+    unanswered_b: int = 0
+
+    @property
+    def same_prompts(self) -> bool:
+        return not self.joined.other_prompts
+
+    @property
+    def same_question(self) -> bool:
+        """Same prompts, data and protocol for every item that both answered."""
+        return self.same_prompts and not self.protocol and not self.data
+
+    @cached_property
+    def remarks(self) -> list[str]:
+        return list(self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
+        joined = self.joined
+        for what, changes in (("protocol", self.protocol), ("data", self.data)):
+            if changes:
+                yield f"{what} differs: " + ", ".join(f"{key} {_short(a)} / {_short(b)}" for key, (a, b) in changes.items())
+        if joined.other_prompts:
+            yield f"{joined.other_prompts} items have other prompts and are left out"
+        for name, only, unanswered in (("A", joined.only_a, self.unanswered_a), ("B", joined.only_b, self.unanswered_b)):
+            if only:
+                yield f"{only} items are in {name} alone"
+            if unanswered:
+                yield f"{unanswered} items of {name} have no scored answer"
+
+
+def agreement(a: TaskResults, b: TaskResults) -> Agreement:
+    return Agreement(
+        joined=_join(a.records, b.records),
+        protocol=changes(_protocol(a), _protocol(b)),
+        data=changes(_data(a), _data(b)),
+        unanswered_a=a.asked - a.answered,
+        unanswered_b=b.asked - b.answered,
+    )
+
+
+def _join(a: list[Record], b: list[Record]) -> Joined:
+    theirs = {record.id: record for record in b}
+    both = [(record, theirs[record.id]) for record in a if record.id in theirs]
+    pairs = [(one, other) for one, other in both if one.prompt_sha256 == other.prompt_sha256]
+    return Joined(pairs, len(a) - len(both), len(b) - len(both), len(both) - len(pairs))
+
+
+def _protocol(results: TaskResults) -> dict[str, Any]:
+    return {key: value for key, value in flat(results.settings).items() if key not in CHOOSE_ITEMS and not key.startswith("dataset.")}
+
+
+def _data(results: TaskResults) -> dict[str, Any]:
+    return {key: value for key, value in results.data.items() if key in WHERE_FROM}
+
+
+def engine_changes(a: Results, b: Results) -> dict[str, Change]:
+    """What differs between the models and engines: what a comparison is about."""
+    return changes(flat(a.engine), flat(b.engine))
+
+
+def changes(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Change]:
+    return {key: (a.get(key), b.get(key)) for key in [*a, *(key for key in b if key not in a)] if a.get(key) != b.get(key)}
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:16]}..."

@@ -1,0 +1,76 @@
+"""Paired records as a pandas DataFrame, for whatever a fixed report does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gemma_eval.compare.agreement import agreement
+from gemma_eval.compare.choices import choice_of
+from gemma_eval.compare.comparison import Source
+from gemma_eval.compare.results import TaskResults, load
+from gemma_eval.task import Task
+from gemma_eval.types import GenerateResponse, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = [
+    "task", "subset", "id", "cluster", "prompt_sha256", "metric", "a", "b", "difference", "answer_a", "answer_b", "changed",
+    "margin_a", "margin_b", "kl",
+]  # fmt: skip
+
+
+def paired(a: Source, b: Source) -> pd.DataFrame:
+    """One row per item that both runs answered in the same words, for every task and metric.
+
+    a, b: the item's scores (for a corpus metric its counts; the difference is then nan). answer_a, answer_b: the choice's index, or the
+    text; None from a baseline, which keeps no text. margin_a, margin_b, kl: nats, of multiple choices alone.
+    """
+    import pandas as pd
+
+    ours, theirs = load(a), load(b)
+    shared = [name for name in ours.tasks if name in theirs.tasks]
+    rows = [row for name in shared for row in _rows(name, ours.tasks[name], theirs.tasks[name])]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows(name: str, a: TaskResults, b: TaskResults) -> Iterator[dict[str, Any]]:
+    for one, other in agreement(a, b).joined.pairs:
+        shared = _item(name, one) | _answers(a.task, one, other)
+        for metric in a.task.metrics:
+            if metric in one.scores and metric in other.scores:
+                x, y = one.scores[metric], other.scores[metric]
+                gap = None if isinstance(x, list) or isinstance(y, list) else y - x
+                yield shared | {"metric": metric, "a": x, "b": y, "difference": gap}
+
+
+def _item(name: str, record: Record) -> dict[str, Any]:
+    return {
+        "task": name,
+        "subset": record.subset,
+        "id": record.id,
+        "cluster": record.cluster,
+        "prompt_sha256": record.prompt_sha256,
+    }
+
+
+def _answers(task: Task, a: Record, b: Record) -> dict[str, Any]:
+    one, other = choice_of(task, a), choice_of(task, b)
+    if one and other:
+        return {
+            "answer_a": one.picked,
+            "answer_b": other.picked,
+            "changed": one.picked != other.picked,
+            "margin_a": one.margin,
+            "margin_b": other.margin,
+            "kl": one.divergence(other),
+        }
+    x, y = _text(a), _text(b)
+    return {"answer_a": x, "answer_b": y, "changed": None if x is None or y is None else x != y}
+
+
+def _text(record: Record) -> str | None:
+    """The first generated text. A baseline has none, and no request key either."""
+    response = record.response
+    return response.texts[0] if isinstance(response, GenerateResponse) and record.key else None

@@ -1,0 +1,8 @@
+"""May this build ship? A run against a baseline, judged by a policy: pass, fail or inconclusive."""
+
+from __future__ import annotations
+
+from gemma_eval.gate.policy import Policy, load_policy
+from gemma_eval.gate.verdict import Decision, GateResult, TaskVerdict, judge, noise_floor
+
+__all__ = ["Decision", "GateResult", "Policy", "TaskVerdict", "judge", "load_policy", "noise_floor"]

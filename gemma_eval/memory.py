@@ -1,0 +1,82 @@
+"""Does a run fit? Bytes for weights, keys and values, and activations, from the model's configuration alone.
+
+Gemma 3 keeps keys and values of all positions in one layer of six; the five local ones need no more than their window, where the
+engine makes use of that. Nothing is loaded: parameters are counted on PyTorch's meta device.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HEAD_BYTES = 2 * (1 << 22) * 4  # the blocks of logits that the output head works on; no tensor of all logits is ever made
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes. `cache`: of the longest sequence alone; more sequences at once need as much again, each."""
+
+    weights: int
+    cache: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.activations
+
+
+def need(folder: Path, *, bits: float, dtype_bytes: int, longest: int, pass_tokens: int, windowed: bool) -> Need:
+    """For the checkpoint in `folder`, its linear layers stored in `bits` bits a weight, everything else in the dtype."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    linear, other = parameters(config)
+    text = config.get_text_config()
+    activations = pass_tokens * activation_width(text) * dtype_bytes + HEAD_BYTES
+    if vision := getattr(config, "vision_config", None):
+        patches = (vision.image_size // vision.patch_size) ** 2
+        activations += patches * (4 * vision.hidden_size + vision.intermediate_size) * dtype_bytes
+    return Need(round(linear * bits / 8) + other * dtype_bytes, cache_bytes(text, longest, dtype_bytes, windowed), activations)
+
+
+def parameters(config: Any) -> tuple[int, int]:
+    """Weights of linear layers, which quantization shrinks, and all others (embeddings, tied head, norms, image tower)."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    model.tie_weights()
+    head = model.get_output_embeddings()
+    modules = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    linear = sum(module.weight.numel() for name, module in modules.items() if module is not head and "vision" not in name)
+    return linear, sum(parameter.numel() for parameter in model.parameters()) - linear
+
+
+def cache_bytes(text: Any, tokens: int, dtype_bytes: int, windowed: bool) -> int:
+    """Keys and values of one sequence of so many tokens."""
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    layers = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
+    window = getattr(text, "sliding_window", None)
+    kept = [min(tokens, window) if windowed and window and layer == "sliding_attention" else tokens for layer in layers]
+    return int(2 * text.num_key_value_heads * head_dim * dtype_bytes * sum(kept))
+
+
+def activation_width(text: Any) -> int:
+    """Values that a token holds at a time inside a layer: residual and its norm, queries and outputs, keys, values, the MLP's three."""
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    attention = 2 * (text.num_attention_heads + text.num_key_value_heads) * head_dim
+    return int(2 * text.hidden_size + attention + 3 * text.intermediate_size)
+
+
+def device_bytes(device: str, several: bool) -> tuple[str, int]:
+    """The device a run would use, and its memory: all GPUs' where the model is spread over several."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        gpus = range(torch.cuda.device_count()) if several else [torch.device(device if device != "auto" else "cuda").index or 0]
+        names = {torch.cuda.get_device_name(i) for i in gpus}
+        return f"{len(gpus)} x {', '.join(sorted(names))}", sum(torch.cuda.get_device_properties(i).total_memory for i in gpus)
+    return "this machine's memory", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
