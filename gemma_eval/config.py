@@ -80,15 +80,14 @@ def validate(config: RunConfig) -> None:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"suite.tasks: no task {name!r}.{hint} Choices: {', '.join(sorted(known))}")
     quantization.check(config)
-    text_only = not config.model.vision
+    blinding = "" if config.model.vision else f"model={config.model.size}"
     if config.model.path is None and checkpoint_ref(config).gguf:
-        text_only = True  # the image tower is in a file of its own, which transformers does not read
-    if text_only:
+        blinding = blinding or f"weights={config.weights.name}"  # the image tower is a file of its own, which transformers does not read
+    if blinding:
         blind = [name for name in config.suite.tasks if known[name].vision]
         if blind:
             raise ConfigError(
-                f"model={config.model.size} weights={config.weights.name} cannot see images, which {', '.join(blind)} need(s). "
-                "Choose model=4b, 12b or 27b, or a suite of text tasks"
+                f"{blinding} cannot see images, which {', '.join(blind)} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks"
             )
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import paths
+from gemma_eval import paths, quantization
 from gemma_eval.config import check_override_keys, register_schema, run_name, selected_tasks
 from gemma_eval.errors import ConfigError
 from gemma_eval.task import Task, registry
@@ -14,7 +14,8 @@ SUITES = [file.stem for file in (paths.CONF / "suite").glob("*.yaml")]
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("variant", ["pt", "it"])
-def test_every_model_composes_with_its_own_weights(model: str, variant: str) -> None:
+def test_every_model_composes_with_its_own_weights(model: str, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "find_spec", lambda package: True)
     config = compose(f"model={model}", f"variant={variant}")
     for weights, variants in config.model.checkpoints.items():
         if variant in variants:
@@ -49,7 +50,7 @@ def test_model_facts() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=270m", "weights=w8a8"], r"weights=w8a8.*model=270m variant=pt.*Choices: bf16, .*gguf_q4_k_m"),
+        (["model=1b", "weights=qat_q4_0"], r"weights=qat_q4_0.*model=1b variant=pt.*Choices: bf16, qat_q4_0_gguf"),
         (["model=4b", "weights=gguf_q4_k_m"], r"Choices: bf16"),
         (["model=local"], r"model.path=DIR"),
         (["suite.tasks=[piqua]"], r"no task 'piqua'. Did you mean 'piqa'"),

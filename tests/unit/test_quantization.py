@@ -11,6 +11,7 @@ from gemma_eval.checkpoint import checkpoint_ref, resolve
 from gemma_eval.config import run_name
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import Quantization
+from gemma_eval.task import registry
 from tests.settings import compose
 
 WEIGHTS = sorted(file.stem for file in (paths.CONF / "weights").glob("*.yaml"))
@@ -51,8 +52,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         compose("weights=bnb_nf4", "backend.device=cpu")
 
 
-def test_a_gguf_has_no_image_tower() -> None:
+def test_a_gguf_has_no_image_tower(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkpoint_ref(compose("model=4b", "weights=qat_q4_0_gguf", "suite=piqa")).gguf == "gemma*q4_0.gguf"
+    monkeypatch.setattr(registry()["piqa"], "vision", True)
+    assert compose("model=4b", "suite=piqa").model.vision
+    with pytest.raises(ConfigError, match="weights=qat_q4_0_gguf cannot see images, which piqa need"):
+        compose("model=4b", "weights=qat_q4_0_gguf", "suite=piqa")
 
 
 @pytest.mark.model
