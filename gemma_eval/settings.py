@@ -73,7 +73,29 @@ class TransformersConfig(BackendConfig):
     threads: int | None = None  # CPU threads; PyTorch's choice when absent
 
 
-BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig}
+@dataclass
+class VllmConfig(BackendConfig):
+    """The `vllm` backend. Sizes are per replica; one replica takes tensor_parallel_size x pipeline_parallel_size devices."""
+
+    name: str = "vllm"
+    dtype: Dtype = Dtype.bfloat16
+    tensor_parallel_size: int = 1
+    pipeline_parallel_size: int = 1
+    data_parallel_size: int = 1  # engines of their own, fed from one queue
+    distributed_executor_backend: str | None = None  # mp, or ray for several nodes
+    max_model_len: int | None = None  # tokens of the longest request; as many as the run needs when absent
+    gpu_memory_utilization: float = 0.9
+    quantization: str | None = None
+    kv_cache_dtype: str = "auto"
+    enforce_eager: bool = False
+    seed: int = 0
+    batch_invariant: bool = False  # slower kernels whose results do not depend on the batch
+    share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
+    verify: int = 0  # scoring requests, chosen at random, that are also computed without the prefix cache and compared
+    engine_args: dict[str, Any] = field(default_factory=dict)  # any other argument of the installed vLLM's EngineArgs
+
+
+BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig, "vllm": VllmConfig}
 
 
 @dataclass
