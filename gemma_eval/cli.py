@@ -130,7 +130,7 @@ def _with_settings(arguments: list[str], command: Callable[[RunConfig], int]) ->
     import hydra
 
     from gemma_eval import paths
-    from gemma_eval.config import check_override_keys, register_schema, to_run_config
+    from gemma_eval.config import allow_engine_args, check_override_keys, register_schema, to_run_config
     from gemma_eval.task import load_plugins, plugin_errors
 
     load_plugins(_plugin_files(arguments))
@@ -145,7 +145,7 @@ def _with_settings(arguments: list[str], command: Callable[[RunConfig], int]) ->
         codes.append(command(to_run_config(config)))  # type: ignore[arg-type]
 
     _strip_command_from_completion()
-    sys.argv = ["gemma-eval", *arguments]
+    sys.argv = ["gemma-eval", *allow_engine_args(arguments)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "0")
     hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(_reporting(job, codes))()
     return max([*codes, MISSING if plugin_errors() else DONE])

@@ -75,7 +75,8 @@ def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
     checkpoint = resolve(config, weights=weights)
     backend = open_backend(config.backend, checkpoint)
-    renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    longest = config.backend.max_model_len or checkpoint.context_length
+    renderer = Renderer(backend.tokenizer, context_length=longest, chat=config.variant is Variant.it)
     asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
     return Prepared(builds, asked, backend, missing)
 
@@ -171,8 +172,8 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
 
         scorer = stack.enter_context(Scorer(done))
 
-        def keep(items: list[Asked], response: Response, spent: Usage) -> None:
-            usage.add(items[0].task.name, spent)
+        def keep(items: list[Asked], response: Response, spent: Usage, method: str = "") -> None:
+            usage.add(items[0].task.name, spent, method)
             unseen[items[0].key] = spent
             for item in items:
                 record = _unscored(item, response)
@@ -185,7 +186,7 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
             if key in responses:
                 keep(items, responses[key], Usage())
         for answer in backend.answer([items[0].encoded for items in unknown]):
-            keep(unknown[answer.index], answer.response, answer.usage)
+            keep(unknown[answer.index], answer.response, answer.usage, answer.method)
     return scorer.failed
 
 
@@ -205,7 +206,7 @@ def _unscored(item: Asked, response: Response) -> Record:
 
 
 class _UsageLog:
-    """Tokens and seconds per task, added up over resumes.
+    """Tokens, seconds and the engine's methods per task, added up over resumes.
 
     Answers arrive in bursts, one a forward pass; the time since the last burst is shared among a burst's tasks by tokens.
     """
@@ -220,7 +221,7 @@ class _UsageLog:
         self._burst_seconds = 0.0
         self._last = self._saved = time.monotonic()
 
-    def add(self, task: str, usage: Usage) -> None:
+    def add(self, task: str, usage: Usage, method: str) -> None:
         now = time.monotonic()
         if now - self._last > self.BURST_SECONDS:
             self._end_burst()
@@ -230,6 +231,9 @@ class _UsageLog:
         total = self._total(task)
         for name, count in usage.to_json().items():
             total[name] += count
+        if method:
+            methods = total.setdefault("methods", {})
+            methods[method] = methods.get(method, 0) + 1
         if now - self._saved > self.SAVE_SECONDS:
             self.save()
 
@@ -270,6 +274,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
         summary = with_usage(summarize(task, records, entry["size"]), tokens, spent["seconds"])
         tasks[name] = summary | {
             "asked": len(entry["samples"]),
+            "methods": spent.get("methods", {}),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
             "changed": task.changed(),

@@ -56,6 +56,7 @@ class WeightsConfig:
 @dataclass
 class BackendConfig:
     name: str = MISSING
+    max_model_len: int | None = None  # tokens of the longest request, its answer included; the checkpoint's context when absent
 
 
 @dataclass
@@ -83,7 +84,6 @@ class VllmConfig(BackendConfig):
     pipeline_parallel_size: int = 1
     data_parallel_size: int = 1  # engines of their own, fed from one queue
     distributed_executor_backend: str | None = None  # mp, or ray for several nodes
-    max_model_len: int | None = None  # tokens of the longest request; as many as the run needs when absent
     gpu_memory_utilization: float = 0.9
     quantization: str | None = None
     kv_cache_dtype: str = "auto"

@@ -88,4 +88,4 @@ def _failures(records: Sequence[Record]) -> dict[str, int]:
 
 
 def with_usage(summary: dict[str, Any], usage: Usage, seconds: float) -> dict[str, Any]:
-    return summary | {"tokens": usage.to_json(), "seconds": round(seconds, 3)}
+    return summary | {"tokens": usage.to_json() | {"reused": round(usage.reused, 4)}, "seconds": round(seconds, 3)}

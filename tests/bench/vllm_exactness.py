@@ -2,8 +2,8 @@
 
     python -m tests.bench.vllm_exactness --data FOLDER [--only piqa mmlu] [--json FILE]
 
-In float32, log-likelihoods must agree within 2e-3 a sequence, with equal argmax but for ties. In bf16, both backends' distances from float32
-are shown as a distribution. Run it in the environment of `make venv-vllm`.
+In float32, log-likelihoods must agree within 2e-3 a sequence, with equal argmax but for ties. In bf16, both backends' distances from
+float32 are shown as a distribution. Run it in the environment of `make venv-vllm`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.settings import compose
 
 ITEMS = {"piqa": 90, "mmlu": 60, "hellaswag": 60, "arc_challenge": 30, "winogrande": 30, "boolq": 30}
 TOLERANCE = 2e-3  # nats a sequence
+WINDOW = 512  # tokens, of the 270M model's sliding layers
 TIE = 4e-3  # nats between the two likeliest choices
 ENGINE = {"kv_cache_memory_bytes": 2 << 30}
 
@@ -58,7 +59,7 @@ def items_of(tasks: list[str], data: Path, renderer: Renderer) -> list[Item]:
     return items
 
 
-def answers(backend: Backend, items: list[Item]) -> list[Answer]:
+def answer_all(backend: Backend, items: list[Item]) -> list[Answer]:
     requests: list[Encoded] = [item.encoded for item in items]
     return sorted(backend.answer(requests), key=lambda answer: answer.index)
 
@@ -112,9 +113,12 @@ def main() -> None:
     checkpoint = resolve(compose("model=270m", "weights=gguf_q4_k_m"))
     exact = open_backend(TransformersConfig(dtype=Dtype.float32, device="cpu"), checkpoint)
     items = items_of(arguments.only, arguments.data, Renderer(exact.tokenizer, context_length=checkpoint.context_length))
-    reference = answers(exact, items)
+    reference = answer_all(exact, items)
     window = 512
-    print(f"{len(items)} questions, {sum(item.longest > window for item in items)} of them longer than the window of {window} tokens", flush=True)
+    print(
+        f"{len(items)} questions, {sum(item.longest > window for item in items)} of them longer than the window of {window} tokens",
+        flush=True,
+    )
     others: dict[str, BackendConfig] = {
         "float32 vllm": VllmConfig(dtype=Dtype.float32, enforce_eager=True, engine_args=dict(ENGINE)),
         "bf16 transformers": TransformersConfig(dtype=Dtype.bfloat16, device="cpu"),
@@ -124,10 +128,12 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name, settings in others.items():
         backend = open_backend(settings, checkpoint)
-        found = answers(backend, items)
+        found = answer_all(backend, items)
         results[name] = compare(found, reference, items) | {
             "methods": Counter(answer.method for answer in found),
-            "long": distribution(distances(*([a for a, i in zip(x, items, strict=True) if i.longest > window] for x in (found, reference)))),
+            "long": distribution(
+                distances(*([a for a, i in zip(x, items, strict=True) if i.longest > window] for x in (found, reference)))
+            ),
             "prompt": sum(answer.usage.prompt for answer in found),
             "computed": sum(answer.usage.computed for answer in found),
         }

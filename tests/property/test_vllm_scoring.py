@@ -19,7 +19,7 @@ from gemma_eval.backends.vllm.check import Checked, chosen
 from gemma_eval.backends.vllm.engine import read_scores
 from gemma_eval.backends.vllm.feed import feed
 from gemma_eval.backends.vllm.replicas import feed_all
-from gemma_eval.backends.vllm.score import ScoreJob
+from gemma_eval.backends.vllm.score import ScoreJob, Way
 from gemma_eval.errors import RunError
 from gemma_eval.settings import Dtype
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds
@@ -117,17 +117,18 @@ def requests(draw: st.DrawFn) -> list[EncodedScore]:
     return made
 
 
-def jobs(asked: list[EncodedScore], **options: Any) -> list[Job]:
-    return [
-        ScoreJob(i, request, **{"share": True, "ids_per_ask": 128, "rows_through_cache": True} | options) for i, request in enumerate(asked)
-    ]
+def jobs(asked: list[EncodedScore], seen: int = 0, **way: Any) -> list[Job]:
+    return [ScoreJob(i, request, Way(**{"block": BLOCK} | way), seen) for i, request in enumerate(asked)]
 
 
-@given(requests(), st.sampled_from([1, 2, 128]), st.booleans(), st.booleans(), st.integers(0, 99))
+ways = st.builds(Way, share=st.booleans(), ids_per_ask=st.sampled_from([1, 2, 128]), rows_through_cache=st.booleans(), block=st.just(BLOCK))
+
+
+@given(requests(), ways, st.integers(0, 9), st.integers(0, 99))
 @settings(deadline=None)
-def test_scores_equal_full_prompts(asked: list[EncodedScore], ids: int, rows: bool, share: bool, seed: int) -> None:
+def test_scores_equal_full_prompts(asked: list[EncodedScore], way: Way, seen: int, seed: int) -> None:
     engine = Arithmetic(seed=seed)
-    answers = list(feed(engine, iter(jobs(asked, share=share, ids_per_ask=ids, rows_through_cache=rows))))
+    answers = list(feed(engine, iter(jobs(asked, seen, **vars(way)))))
     assert sorted(answer.index for answer in answers) == list(range(len(asked)))
     assert sum(answer.usage.computed for answer in answers) == engine.computed
     for answer in answers:
@@ -175,9 +176,7 @@ def test_a_question_asked_again_is_answered_from_the_cache() -> None:
 @pytest.mark.parametrize("wrong", [0.0, 0.01])
 def test_verify_stops_where_the_cache_is_wrong(wrong: float) -> None:
     engine = Arithmetic(wrong=wrong)
-    job, plain = (
-        ScoreJob(0, question([0] * 10, [[1, 2, 3]]), share=share, ids_per_ask=1, rows_through_cache=True) for share in (True, False)
-    )
+    job, plain = (ScoreJob(0, question([0] * 10, [[1, 2, 3]]), Way(share, block=BLOCK)) for share in (True, False))
     if wrong:
         with pytest.raises(RunError, match="through the prefix cache"):
             list(feed(engine, iter([Checked(job, plain, Dtype.float32)])))

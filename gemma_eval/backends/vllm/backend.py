@@ -13,11 +13,11 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.vllm.ask import Job
 from gemma_eval.backends.vllm.check import Checked, chosen
-from gemma_eval.backends.vllm.engine import Capabilities, Engine, check_engine_args, device_type, import_vllm
+from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
 from gemma_eval.backends.vllm.feed import feed
 from gemma_eval.backends.vllm.generate import GenerateJob
 from gemma_eval.backends.vllm.replicas import feed_all
-from gemma_eval.backends.vllm.score import ScoreJob
+from gemma_eval.backends.vllm.score import ScoreJob, Way
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.plan import build_tree
 from gemma_eval.settings import VllmConfig
@@ -65,7 +65,7 @@ class VllmBackend:
         texts = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
         checked = chosen(scores, self._settings.verify, self._settings.seed)
         for indices in (scores, texts):
-            jobs = [self._job(i, requests[i], i in checked) for i in _in_prefix_order(requests, indices)]
+            jobs = [self._job(i, requests[i], seen, i in checked) for i, seen in _in_prefix_order(requests, indices)]
             yield from feed(self._engines[0], iter(jobs)) if len(self._engines) == 1 else feed_all(self._engines, jobs)
 
     def close(self) -> None:
@@ -78,17 +78,15 @@ class VllmBackend:
         for engine in self._engines:
             engine.forget()
 
-    def _job(self, index: int, request: Encoded, checked: bool) -> Job:
+    def _job(self, index: int, request: Encoded, seen: int, checked: bool) -> Job:
         if isinstance(request, EncodedGenerate):
             return GenerateJob(index, request, self.tokenizer, self._ends)
-        job = self._score_job(index, request, share=self._shares)
-        return Checked(job, self._score_job(index, request, share=False), self._settings.dtype) if checked else job
+        job = ScoreJob(index, request, self._way(self._shares), seen)
+        return Checked(job, ScoreJob(index, request, self._way(share=False)), self._settings.dtype) if checked else job
 
-    def _score_job(self, index: int, request: EncodedScore, *, share: bool) -> ScoreJob:
-        capabilities = Capabilities.probe()
-        return ScoreJob(
-            index, request, share=share, ids_per_ask=capabilities.ids_per_ask, rows_through_cache=capabilities.rows_through_cache
-        )
+    def _way(self, share: bool) -> Way:
+        capabilities = self._engines[0].capabilities
+        return Way(share, capabilities.ids_per_ask, capabilities.rows_through_cache, self._engines[0].block)
 
     def _open(self, longest: int) -> None:
         """Engines that take requests of `longest` tokens: as long as the run needs, so that memory goes to the cache."""
@@ -115,7 +113,7 @@ class VllmBackend:
         return True
 
     def _checked_with(self, requests: list[EncodedScore], share: bool) -> list[Answer]:
-        jobs = (self._score_job(i, request, share=share) for i, request in enumerate(requests))
+        jobs = (ScoreJob(i, request, self._way(share)) for i, request in enumerate(requests))
         return sorted(feed(self._engines[0], jobs), key=lambda answer: answer.index)
 
     @cached_property
@@ -136,6 +134,7 @@ def _tokens(request: Encoded) -> int:
     return len(request.prompt) + request.request.max_tokens
 
 
-def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[int]:
-    """Neighbours share the longest prefixes, so that the cache still has them."""
-    return [indices[at] for at in build_tree([requests[i].prompt for i in indices]).order]
+def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tuple[int, int]]:
+    """Neighbours share the longest prefixes, so that the cache still has them. With each, the tokens shared with those before."""
+    tree = build_tree([requests[i].prompt for i in indices])
+    return [(indices[at], tree.shared[at]) for at in tree.order]

@@ -83,7 +83,7 @@ class Engine:
 
     def __init__(self, settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int, ends: set[int], replica: int = 0) -> None:
         vllm = import_vllm()
-        self._capabilities = Capabilities.probe()
+        self.capabilities = Capabilities.probe()
         self._params = vllm.SamplingParams
         self._ends = sorted(ends)
         self._asked: dict[str, Ask] = {}
@@ -94,6 +94,7 @@ class Engine:
                 self._engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
             except (ValueError, RuntimeError, ImportError, NotImplementedError) as error:
                 raise ConfigError(f"backend=vllm: the engine refuses to start: {_first_lines(error)}") from error
+        self.block = int(self._engine.vllm_config.cache_config.block_size)
         self.room = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
 
     @property
@@ -139,14 +140,14 @@ class Engine:
         from vllm.sampling_params import RequestOutputKind
 
         options: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False, "output_kind": RequestOutputKind.FINAL_ONLY}
-        if self._capabilities.ids_per_ask > 1:
+        if self.capabilities.ids_per_ask > 1:
             options["logprob_token_ids"] = list(ask.ids)
         else:  # the log-probability of the one token allowed, before the others are masked
             options |= {"allowed_token_ids": list(ask.ids), "logprobs": 1}
         if ask.rows_from is not None:
             options["prompt_logprobs"] = 1  # the likeliest token too: ranks alone cannot tell ties
             options["flat_logprobs"] = True
-        if self._capabilities.rows_through_cache:
+        if self.capabilities.rows_through_cache:
             options["skip_reading_prefix_cache"] = ask.fresh
         return self._params(**options)
 
