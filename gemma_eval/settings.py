@@ -56,6 +56,7 @@ class WeightsConfig:
 @dataclass
 class BackendConfig:
     name: str = MISSING
+    dtype: Dtype = Dtype.bfloat16  # float16 is not offered: Gemma 3 overflows in it (transformers#36822)
     max_model_len: int | None = None  # tokens of the longest request, its answer included; the checkpoint's context when absent
 
 
@@ -64,7 +65,6 @@ class TransformersConfig(BackendConfig):
     """The `transformers` backend. Budgets are in tokens; on out-of-memory they halve and the run goes on."""
 
     name: str = "transformers"
-    dtype: Dtype = Dtype.bfloat16
     device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
     device_map: str | None = None  # accelerate's placement over several GPUs: auto, balanced, ...
     pass_tokens: int | None = None  # tokens in one scoring pass; chosen by device when absent
@@ -79,7 +79,6 @@ class VllmConfig(BackendConfig):
     """The `vllm` backend. Sizes are per replica; one replica takes tensor_parallel_size x pipeline_parallel_size devices."""
 
     name: str = "vllm"
-    dtype: Dtype = Dtype.bfloat16
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
     data_parallel_size: int = 1  # engines of their own, fed from one queue

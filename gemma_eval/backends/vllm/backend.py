@@ -52,6 +52,7 @@ class VllmBackend:
             "kv_cache_dtype": self._settings.kv_cache_dtype,
             "engine": "vllm",
             "engine_version": str(import_vllm().__version__),
+            "attention": str(self._settings.engine_args.get("attention_backend", "vLLM's choice")),
             "batch_invariant": self._settings.batch_invariant,
             "engine_args": dict(self._settings.engine_args),
             "device": device_type(),
