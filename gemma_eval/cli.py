@@ -236,7 +236,7 @@ def _doctor(options: argparse.Namespace, config: RunConfig) -> int:
 
     measured = measure(config)
     if options.write:
-        Path(options.write).write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(options.write).write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
     other = other_measurements(config, measured, options.against)
     findings = examine(measured, other)
     print_findings(measured, other, findings)

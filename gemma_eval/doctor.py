@@ -78,7 +78,7 @@ def measure(config: RunConfig) -> dict[str, Any]:
         assert isinstance(scores, ScoreResponse) and isinstance(text, GenerateResponse)
         prompts[name] = {"ids": ids.prompt.tolist(), "logprobs": list(scores.logprobs), "text": text.texts[0]}
     bos = getattr(backend.tokenizer, "bos_token_id", None)
-    return {"schema": SCHEMA, "model": backend.fingerprint, "environment": environment(), "bos": bos, "prompts": prompts}
+    return {"schema": SCHEMA, "model": backend.fingerprint, "packages": environment()["packages"], "bos": bos, "prompts": prompts}
 
 
 def _encode(config: RunConfig, checkpoint: Checkpoint, backend: Backend) -> Iterator[tuple[str, EncodedGenerate]]:
@@ -180,7 +180,7 @@ def print_findings(measured: dict[str, Any], other: dict[str, Any] | None, findi
 
 def _described(measured: dict[str, Any]) -> str:
     """Engine, versions and attention in one line."""
-    model, packages = measured["model"], measured["environment"]["packages"]
+    model, packages = measured["model"], measured["packages"]
     attention = f"attention {model['attention']}, " if "attention" in model else ""
     versions = ", ".join(f"{name} {packages[name]}" for name in ("torch", "transformers") if name in packages)
     return f"{model['engine']} {model['engine_version']}, {model['dtype']} on {model['device']}, {attention}{versions}"

@@ -135,8 +135,8 @@ def test_unknown_engine_arguments_are_refused(checkpoint: Checkpoint, arguments:
 
 
 def test_the_fingerprint_tells_what_changes_answers(vllm_backend: VllmBackend, checkpoint: Checkpoint) -> None:
-    settings = VllmConfig(dtype=Dtype.float32, enforce_eager=True, engine_args={"kv_cache_memory_bytes": 1 << 30})
+    settings = VllmConfig(dtype=Dtype.float32, enforce_eager=True, engine_args={"max_num_seqs": 8})
     same = VllmBackend(dataclasses.replace(settings, tensor_parallel_size=2, max_model_len=512), checkpoint)
     assert same.fingerprint == vllm_backend.fingerprint
-    for changed in ({"dtype": Dtype.bfloat16}, {"kv_cache_dtype": "fp8"}, {"quantization": "fp8"}, {"batch_invariant": True}):
+    for changed in ({"dtype": Dtype.bfloat16}, {"kv_cache_dtype": "fp8"}, {"quantization": "fp8"}, {"engine_args": {"block_size": 64}}):
         assert VllmBackend(dataclasses.replace(settings, **changed), checkpoint).fingerprint != same.fingerprint

@@ -9,15 +9,15 @@ from typing import Any
 
 import transformers
 
+from gemma_eval.backends.asking.ask import Job
+from gemma_eval.backends.asking.check import Checked, chosen
+from gemma_eval.backends.asking.feed import feed
+from gemma_eval.backends.asking.generate import GenerateJob
+from gemma_eval.backends.asking.replicas import feed_all
+from gemma_eval.backends.asking.score import ScoreJob, Way
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.self_check import difference, small_requests
-from gemma_eval.backends.vllm.ask import Job
-from gemma_eval.backends.vllm.check import Checked, chosen
 from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
-from gemma_eval.backends.vllm.feed import feed
-from gemma_eval.backends.vllm.generate import GenerateJob
-from gemma_eval.backends.vllm.replicas import feed_all
-from gemma_eval.backends.vllm.score import ScoreJob, Way
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.plan import build_tree
 from gemma_eval.settings import VllmConfig
@@ -25,6 +25,7 @@ from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
 
+SIZES = {"kv_cache_memory_bytes", "max_num_seqs", "max_num_batched_tokens"}  # engine arguments that cost memory and time alone
 ROUND = 1024  # the engine's longest request is a multiple of this, so that a few longer ones need no new engine
 
 
@@ -54,7 +55,7 @@ class VllmBackend:
             "engine_version": str(import_vllm().__version__),
             "attention": str(self._settings.engine_args.get("attention_backend", "vLLM's choice")),
             "batch_invariant": self._settings.batch_invariant,
-            "engine_args": dict(self._settings.engine_args),
+            "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
             "device": device_type(),
         }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any
 
-from gemma_eval.backends.vllm.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored
+from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import VllmConfig

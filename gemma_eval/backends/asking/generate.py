@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import before_stop
-from gemma_eval.backends.vllm.ask import Ask, GenerateAsk, Reply
 from gemma_eval.types import EncodedGenerate, Finish, GenerateResponse, Usage
 
 

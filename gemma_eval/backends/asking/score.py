@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gemma_eval.backends.asking.ask import Ask, Reply, ScoreAsk, Scored
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.vllm.ask import Ask, Reply, ScoreAsk, Scored
 from gemma_eval.errors import RunError
 from gemma_eval.plan import common_prefix
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
@@ -88,7 +88,7 @@ class ScoreJob:
         if self._waiting or not (missing := self._missing()):
             return []
         if self._again:
-            raise RunError("vLLM did not answer for tokens that it was asked for one by one; run with backend.share_prefixes=false")
+            raise RunError("the engine did not answer for tokens that it was asked for one by one")
         self._again = True
         asks = [ask for prompt, ids in missing for ask in self._next_asks(prompt, ids)]
         self._waiting += len(asks)

@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from gemma_eval.backends.asking.ask import Job
+from gemma_eval.backends.asking.feed import AskedEngine, feed
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.vllm.ask import Job
-from gemma_eval.backends.vllm.feed import AskedEngine, feed
 
 RUNS_PER_ENGINE = 8  # the queue's runs of neighbours: few, since each computes its shared prefix anew; enough to end together
 

@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gemma_eval.backends.asking.ask import Ask, Reply
+from gemma_eval.backends.asking.score import ScoreJob
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.vllm.ask import Ask, Reply
-from gemma_eval.backends.vllm.score import ScoreJob
 from gemma_eval.errors import RunError
 from gemma_eval.settings import Dtype
 from gemma_eval.types import ScoreResponse

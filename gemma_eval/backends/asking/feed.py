@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from gemma_eval.backends.asking.ask import Ask, Job, Reply
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.vllm.ask import Ask, Job, Reply
 
 
 class AskedEngine(Protocol):
