@@ -25,7 +25,7 @@ from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
 from gemma_eval.prompt import Renderer
 from gemma_eval.scorer import Scorer
-from gemma_eval.settings import RunConfig, Variant
+from gemma_eval.settings import RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import Task, load_plugins, registry
@@ -73,7 +73,7 @@ def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
     builds = list(_build_all(selected_tasks(config), source, missing, to_score=weights))
     if not builds:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
-    checkpoint = resolve(config, weights=weights)
+    checkpoint = resolve(config, weights=weights and not isinstance(config.backend, ServerConfig))
     backend = open_backend(config.backend, checkpoint)
     longest = config.backend.max_model_len or checkpoint.context_length
     renderer = Renderer(backend.tokenizer, context_length=longest, chat=config.variant is Variant.it)

@@ -94,7 +94,22 @@ class VllmConfig(BackendConfig):
     engine_args: dict[str, Any] = field(default_factory=dict)  # any other argument of the installed vLLM's EngineArgs
 
 
-BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig, "vllm": VllmConfig}
+@dataclass
+class ServerConfig(BackendConfig):
+    """The `server` backend: an endpoint with OpenAI's completions interface. `dtype` is what the server computes in."""
+
+    name: str = "server"
+    url: str = "http://localhost:8000/v1"
+    served_model: str | None = None  # the server's name for the model; the only one it lists when absent
+    key_variable: str = "OPENAI_API_KEY"  # environment variable that holds the key, if one is needed; keys stand in no file
+    concurrency: int = 64  # requests in flight
+    timeout: float = 600.0  # seconds for one request
+    retries: int = 8  # of one request, with growing pauses (three minutes in all), while the server is away or busy
+    verify: int = 0  # scoring requests, chosen at random, that are also computed in full and compared
+    seed: int = 0  # of that choice
+
+
+BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig, "vllm": VllmConfig, "server": ServerConfig}
 
 
 @dataclass

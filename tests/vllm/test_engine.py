@@ -82,13 +82,15 @@ def test_shared_prefixes_are_computed_once(vllm_backend: VllmBackend, questions:
 
 def test_an_engine_that_takes_one_candidate_at_a_time(vllm_backend: VllmBackend, questions: list[Encoded], exact: Backend) -> None:
     """What older versions offer: allowed_token_ids, with log-probabilities from before the others are masked."""
-    engine = vllm_backend._engines[0]
+    way = vllm_backend._way
+    few = questions[:2] + questions[SCORED["mmlu"] :][:2]
     try:
-        engine.capabilities = Capabilities(ids_per_ask=1, rows_through_cache=True)
-        few = questions[:2] + questions[SCORED["mmlu"] :][:2]
+        vllm_backend.__dict__["_way"] = dataclasses.replace(way, ids_per_ask=1)
+        vllm_backend._engines[0].capabilities = Capabilities(ids_per_ask=1, rows_through_cache=True)
         assert_equal_scores(by_index(vllm_backend, few), by_index(exact, few))
     finally:
-        engine.capabilities = Capabilities.probe()
+        vllm_backend.__dict__["_way"] = way
+        vllm_backend._engines[0].capabilities = Capabilities.probe()
 
 
 def generations(backend: Backend, **settings: Any) -> list[Encoded]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.types import Generate, TokenIds
+from gemma_eval.types import Finish, Generate, TokenIds
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,15 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text that the engine itself has cut at its stop string. `tokens`: how many it had."""
+
+    text: str
+    finish: Finish
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Reply:
     """What the engine made of an ask. `cached`: tokens of the prompt that it did not compute.
 
@@ -54,6 +63,7 @@ class Reply:
     next: Mapping[int, Scored] = field(default_factory=dict)
     rows: Mapping[int, Scored] = field(default_factory=dict)
     tokens: tuple[int, ...] = ()  # generated, an end token included
+    text: Text | None = None  # generated, from an engine that tells no tokens
 
 
 class Job(Protocol):

@@ -42,6 +42,8 @@ class GenerateJob:
 
     def _finished(self, reply: Reply) -> tuple[str, Finish, int]:
         """Text before the stop string, why it ended, and tokens (an end token is not one of them)."""
+        if reply.text is not None:
+            return reply.text.text, reply.text.finish, reply.text.tokens
         tokens = list(reply.tokens)
         ended = bool(tokens) and tokens[-1] in self._ends
         if ended:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,9 +35,13 @@ class Way:
     """How an engine is asked. Without `share`, every continuation is computed from the first token on."""
 
     share: bool = True
-    ids_per_ask: int = 128  # candidates for the next token in one ask
+    ids_per_ask: int = 128  # candidates for the next token in one ask; 0: the engine tells only how likely the prompt's own tokens are
     rows_through_cache: bool = True  # rows of the prompt while reading the prefix cache
     block: int = 16  # tokens: the cache keeps whole blocks
+
+    @property
+    def plain(self) -> Way:
+        return replace(self, share=False)
 
 
 class _Context:
@@ -87,7 +91,7 @@ class ScoreJob:
             self._known[ask.prompt[:position].tobytes(), int(ask.prompt[position])] = scored
         if self._waiting or not (missing := self._missing()):
             return []
-        if self._again:
+        if self._again or not self._way.ids_per_ask:
             raise RunError("the engine did not answer for tokens that it was asked for one by one")
         self._again = True
         asks = [ask for prompt, ids in missing for ask in self._next_asks(prompt, ids)]
@@ -146,6 +150,9 @@ class ScoreJob:
 
     def _full_asks(self) -> Iterator[ScoreAsk]:
         for sequence, start in self._parts():
+            if not self._way.ids_per_ask:
+                yield ScoreAsk(sequence, (), start, fresh=True)
+                continue
             rows = start if start < len(sequence) - 1 else None
             yield ScoreAsk(sequence[:-1], (int(sequence[-1]),), rows, fresh=True)
 
