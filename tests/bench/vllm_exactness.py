@@ -82,7 +82,8 @@ def tied(choices: tuple[float, ...]) -> bool:
 
 
 def distances(found: list[Answer], reference: list[Answer]) -> np.ndarray[Any, Any]:
-    return np.abs(np.concatenate(logprobs(found)) - np.concatenate(logprobs(reference)))
+    apart: np.ndarray[Any, Any] = np.abs(np.concatenate(logprobs(found)) - np.concatenate(logprobs(reference)))
+    return apart
 
 
 def distribution(apart: np.ndarray[Any, Any]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -77,29 +78,25 @@ class Stub:
 @contextmanager
 def served(stub: Stub) -> Iterator[str]:
     """The stub on a port of its own."""
-    loop, started, port = asyncio.new_event_loop(), threading.Event(), []
+    loop, port = asyncio.new_event_loop(), queue.SimpleQueue[int]()
+    stopped = asyncio.Event()
 
-    async def start() -> None:
+    async def serve() -> None:
         app = web.Application()
         app.add_routes([web.get("/v1/models", stub.models), web.post("/v1/completions", stub.completions)])
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port.append(runner.addresses[0][1])
-        started.set()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.put(runner.addresses[0][1])
+        await stopped.wait()
+        await runner.cleanup()
 
-    def serve() -> None:
-        loop.run_until_complete(start())
-        loop.run_forever()
-
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
-    assert started.wait(10)
     try:
-        yield f"http://127.0.0.1:{port[0]}/v1"
+        yield f"http://127.0.0.1:{port.get(timeout=10)}/v1"
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stopped.set)
         thread.join()
 
 

@@ -93,14 +93,14 @@ def test_an_engine_that_takes_one_candidate_at_a_time(vllm_backend: VllmBackend,
         vllm_backend._engines[0].capabilities = Capabilities.probe()
 
 
-def generations(backend: Backend, **settings: Any) -> list[Encoded]:
+def generations(backend: Backend, stop: tuple[str, ...] = (), **settings: Any) -> list[Encoded]:
     texts = [
         "The three primary colours are",
         "Question: What is 2 + 2?\nAnswer:",
         "Once upon a time there was a king.\n\nThe king",
         "1, 2, 3,",
     ]
-    requests = [Generate(Prompt((text,)), **{"stop": (), "max_tokens": 12} | settings) for text in texts]
+    requests = [Generate(Prompt((text,)), stop, max_tokens=12, **settings) for text in texts]
     return [ids for ids in Renderer(backend.tokenizer, context_length=2000).encode(requests) if isinstance(ids, EncodedGenerate)]
 
 

@@ -76,7 +76,7 @@ class ScoreJob:
         return "next_token" if all(len(s) - start == 1 for s, start in self._parts()) else "cached_rows"
 
     def asks(self) -> list[Ask]:
-        asks = list(self._shared_asks() if self._way.share else self._full_asks())
+        asks: list[Ask] = [*(self._shared_asks() if self._way.share else self._full_asks())]
         self._waiting += len(asks)
         return asks
 
@@ -94,7 +94,7 @@ class ScoreJob:
         if self._again or not self._way.ids_per_ask:
             raise RunError("the engine did not answer for tokens that it was asked for one by one")
         self._again = True
-        asks = [ask for prompt, ids in missing for ask in self._next_asks(prompt, ids)]
+        asks: list[Ask] = [ask for prompt, ids in missing for ask in self._next_asks(prompt, ids)]
         self._waiting += len(asks)
         return asks
 

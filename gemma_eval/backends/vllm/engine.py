@@ -248,8 +248,8 @@ def _rows(ask: ScoreAsk, found: Any, cached: int) -> Iterator[tuple[int, Scored]
     length = len(ask.prompt)
     for position in range(max(ask.rows_from, cached + 1), length):
         at = len(found) - (length - position)
-        entry = found[at] if at >= 0 else None
-        scored = entry.get(int(ask.prompt[position])) if entry else None
+        entry = (found[at] if at >= 0 else None) or {}
+        scored = entry.get(int(ask.prompt[position]))
         if scored is not None and math.isfinite(scored.logprob):
             yield position, Scored(scored.logprob, scored.logprob >= max(other.logprob for other in entry.values()))
 
