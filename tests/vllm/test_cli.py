@@ -27,8 +27,8 @@ def test_a_killed_run_is_resumed_and_scores_as_on_transformers(gemma_270m: Path,
     assert_same_answers(tmp_path / "vllm", tmp_path / "transformers")
     scores = json.loads((tmp_path / "vllm" / "scores.json").read_text())["tasks"]
     assert before < sum(task["n"] for task in scores.values())
-    assert scores["mmlu"]["methods"] == {"next_token": scores["mmlu"]["n"]} and scores["mmlu"]["tokens"]["reused"] > 0.7
-    assert scores["gsm8k"]["methods"] == {"generate": scores["gsm8k"]["n"]}
+    assert set(scores["mmlu"]["methods"]) == {"next_token"} and scores["mmlu"]["tokens"]["reused"] > 0.7
+    assert set(scores["gsm8k"]["methods"]) == {"generate"}
 
 
 def test_the_doctor_finds_the_engine_healthy(gemma_270m: Path) -> None:
