@@ -10,14 +10,14 @@ timed on some of the questions (every n-th in order of length: `PARTS`) and scal
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from lm_eval.models.vllm_causallms import VLLM
+from unittest.mock import patch
 
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.checkpoint import Checkpoint, resolve
@@ -54,8 +54,20 @@ def open_both(checkpoint: Checkpoint) -> tuple[VllmBackend, Any]:
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
     common = {"kv_cache_memory_bytes": MEMORY}
     ours = VllmBackend(VllmConfig(enforce_eager=True, max_model_len=LONGEST, engine_args=dict(common)), checkpoint)
-    theirs = VLLM(str(checkpoint.path), dtype="bfloat16", max_model_len=LONGEST, enforce_eager=True, add_bos_token=True, **common)
-    return ours, theirs
+    options = {"dtype": "bfloat16", "max_model_len": LONGEST, "enforce_eager": True, "batch_size": "auto", "add_bos_token": True}
+    return ours, _lm_eval_vllm()(str(checkpoint.path), **options, **common)
+
+
+def _installed(name: str) -> bool:
+    return any(distribution.name == name for distribution in importlib.metadata.distributions())
+
+
+def _lm_eval_vllm() -> Any:
+    """lm-eval's class. It asks for the version of the distribution `vllm`, which the CPU build is not called."""
+    known = importlib.metadata.version
+    with patch("importlib.metadata.version", lambda name: known("vllm-cpu" if name == "vllm" and not _installed("vllm") else name)):
+        from lm_eval.models.vllm_causallms import VLLM
+    return VLLM
 
 
 def measure(workload: Workload, data: Path, rounds: int, backend: VllmBackend, lm: Any) -> Result:
