@@ -107,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=os.environ.get("GEMMA_EVAL_DATA"), help="folder of dataset repositories")
     parser.add_argument("--only", nargs="*", default=list(ITEMS), help="names of tasks")
+    parser.add_argument("--part", type=int, default=1, help="one question in so many")
     parser.add_argument("--json", type=Path, help="write the measurements here")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -114,6 +115,7 @@ def main() -> None:
     checkpoint = resolve(compose("model=270m", "weights=gguf_q4_k_m"))
     exact = open_backend(TransformersConfig(dtype=Dtype.float32, device="cpu"), checkpoint)
     items = items_of(arguments.only, arguments.data, Renderer(exact.tokenizer, context_length=checkpoint.context_length))
+    items = items[:: arguments.part]
     reference = answer_all(exact, items)
     window = 512
     print(
