@@ -41,7 +41,10 @@ def test_each_fault_is_named(reference: dict[str, Any]) -> None:
     assert wrong(change(reference, "passage", "ids", [2, *ids]), None) == {"passage: one BOS"}
     assert wrong(change(reference, "passage", "ids", ids[1:]), reference) == {"passage: one BOS", "passage: same token ids"}
     assert wrong(change(reference, "mixed", "logprobs", [float("nan")]), None) == {"mixed: log-probabilities"}
-    assert wrong(change(reference, "mixed", "text", "  "), None) == {"mixed: text"}
+    silent = reference
+    for name in PROMPTS:
+        silent = change(silent, name, "text", " ")
+    assert wrong(silent, None) == {"texts"}
     moved = change(reference, "passage", "logprobs", [value - 0.02 for value in logprobs])
     assert wrong(moved, reference) == {"passage: same log-probabilities"}
     assert not wrong(moved | {"model": moved["model"] | {"dtype": "bfloat16"}}, reference)  # within that dtype's noise
