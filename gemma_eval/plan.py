@@ -75,7 +75,7 @@ def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -
     previous: int | None = None
     for i in order:
         length = len(sequences[i])
-        common = 0 if previous is None else _common_prefix(sequences[previous], sequences[i])
+        common = 0 if previous is None else common_prefix(sequences[previous], sequences[i])
         shared[i] = common
         while path and starts[path[-1]] >= common:
             path.pop()
@@ -88,7 +88,8 @@ def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -
     return _finish(sequences, order, shared, leaf, parents, owners, starts, ends, longest_node)
 
 
-def _common_prefix(a: TokenIds, b: TokenIds) -> int:
+def common_prefix(a: TokenIds, b: TokenIds) -> int:
+    """How many tokens two sequences begin with alike."""
     n = min(len(a), len(b))
     different = a[:n] != b[:n]
     at = int(different.argmax()) if n else 0

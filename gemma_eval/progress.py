@@ -37,7 +37,7 @@ def _live() -> Progress:
         TextColumn("{task.description:<22}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:>12}"),
+        TextColumn("{task.fields[rate]:>24}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -56,7 +56,7 @@ class _Live:
 
     def advance(self, task: str, usage: Usage) -> None:
         self._progress.advance(self._bars[task])
-        self._progress.update(self._all, advance=1, rate=f"{self._meter.add(usage):,.0f} tok/s")
+        self._progress.update(self._all, advance=1, rate=self._meter.add(usage))
 
 
 class _Lines:
@@ -74,23 +74,23 @@ class _Lines:
             self._printed = now
             left = (self._total - self._done) * self._meter.elapsed / self._done
             print(
-                f"{task}: {self._done}/{self._total} samples, {rate:,.0f} tokens/s, about {left / 60:.0f} min left",
+                f"{task}: {self._done}/{self._total} samples, {rate}, about {left / 60:.0f} min left",
                 file=sys.stderr,
                 flush=True,
             )
 
 
 class _Meter:
-    """Tokens computed or generated per second since the first answer was waited for."""
+    """Tokens computed or generated per second since the first answer was waited for, and the share that needed no computing."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._tokens = 0
+        self._spent = Usage()
 
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self._start
 
-    def add(self, usage: Usage) -> float:
-        self._tokens += usage.computed
-        return self._tokens / max(self.elapsed, 1e-9)
+    def add(self, usage: Usage) -> str:
+        self._spent += usage
+        return f"{self._spent.computed / max(self.elapsed, 1e-9):,.0f} tok/s, {self._spent.reused:.0%} reused"

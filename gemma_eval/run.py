@@ -26,7 +26,7 @@ from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
 from gemma_eval.prompt import Renderer
 from gemma_eval.scorer import Scorer
-from gemma_eval.settings import RunConfig, Variant
+from gemma_eval.settings import RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, task_from_settings, with_usage
 from gemma_eval.task import Task, load_plugins
@@ -77,7 +77,7 @@ class Model:
 
 
 def open_model(config: RunConfig, *, weights: bool = True) -> Model:
-    checkpoint = resolve(config, weights=weights)
+    checkpoint = resolve(config, weights=weights and not isinstance(config.backend, ServerConfig))
     return Model(checkpoint, open_backend(config.backend, checkpoint))
 
 
@@ -90,8 +90,8 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     @cache  # opened once, and not before it is known that there is something to ask
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
-        chat = config.variant is Variant.it
-        return ready, Renderer(ready.backend.tokenizer, context_length=ready.checkpoint.context_length, chat=chat)
+        longest = config.backend.max_model_len or ready.checkpoint.context_length
+        return ready, Renderer(ready.backend.tokenizer, context_length=longest, chat=config.variant is Variant.it)
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
@@ -224,8 +224,8 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
 
         scorer = stack.enter_context(Scorer(done))
 
-        def keep(items: list[Asked], response: Response, spent: Usage) -> None:
-            usage.add(items[0].task.name, spent)
+        def keep(items: list[Asked], response: Response, spent: Usage, method: str = "") -> None:
+            usage.add(items[0].task.name, spent, method)
             unseen[items[0].key] = spent
             for item in items:
                 record = _unscored(item, response)
@@ -238,7 +238,7 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
             if key in responses:
                 keep(items, responses[key], Usage())
         for answer in backend.answer([items[0].encoded for items in unknown]):
-            keep(unknown[answer.index], answer.response, answer.usage)
+            keep(unknown[answer.index], answer.response, answer.usage, answer.method)
     return scorer.failed
 
 
@@ -258,7 +258,7 @@ def _unscored(item: Asked, response: Response) -> Record:
 
 
 class _UsageLog:
-    """Tokens and seconds per task, added up over resumes.
+    """Tokens, seconds and the engine's methods per task, added up over resumes.
 
     Answers arrive in bursts, one a forward pass; the time since the last burst is shared among a burst's tasks by tokens.
     """
@@ -273,7 +273,7 @@ class _UsageLog:
         self._burst_seconds = 0.0
         self._last = self._saved = time.monotonic()
 
-    def add(self, task: str, usage: Usage) -> None:
+    def add(self, task: str, usage: Usage, method: str) -> None:
         now = time.monotonic()
         if now - self._last > self.BURST_SECONDS:
             self._end_burst()
@@ -283,6 +283,9 @@ class _UsageLog:
         total = self._total(task)
         for name, count in usage.to_json().items():
             total[name] += count
+        if method:
+            methods = total.setdefault("methods", {})
+            methods[method] = methods.get(method, 0) + 1
         if now - self._saved > self.SAVE_SECONDS:
             self.save()
 
@@ -328,6 +331,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
         tasks[name] = summary | {
             "asked": len(entry["samples"]),
             "missing": entry.get("missing", {}),
+            "methods": spent.get("methods", {}),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
             "changed": task.changed(),

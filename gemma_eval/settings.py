@@ -73,6 +73,8 @@ class WeightsConfig:
 @dataclass
 class BackendConfig:
     name: str = MISSING
+    dtype: Dtype = Dtype.bfloat16  # float16 is not offered: Gemma 3 overflows in it (transformers#36822)
+    max_model_len: int | None = None  # tokens of the longest request, its answer included; the checkpoint's context when absent
 
 
 @dataclass
@@ -80,7 +82,6 @@ class TransformersConfig(BackendConfig):
     """The `transformers` backend. Budgets are in tokens; on out-of-memory they halve and the run goes on."""
 
     name: str = "transformers"
-    dtype: Dtype = Dtype.bfloat16
     device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
     device_map: str | None = None  # accelerate's placement over several GPUs: auto, balanced, ...
     pass_tokens: int | None = None  # tokens in one scoring pass; chosen by device when absent
@@ -90,7 +91,42 @@ class TransformersConfig(BackendConfig):
     threads: int | None = None  # CPU threads; PyTorch's choice when absent
 
 
-BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig}
+@dataclass
+class VllmConfig(BackendConfig):
+    """The `vllm` backend. Sizes are per replica; one replica takes tensor_parallel_size x pipeline_parallel_size devices."""
+
+    name: str = "vllm"
+    tensor_parallel_size: int = 1
+    pipeline_parallel_size: int = 1
+    data_parallel_size: int = 1  # engines of their own, fed from one queue
+    distributed_executor_backend: str | None = None  # mp, or ray for several nodes
+    gpu_memory_utilization: float = 0.9
+    quantization: str | None = None
+    kv_cache_dtype: str = "auto"
+    enforce_eager: bool = False
+    seed: int = 0
+    batch_invariant: bool = False  # slower kernels whose results do not depend on the batch
+    share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
+    verify: int = 0  # scoring requests, chosen at random, that are also computed without the prefix cache and compared
+    engine_args: dict[str, Any] = field(default_factory=dict)  # any other argument of the installed vLLM's EngineArgs
+
+
+@dataclass
+class ServerConfig(BackendConfig):
+    """The `server` backend: an endpoint with OpenAI's completions interface. `dtype` is what the server computes in."""
+
+    name: str = "server"
+    url: str = "http://localhost:8000/v1"
+    served_model: str | None = None  # the server's name for the model; the only one it lists when absent
+    key_variable: str = "OPENAI_API_KEY"  # environment variable that holds the key, if one is needed; keys stand in no file
+    concurrency: int = 64  # requests in flight
+    timeout: float = 600.0  # seconds for one request
+    retries: int = 8  # of one request, with growing pauses (three minutes in all), while the server is away or busy
+    verify: int = 0  # scoring requests, chosen at random, that are also computed in full and compared
+    seed: int = 0  # of that choice
+
+
+BACKENDS: dict[str, type[BackendConfig]] = {"transformers": TransformersConfig, "vllm": VllmConfig, "server": ServerConfig}
 
 
 @dataclass

@@ -4,7 +4,7 @@
     environment.json       versions, hardware, git commit, model fingerprint, dataset fingerprints
     manifest.json          per task: its settings, and id and request key of every sample, in order
     records/<task>.jsonl   one line per sample, appended as answers arrive
-    usage.json             per task: tokens and seconds so far
+    usage.json             per task: tokens, seconds, and how many answers the engine gave by which method, so far
     memory.json            most bytes in use at any time, by place (host, cuda:0, ...)
     scores.json            per task and subset: values with intervals
     report.md              the rebuilt card

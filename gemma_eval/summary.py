@@ -107,7 +107,7 @@ def _failures(records: Sequence[Record]) -> dict[str, int]:
 
 
 def with_usage(summary: dict[str, Any], usage: Usage, seconds: float) -> dict[str, Any]:
-    return summary | {"tokens": usage.to_json(), "seconds": round(seconds, 3)}
+    return summary | {"tokens": usage.to_json() | {"reused": round(usage.reused, 4)}, "seconds": round(seconds, 3)}
 
 
 def task_from_settings(name: str, settings: dict[str, Any]) -> Task:

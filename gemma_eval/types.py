@@ -208,5 +208,11 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(self.prompt + other.prompt, self.computed + other.computed, self.generated + other.generated)
 
+    @property
+    def reused(self) -> float:
+        """Share of the prompt tokens that were not computed: from a cache, or shared in a pass. (Below 0: some were computed twice.)"""
+        prompt = self.prompt - self.generated
+        return 1 - (self.computed - self.generated) / prompt if prompt else 0.0
+
     def to_json(self) -> dict[str, Any]:
         return {"prompt": self.prompt, "computed": self.computed, "generated": self.generated}

@@ -6,7 +6,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
 from gemma_eval import paths
-from gemma_eval.config import register_schema, to_run_config
+from gemma_eval.config import allow_engine_args, register_schema, to_run_config
 from gemma_eval.settings import RunConfig
 
 
@@ -14,4 +14,4 @@ def compose(*overrides: str) -> RunConfig:
     """Typed settings of `gemma-eval run <overrides>`."""
     register_schema()
     with initialize_config_dir(str(paths.CONF), version_base="1.3"):
-        return to_run_config(hydra_compose("config", overrides=list(overrides)))
+        return to_run_config(hydra_compose("config", overrides=allow_engine_args(list(overrides))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemma_eval.backends.base import Answer, Backend
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import BACKENDS, BackendConfig, TransformersConfig
+from gemma_eval.settings import BACKENDS, BackendConfig, ServerConfig, TransformersConfig, VllmConfig
 
 __all__ = ["Answer", "Backend", "open_backend"]
 
@@ -16,4 +16,12 @@ def open_backend(settings: BackendConfig, checkpoint: Checkpoint) -> Backend:
         from gemma_eval.backends.transformers import TransformersBackend
 
         return TransformersBackend(settings, checkpoint)
+    if isinstance(settings, VllmConfig):
+        from gemma_eval.backends.vllm import VllmBackend
+
+        return VllmBackend(settings, checkpoint)
+    if isinstance(settings, ServerConfig):
+        from gemma_eval.backends.server import ServerBackend
+
+        return ServerBackend(settings, checkpoint)
     raise ConfigError(f"backend={settings.name}: unknown. Choices: {', '.join(BACKENDS)}")

@@ -11,11 +11,15 @@ from gemma_eval.types import JSON, Encoded, Response, Usage
 
 @dataclass(frozen=True)
 class Answer:
-    """The response to `requests[index]`, with the tokens it took. Prefixes shared by several are counted once, with the first."""
+    """The response to `requests[index]`, with the tokens it took. Prefixes shared by several are counted once, with the first.
+
+    `method`: the engine's way to it, where it has several.
+    """
 
     index: int
     response: Response
     usage: Usage
+    method: str = ""
 
 
 class Backend(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.stopping import before_stop
 from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse, TokenIds, Usage
 
 
@@ -68,10 +69,9 @@ def advance(row: Row, token: int, ends: set[int], tokenizer: Any) -> None:
     else:
         row.tokens.append(token)
         if _may_stop(row, tokenizer):
-            text = tokenizer.decode(row.tokens, skip_special_tokens=True)
-            found = [at for stop in row.settings.stop if (at := text.find(stop)) >= 0]
-            if found:
-                row.text, row.finish = text[: min(found)], "stop"
+            text = before_stop(tokenizer.decode(row.tokens, skip_special_tokens=True), row.settings.stop)
+            if text is not None:
+                row.text, row.finish = text, "stop"
                 return
         if len(row.tokens) >= row.settings.max_tokens:
             row.finish = "length"

@@ -1,0 +1,5 @@
+"""Answers from a server with OpenAI's completions interface: `vllm serve`, SGLang, llama.cpp's server."""
+
+from gemma_eval.backends.server.backend import ServerBackend
+
+__all__ = ["ServerBackend"]

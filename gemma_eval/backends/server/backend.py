@@ -1,0 +1,90 @@
+"""Requests to a server in prefix order, as token ids; its tokenizer is the checkpoint's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import transformers
+
+from gemma_eval.backends.asking.feed import feed
+from gemma_eval.backends.asking.jobs import disagreement, end_tokens, generate_jobs, score_jobs
+from gemma_eval.backends.asking.score import Way
+from gemma_eval.backends.base import Answer
+from gemma_eval.backends.server.client import Client
+from gemma_eval.backends.server.dialect import Dialect, scoring_dialect
+from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.errors import ConfigError, RunError
+from gemma_eval.settings import ServerConfig
+from gemma_eval.types import JSON, Encoded, EncodedScore
+
+log = logging.getLogger(__name__)
+
+
+class ServerBackend:
+    """Answers requests with a server that someone else runs. What it serves is taken on trust: `gemma-eval doctor` checks it."""
+
+    def __init__(self, settings: ServerConfig, checkpoint: Checkpoint) -> None:
+        self._settings = settings
+        self._checkpoint = checkpoint
+        self._client = Client(settings)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
+
+    @cached_property
+    def fingerprint(self) -> dict[str, JSON]:
+        """The URL is not part of it: a server may move."""
+        return {
+            "checkpoint": dict(self._checkpoint.identity),
+            "dtype": self._settings.dtype.value,
+            "engine": "server",
+            "engine_version": self._version,
+            "served_model": self._model,
+            "device": "server",
+        }
+
+    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+        settings = self._settings
+        if any(isinstance(request, EncodedScore) for request in requests):
+            way = self._way
+            yield from feed(self._client, iter(score_jobs(requests, way, settings.dtype, settings.verify, settings.seed)))
+        self._speak(Dialect(self._model))
+        yield from feed(self._client, iter(generate_jobs(requests, self.tokenizer, end_tokens(self._checkpoint, self.tokenizer))))
+
+    def _speak(self, dialect: Dialect) -> None:
+        self._client.payload, self._client.reply = dialect.payload, dialect.reply
+
+    @cached_property
+    def _way(self) -> Way:
+        bos = self.tokenizer("")["input_ids"]
+        dialect = scoring_dialect(self._client, self._model, bos)
+        if dialect is None:
+            raise ConfigError(
+                f"backend.url={self._settings.url}: this server does not return log-probabilities of given tokens (neither "
+                "logprob_token_ids nor echo work), so it can only answer tasks that generate; score with backend=vllm or transformers"
+            )
+        self._speak(dialect)
+        if dialect.way.share and (reason := disagreement(self._client, dialect.way, self._settings.dtype, len(self.tokenizer) // 2)):
+            log.warning("the server's prefix cache is not used for scoring: %s", reason)
+            return dialect.way.plain
+        return dialect.way
+
+    @cached_property
+    def _model(self) -> str:
+        listed = [str(model["id"]) for model in self._client.request("GET", "/models")["data"]]
+        wanted = self._settings.served_model or (listed[0] if len(listed) == 1 else None)
+        if wanted not in listed:
+            raise ConfigError(f"backend.served_model={wanted}: the server offers {', '.join(listed)}")
+        return str(wanted)
+
+    @cached_property
+    def _version(self) -> str:
+        """vLLM's `/version`, or unknown."""
+        try:
+            return str(self._client.request("GET", "/../version")["version"])
+        except (RunError, KeyError):
+            return "unknown"

@@ -1,0 +1,105 @@
+"""Requests in prefix order, a window of them in flight, answers as they complete."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import transformers
+
+from gemma_eval.backends.asking.ask import Job
+from gemma_eval.backends.asking.feed import feed
+from gemma_eval.backends.asking.jobs import disagreement, end_tokens, generate_jobs, room_for, score_jobs
+from gemma_eval.backends.asking.replicas import feed_all
+from gemma_eval.backends.asking.score import Way
+from gemma_eval.backends.base import Answer
+from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
+from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.settings import VllmConfig
+from gemma_eval.types import JSON, Encoded, EncodedScore
+
+log = logging.getLogger(__name__)
+
+SIZES = {"kv_cache_memory_bytes", "max_num_seqs", "max_num_batched_tokens"}  # engine arguments that cost memory and time alone
+ROUND = 1024  # the engine's longest request is a multiple of this, so that a few longer ones need no new engine
+
+
+class VllmBackend:
+    """Answers requests with vLLM, on GPUs or with its CPU build; over several devices and nodes with vLLM's own parallelism."""
+
+    def __init__(self, settings: VllmConfig, checkpoint: Checkpoint) -> None:
+        check_engine_args(settings)
+        self._settings = settings
+        self._checkpoint = checkpoint
+        self._engines: list[Engine] = []
+        self._longest = 0
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
+
+    @cached_property
+    def fingerprint(self) -> dict[str, JSON]:
+        """Parallelism and memory are not part of it: they change an answer by no more than the dtype's noise."""
+        return {
+            "checkpoint": dict(self._checkpoint.identity),
+            "dtype": self._settings.dtype.value,
+            "quantization": self._settings.quantization,
+            "kv_cache_dtype": self._settings.kv_cache_dtype,
+            "engine": "vllm",
+            "engine_version": str(import_vllm().__version__),
+            "attention": str(self._settings.engine_args.get("attention_backend", "vLLM's choice")),
+            "batch_invariant": self._settings.batch_invariant,
+            "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
+            "device": device_type(),
+        }
+
+    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+        if not requests:
+            return
+        self._open(max(map(room_for, requests)))
+        settings = self._settings
+        if any(isinstance(request, EncodedScore) for request in requests):
+            yield from self._run(score_jobs(requests, self._way, settings.dtype, settings.verify, settings.seed))
+        yield from self._run(generate_jobs(requests, self.tokenizer, self._ends))
+
+    def _run(self, jobs: list[Job]) -> Iterator[Answer]:
+        return feed(self._engines[0], iter(jobs)) if len(self._engines) == 1 else feed_all(self._engines, jobs)
+
+    def close(self) -> None:
+        for engine in self._engines:
+            engine.close()
+        self._engines = []
+
+    def forget(self) -> None:
+        """Empty the prefix caches, as a measurement needs it."""
+        for engine in self._engines:
+            engine.forget()
+
+    def _open(self, longest: int) -> None:
+        """Engines that take requests of `longest` tokens: as long as the run needs, so that memory goes to the cache."""
+        if self._engines and longest <= self._longest:
+            return
+        self.close()
+        needed = -(-longest // ROUND) * ROUND
+        self._longest = self._settings.max_model_len or min(needed, max(longest, self._checkpoint.context_length))
+        log.info("starting vLLM %s on %s for requests of up to %d tokens", import_vllm().__version__, device_type(), self._longest)
+        for replica in range(self._settings.data_parallel_size):
+            self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, replica))
+        self.__dict__.pop("_way", None)
+
+    @cached_property
+    def _way(self) -> Way:
+        """How the engine is asked: through its prefix cache, if that is wanted and gives the same answers."""
+        engine = self._engines[0]
+        way = Way(self._settings.share_prefixes, engine.capabilities.ids_per_ask, engine.capabilities.rows_through_cache, engine.block)
+        if way.share and (reason := disagreement(engine, way, self._settings.dtype, len(self.tokenizer) // 2)):
+            log.warning("vLLM's prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
+            return way.plain
+        return way
+
+    @cached_property
+    def _ends(self) -> set[int]:
+        return end_tokens(self._checkpoint, self.tokenizer)

@@ -1,0 +1,262 @@
+"""The only module that touches vLLM: an engine is opened, asked, and its outputs become replies."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from inspect import signature
+from typing import Any
+
+from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored
+from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.errors import ConfigError, RunError
+from gemma_eval.settings import VllmConfig
+
+OWN = {"model", "max_model_len", "enable_prefix_caching", "disable_log_stats", "data_parallel_size"}
+NAMED = {
+    "dtype", "tensor_parallel_size", "pipeline_parallel_size", "distributed_executor_backend", "gpu_memory_utilization",
+    "quantization", "kv_cache_dtype", "enforce_eager", "seed",
+}  # fmt: skip
+
+
+def import_vllm() -> Any:
+    """The vLLM package. Raises `ConfigError` where it is not installed or does not work."""
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(
+            "backend=vllm needs vLLM, which is not installed here. It pins its own transformers, so give it an environment of its own: "
+            "pip install 'gemma-eval[vllm]', or make venv-vllm for the CPU engine"
+        )
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    try:
+        import vllm
+        from vllm import EngineArgs, LLMEngine, SamplingParams  # noqa: F401  vLLM imports its parts on first use
+    except Exception as error:  # a build for another torch raises anything
+        raise ConfigError(f"backend=vllm: the installed vLLM cannot be imported ({type(error).__name__}: {error})") from error
+    return vllm
+
+
+def check_engine_args(settings: VllmConfig) -> None:
+    """Refuse engine arguments that the installed vLLM does not know, or that are settings of the backend."""
+    known = {field.name for field in fields(import_vllm().EngineArgs)}
+    for name in settings.engine_args:
+        if name in NAMED or (name in OWN and hasattr(settings, name)):
+            raise ConfigError(f"backend.engine_args.{name}: set backend.{name} instead")
+        if name in OWN:
+            raise ConfigError(f"backend.engine_args.{name}: set by gemma_eval")
+        if name not in known:
+            raise ConfigError(
+                f"backend.engine_args.{name}: vLLM {import_vllm().__version__} has no such engine argument; its choices: "
+                f"{', '.join(sorted(known - NAMED - OWN))}"
+            )
+
+
+def device_type() -> str:
+    import_vllm()
+    from vllm.platforms import current_platform
+
+    return str(current_platform.device_type)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the installed engine offers for scoring, found by looking at its sampling parameters, not at its version.
+
+    (Not used, since they say nothing of the likeliest token: `prompt_logprob_token_ids` and `trace_decode_token_ids`.)
+    """
+
+    ids_per_ask: int  # candidates for the next token in one request
+    rows_through_cache: bool  # prompt log-probabilities while reading the prefix cache
+
+    @classmethod
+    def probe(cls) -> Capabilities:
+        known = set(signature(import_vllm().SamplingParams).parameters)
+        return cls(128 if "logprob_token_ids" in known else 1, "skip_reading_prefix_cache" in known)
+
+
+class Engine:
+    """One vLLM engine. Asks go in with a tag and come back, in any order, as replies with that tag."""
+
+    def __init__(self, settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int, ends: set[int], replica: int = 0) -> None:
+        vllm = import_vllm()
+        self.capabilities = Capabilities.probe()
+        self._params = vllm.SamplingParams
+        self._ends = sorted(ends)
+        self._asked: dict[str, Ask] = {}
+        self._serial = 0
+        arguments = engine_arguments(settings, checkpoint, max_model_len)
+        with _environment(settings, replica):
+            try:
+                self._engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
+            except (ValueError, RuntimeError, ImportError, NotImplementedError) as error:
+                raise ConfigError(f"backend=vllm: the engine refuses to start: {_first_lines(error)}") from error
+        self.block = int(self._engine.vllm_config.cache_config.block_size)
+        self.room = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._asked)
+
+    def submit(self, ask: Ask) -> str:
+        """Queue an ask; returns its tag."""
+        self._serial += 1
+        tag = str(self._serial)
+        params = self._score_params(ask) if isinstance(ask, ScoreAsk) else self._generate_params(ask)
+        try:
+            self._engine.add_request(tag, {"prompt_token_ids": ask.prompt.tolist()}, params)
+        except ValueError as error:
+            raise RunError(f"vLLM refuses a request of {len(ask.prompt)} tokens: {_first_lines(error)}") from error
+        self._asked[tag] = ask
+        return tag
+
+    def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+        """One step of the engine, and the replies that it completed."""
+        for output in self._engine.step():
+            if output.finished:
+                tag = output.request_id
+                ask = self._asked.pop(tag)
+                yield tag, ask, read_scores(ask, output) if isinstance(ask, ScoreAsk) else _read_text(output)
+
+    def abort(self) -> None:
+        """Drop what is still in flight."""
+        self._engine.abort_request(list(self._asked))
+        self._asked.clear()
+
+    def forget(self) -> None:
+        """Empty the prefix cache."""
+        self._engine.reset_prefix_cache()
+
+    def close(self) -> None:
+        """End the engine and its processes."""
+        core = getattr(self._engine, "engine_core", None)
+        if core is not None:
+            core.shutdown()
+
+    def _score_params(self, ask: ScoreAsk) -> Any:
+        from vllm.sampling_params import RequestOutputKind
+
+        options: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False, "output_kind": RequestOutputKind.FINAL_ONLY}
+        if self.capabilities.ids_per_ask > 1:
+            options["logprob_token_ids"] = list(ask.ids)
+        else:  # the log-probability of the one token allowed, before the others are masked
+            options |= {"allowed_token_ids": list(ask.ids), "logprobs": 1}
+        if ask.rows_from is not None:
+            options["prompt_logprobs"] = 1  # the likeliest token too: ranks alone cannot tell ties
+            options["flat_logprobs"] = True
+        if self.capabilities.rows_through_cache:
+            options["skip_reading_prefix_cache"] = ask.fresh
+        return self._params(**options)
+
+    def _generate_params(self, ask: GenerateAsk) -> Any:
+        from vllm.sampling_params import RequestOutputKind
+
+        settings = ask.settings
+        seed = settings.seed * 1_000_003 + ask.sample if settings.temperature > 0 else None
+        return self._params(
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=seed,
+            stop=list(settings.stop),
+            stop_token_ids=self._ends,
+            detokenize=bool(settings.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+
+def engine_arguments(settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int) -> dict[str, Any]:
+    """Arguments for `EngineArgs`: named settings, what scoring through the cache wants, then the user's own."""
+    known = {field.name for field in fields(import_vllm().EngineArgs)}
+    arguments: dict[str, Any] = {name: getattr(settings, name) for name in NAMED} | {
+        "dtype": settings.dtype.value,
+        "model": str(checkpoint.path),
+        "max_model_len": max_model_len,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+    }
+    if "use_tqdm_on_load" in known:
+        arguments["use_tqdm_on_load"] = False
+    if "prefix_cache_retention_interval" in known:
+        arguments["prefix_cache_retention_interval"] = None  # sliding layers keep every block, not only a prompt's end
+    if device_type() == "cpu":
+        arguments["block_size"] = 32  # vLLM's 128 leaves up to 127 tokens of each prompt to be computed again
+    return arguments | dict(settings.engine_args)
+
+
+@contextmanager
+def _environment(settings: VllmConfig, replica: int) -> Iterator[None]:
+    """Variables that an engine and its processes read when they start: kernels, and the devices of one replica."""
+    devices = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    wanted = {"VLLM_BATCH_INVARIANT": "1"} if settings.batch_invariant else {}
+    on_cpu = device_type() == "cpu"
+    if settings.data_parallel_size > 1:
+        wanted |= _cores(replica, settings.data_parallel_size) if on_cpu else _gpus(replica, devices)
+    elif on_cpu and devices == 1:
+        wanted.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING", "0"))  # no core to spare
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _gpus(replica: int, devices: int) -> dict[str, str]:
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = listed.split(",") if listed else [str(i) for i in range((replica + 1) * devices)]
+    mine = visible[replica * devices : (replica + 1) * devices]
+    if len(mine) < devices:
+        raise ConfigError(f"backend.data_parallel_size: replica {replica} needs {devices} device(s); CUDA_VISIBLE_DEVICES has {listed}")
+    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+
+
+def _cores(replica: int, replicas: int) -> dict[str, str]:
+    cores = sorted(os.sched_getaffinity(0))
+    mine = cores[replica % len(cores) :: replicas]
+    return {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, mine)), "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+
+
+# -- outputs ----------------------------------------------------------------------------------------------------
+
+
+def read_scores(ask: ScoreAsk, output: Any) -> Reply:
+    """A request's output as a reply. Nothing is taken on trust: rows count only where they lie beyond the cached tokens, name the
+    token that stands there, and are finite."""
+    cached = int(output.num_cached_tokens or 0)
+    candidates: Mapping[int, Any] = output.outputs[0].logprobs[0]
+    top = max(entry.logprob for entry in candidates.values())
+    chosen = {token: candidates[token].logprob for token in ask.ids}
+    if not all(map(math.isfinite, chosen.values())):
+        raise RunError("vLLM's log-probabilities are not finite; Gemma 3 needs bfloat16 or float32")
+    return Reply(
+        cached=cached,
+        next={token: Scored(logprob, logprob >= top) for token, logprob in chosen.items()},
+        rows=dict(_rows(ask, output.prompt_logprobs, cached)) if ask.rows_from is not None else {},
+    )
+
+
+def _rows(ask: ScoreAsk, found: Any, cached: int) -> Iterator[tuple[int, Scored]]:
+    """Log-probabilities of the prompt's own tokens. Counted from the end: some engines leave cached rows out, others leave them unset."""
+    assert ask.rows_from is not None
+    length = len(ask.prompt)
+    for position in range(max(ask.rows_from, cached + 1), length):
+        at = len(found) - (length - position)
+        entry = (found[at] if at >= 0 else None) or {}
+        scored = entry.get(int(ask.prompt[position]))
+        if scored is not None and math.isfinite(scored.logprob):
+            yield position, Scored(scored.logprob, scored.logprob >= max(other.logprob for other in entry.values()))
+
+
+def _read_text(output: Any) -> Reply:
+    return Reply(cached=int(output.num_cached_tokens or 0), tokens=tuple(output.outputs[0].token_ids))
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[:3])[:600]

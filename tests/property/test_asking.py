@@ -1,0 +1,231 @@
+"""Scoring through a prefix cache, against an engine made of arithmetic: its log-probabilities are a hash of the tokens before, its
+cache works in blocks and holds no logits, and it answers in any order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemma_eval.backends.asking.ask import Ask, Job, Reply, ScoreAsk, Scored
+from gemma_eval.backends.asking.check import Checked, chosen
+from gemma_eval.backends.asking.feed import feed
+from gemma_eval.backends.asking.replicas import feed_all
+from gemma_eval.backends.asking.score import ScoreJob, Way
+from gemma_eval.backends.vllm.engine import read_scores
+from gemma_eval.errors import RunError
+from gemma_eval.settings import Dtype
+from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds
+
+VOCABULARY = 4
+BLOCK = 3
+
+
+def logprob(before: TokenIds, token: int) -> float:
+    digest = hashlib.sha256(before.astype("<i4").tobytes() + bytes([token])).digest()
+    return -1 - digest[0] / 10
+
+
+def scored(before: TokenIds, token: int) -> Scored:
+    return Scored(logprob(before, token), logprob(before, token) >= max(logprob(before, t) for t in range(VOCABULARY)))
+
+
+class Arithmetic:
+    """Answers asks as an engine would. `wrong`: what its rows are off by when it reads its cache."""
+
+    def __init__(self, room: int = 4, seed: int = 0, wrong: float = 0.0) -> None:
+        self.room = room
+        self.computed = 0
+        self._asked: list[tuple[str, ScoreAsk]] = []
+        self._cache: set[bytes] = set()
+        self._random = random.Random(seed)
+        self._wrong = wrong
+        self._serial = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._asked)
+
+    def submit(self, ask: Ask) -> str:
+        assert isinstance(ask, ScoreAsk)
+        self._serial += 1
+        self._asked.append((str(self._serial), ask))
+        return str(self._serial)
+
+    def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+        """Some of what was asked, in order of asking, comes back in any order."""
+        now = self._asked[: self._random.randint(1, len(self._asked))]
+        del self._asked[: len(now)]
+        replies = [(tag, ask, self._reply(ask)) for tag, ask in now]
+        self._random.shuffle(replies)
+        yield from replies
+
+    def abort(self) -> None:
+        self._asked.clear()
+
+    def _reply(self, ask: ScoreAsk) -> Reply:
+        prompt = ask.prompt
+        ends = range(BLOCK, len(prompt) + 1, BLOCK)
+        cached = 0
+        for end in ends:
+            if ask.fresh or end >= len(prompt) or prompt[:end].tobytes() not in self._cache:
+                break
+            cached = end
+        self._cache.update(prompt[:end].tobytes() for end in ends)
+        self.computed += len(prompt) - cached
+        rows = {}
+        if ask.rows_from is not None:
+            for position in range(max(ask.rows_from, cached + 1), len(prompt)):
+                row = scored(prompt[:position], int(prompt[position]))
+                rows[position] = Scored(row.logprob + self._wrong * (cached > 0), row.greedy)
+        return Reply(cached, {token: scored(prompt, token) for token in ask.ids}, rows)
+
+
+def expected(request: EncodedScore) -> ScoreResponse:
+    parts = [
+        [scored(s[:position], int(s[position])) for position in range(start, len(s))]
+        for s, start in zip(request.sequences, request.starts, strict=True)
+    ]
+    return ScoreResponse(
+        tuple(sum(one.logprob for one in part) for part in parts),
+        tuple(map(len, parts)),
+        tuple(all(one.greedy for one in p) for p in parts),
+    )
+
+
+tokens = st.integers(0, VOCABULARY - 1)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[EncodedScore]:
+    """Questions of a few choices, under one prefix, over so few tokens that beginnings coincide; contexts may differ by choice."""
+    shared = draw(st.lists(tokens, min_size=1, max_size=7))
+    made = []
+    for _ in range(draw(st.integers(1, 4))):
+        question = draw(st.lists(tokens, max_size=5))
+        choices = draw(st.lists(st.tuples(st.lists(tokens, max_size=2), st.lists(tokens, min_size=1, max_size=7)), min_size=1, max_size=4))
+        sequences = [np.array(shared + question + given + choice, dtype=np.int32) for given, choice in choices]
+        starts = [len(shared) + len(question) + len(given) for given, _ in choices]
+        made.append(EncodedScore(tuple(sequences), tuple(starts)))
+    return made
+
+
+def jobs(asked: list[EncodedScore], seen: int = 0, **way: Any) -> list[Job]:
+    return [ScoreJob(i, request, Way(**{"block": BLOCK} | way), seen) for i, request in enumerate(asked)]
+
+
+ways = st.builds(Way, share=st.booleans(), ids_per_ask=st.sampled_from([1, 2, 128]), rows_through_cache=st.booleans(), block=st.just(BLOCK))
+
+
+@given(requests(), ways, st.integers(0, 9), st.integers(0, 99))
+@settings(deadline=None)
+def test_scores_equal_full_prompts(asked: list[EncodedScore], way: Way, seen: int, seed: int) -> None:
+    engine = Arithmetic(seed=seed)
+    answers = list(feed(engine, iter(jobs(asked, seen, **vars(way)))))
+    assert sorted(answer.index for answer in answers) == list(range(len(asked)))
+    assert sum(answer.usage.computed for answer in answers) == engine.computed
+    for answer in answers:
+        response, want = answer.response, expected(asked[answer.index])
+        assert isinstance(response, ScoreResponse)
+        assert response.logprobs == pytest.approx(want.logprobs) and response.lengths == want.lengths and response.greedy == want.greedy
+
+
+@given(requests(), st.integers(1, 3))
+@settings(deadline=None, max_examples=25)
+def test_replicas_answer_as_one_engine(asked: list[EncodedScore], replicas: int) -> None:
+    answers = list(feed_all([Arithmetic(seed=i) for i in range(replicas)], jobs(asked)))
+    assert {answer.index: answer.response for answer in answers} == {a.index: a.response for a in feed(Arithmetic(), iter(jobs(asked)))}
+
+
+def test_a_failing_replica_ends_the_run() -> None:
+    class Dead(Arithmetic):
+        def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+            raise RuntimeError("engine core died")
+
+    with pytest.raises(RuntimeError, match="engine core died"):
+        list(feed_all([Dead(), Dead()], jobs([question([0] * 9, [[1, 2]])] * 20)))
+
+
+def question(context: list[int], choices: list[list[int]]) -> EncodedScore:
+    return EncodedScore(tuple(np.array(context + choice, dtype=np.int32) for choice in choices), (len(context),) * len(choices))
+
+
+def test_letters_cost_one_forward_of_the_question() -> None:
+    engine = Arithmetic()
+    (answer,) = feed(engine, iter(jobs([question([0, 1, 2, 3, 0, 1, 2], [[0], [1], [2], [3]])])))
+    assert answer.method == "next_token" and engine.computed == 7 and answer.usage.prompt == 28
+
+
+def test_a_question_asked_again_is_answered_from_the_cache() -> None:
+    """Its rows lie in cached blocks: they are asked for as next tokens."""
+    engine, asked = Arithmetic(), [question([0] * 9, [[1, 2, 3, 0, 1, 2, 3], [1, 2, 2]])]
+    (first,) = feed(engine, iter(jobs(asked)))
+    (second,) = feed(engine, iter(jobs(asked)))
+    assert second.method == "cached_rows_asked_again"
+    assert isinstance(first.response, ScoreResponse) and isinstance(second.response, ScoreResponse)
+    assert second.response.logprobs == pytest.approx(first.response.logprobs) and second.response.greedy == first.response.greedy
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.01])
+def test_verify_stops_where_the_cache_is_wrong(wrong: float) -> None:
+    engine = Arithmetic(wrong=wrong)
+    job, plain = (ScoreJob(0, question([0] * 10, [[1, 2, 3]]), Way(share, block=BLOCK)) for share in (True, False))
+    if wrong:
+        with pytest.raises(RunError, match="through the prefix cache"):
+            list(feed(engine, iter([Checked(job, plain, Dtype.float32)])))
+    else:
+        (answer,) = feed(engine, iter([Checked(job, plain, Dtype.float32)]))
+        assert answer.response == expected(job.request) and answer.usage.computed == engine.computed
+
+
+def test_verified_requests_are_a_seeded_choice() -> None:
+    indices = list(range(10, 40))
+    assert chosen(indices, 5, 1) == chosen(indices, 5, 1) <= set(indices) and len(chosen(indices, 99, 1)) == 30
+
+
+# -- outputs of the engine --------------------------------------------------------------------------------------
+
+
+def entry(token: int, value: float, likeliest: float) -> dict[int, Any]:
+    return {token: SimpleNamespace(logprob=value), 99: SimpleNamespace(logprob=likeliest)}
+
+
+def output(rows: list[dict[int, Any] | None] | None, cached: int, candidates: dict[int, float]) -> Any:
+    sampled = [{token: SimpleNamespace(logprob=value) for token, value in candidates.items()}]
+    return SimpleNamespace(num_cached_tokens=cached, prompt_logprobs=rows, outputs=[SimpleNamespace(logprobs=sampled)])
+
+
+PROMPT = np.array([2, 11, 12, 13, 14], dtype=np.int32)
+ASK = ScoreAsk(PROMPT, (5,), rows_from=2)
+ROWS = [entry(12, -3.0, -1.0), entry(13, -1.0, -1.0), entry(14, -2.0, -1.0)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cached", "positions"),
+    [
+        ([None, entry(11, -9, -1), *ROWS], 0, {2, 3, 4}),  # all computed
+        ([None, entry(7, -9, -1), entry(12, -9.0, -1), *ROWS[1:]], 2, {3, 4}),  # a cached row left unset, though it names the token
+        ([None, *ROWS[1:]], 2, {3, 4}),  # cached rows left out
+        ([None, entry(11, -9, -1), entry(8, -3, -1), *ROWS[1:]], 0, {3, 4}),  # a row that names another token
+        ([None, entry(11, -9, -1), entry(12, float("nan"), -1), *ROWS[1:]], 0, {3, 4}),
+        (None, 4, set()),
+    ],
+)
+def test_only_rows_beyond_doubt_are_read(rows: Any, cached: int, positions: set[int]) -> None:
+    reply = read_scores(ASK, output(rows or [], cached, {5: -0.5, 6: -0.7}))
+    assert set(reply.rows) == positions and reply.cached == cached and reply.next == {5: Scored(-0.5, True)}
+    assert all(reply.rows[position] == Scored({2: -3.0, 3: -1.0, 4: -2.0}[position], position == 3) for position in positions)
+
+
+def test_ties_are_greedy_and_nan_is_refused() -> None:
+    ask = ScoreAsk(PROMPT, (5, 6))
+    assert read_scores(ask, output(None, 0, {5: -0.5, 6: -0.5, 7: -0.5})).next == {5: Scored(-0.5, True), 6: Scored(-0.5, True)}
+    with pytest.raises(RunError, match="not finite"):
+        read_scores(ask, output(None, 0, {5: float("nan"), 6: -0.5}))

@@ -1,0 +1,64 @@
+"""The doctor's findings, on measurements with one fault each."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemma_eval.doctor import PROMPTS, REFERENCES, examine, other_measurements, read
+from gemma_eval.errors import ConfigError
+from tests.settings import compose
+
+
+@pytest.fixture
+def reference() -> dict[str, Any]:
+    (file,) = REFERENCES.glob("270m*.json")
+    return read(file)
+
+
+def wrong(measured: dict[str, Any], other: dict[str, Any] | None) -> set[str]:
+    return {finding.name for finding in examine(measured, other) if not finding.healthy}
+
+
+def test_the_stored_reference_is_healthy_and_longer_than_every_window(reference: dict[str, Any]) -> None:
+    assert not wrong(reference, copy.deepcopy(reference))
+    assert reference["model"]["dtype"] == "float32" and set(reference["prompts"]) == set(PROMPTS)
+    assert len(reference["prompts"]["beyond the window"]["ids"]) > 1024 + 64
+
+
+def change(measured: dict[str, Any], name: str, key: str, value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(measured)
+    changed["prompts"][name][key] = value
+    return changed
+
+
+def test_each_fault_is_named(reference: dict[str, Any]) -> None:
+    ids, logprobs = (reference["prompts"]["passage"][key] for key in ("ids", "logprobs"))
+    assert wrong(change(reference, "passage", "ids", [2, *ids]), None) == {"passage: one BOS"}
+    assert wrong(change(reference, "passage", "ids", ids[1:]), reference) == {"passage: one BOS", "passage: same token ids"}
+    assert wrong(change(reference, "mixed", "logprobs", [float("nan")]), None) == {"mixed: log-probabilities"}
+    silent = reference
+    for name in PROMPTS:
+        silent = change(silent, name, "text", " ")
+    assert wrong(silent, None) == {"texts"}
+    moved = change(reference, "passage", "logprobs", [value - 0.02 for value in logprobs])
+    assert wrong(moved, reference) == {"passage: same log-probabilities"}
+    assert not wrong(moved | {"model": moved["model"] | {"dtype": "bfloat16"}}, reference)  # within that dtype's noise
+    other = reference | {"model": reference["model"] | {"checkpoint": {"path": "another"}}}
+    assert wrong(reference, other) == {"same checkpoint"}
+
+
+def test_what_to_compare_with(reference: dict[str, Any], tmp_path: Path) -> None:
+    config = compose("model=270m", "weights=gguf_q4_k_m")
+    assert other_measurements(config, reference, None) == reference
+    assert other_measurements(config, reference | {"model": {"checkpoint": {}}}, None) is None
+    (tmp_path / "mine.json").write_text(json.dumps(reference))
+    assert other_measurements(config, reference, str(tmp_path / "mine.json")) == reference
+    (tmp_path / "mine.json").write_text("[]")
+    for against in (str(tmp_path / "mine.json"), "vlm"):
+        with pytest.raises(ConfigError, match="--against"):
+            other_measurements(config, reference, against)
