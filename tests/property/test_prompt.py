@@ -134,7 +134,7 @@ def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:
 
 
 def test_a_given_beginning_of_the_answer_stands_in_the_models_turn(tokenizer: Any) -> None:
-    tokenizer.chat_template = CHAT
+    tokenizer.chat_template = f"{CHAT}\n"  # Jinja drops the last
     prompt = Prompt(("Q?",), reply=" It is")
     for chat, text in ((False, "Q? It is"), (True, "<start_of_turn>user\nQ?<end_of_turn>\n<start_of_turn>model\n It is")):
         renderer = Renderer(tokenizer, context_length=100, chat=chat)
