@@ -17,7 +17,7 @@ def fit(write: Callable[[int], Item], tokens: Callable[[Item], int], room: int, 
     item = write(least)
     low, used = least, tokens(item)
     if used > room:
-        raise ValueError(f"takes {used} tokens at the shortest, and the length leaves {room}: ask for a longer one")
+        raise ValueError(f"the shortest takes {used}, and there is room for {room}")
     high: int | None = None  # the smallest number of units known to be too many
     per_unit = used / least
     while used < ENOUGH * room and low + 1 != high:

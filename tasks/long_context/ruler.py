@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from gemma_eval.data import DatasetRef, Row, Source, Table
-from gemma_eval.errors import ConfigError, DataError
+from gemma_eval.errors import DataError
 from gemma_eval.scoring import ruler
 from gemma_eval.task import Average, Generation, register
 from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
@@ -17,7 +17,6 @@ from .fitting import fit
 from .ruler_items import Documents, Item, Needles
 
 GENERATOR = 1  # to be raised whenever the same seed gives other items
-SHORTEST = 1024
 EXAMPLE_TOKENS = 500  # the solved example of variable tracking
 
 NEEDLES = {
@@ -129,10 +128,9 @@ class RULER(Generation):
         )
 
     def _recipes(self, documents: Mapping[str, Documents]) -> Table:
-        if too_short := [length for length in self.lengths if length < SHORTEST]:
-            raise ConfigError(f"tasks.ruler.lengths={too_short}: an item of each task takes {SHORTEST} tokens or more")
+        lengths = list(dict.fromkeys(self.lengths))
         count = {name: min(self.items, len(documents[name].questions)) if name in documents else self.items for name in TASKS}
-        rows = [{"task": name, "length": length, "index": i} for length in self.lengths for name in TASKS for i in range(count[name])]
+        rows = [{"task": name, "length": length, "index": i} for length in lengths for name in TASKS for i in range(count[name])]
         ids = [f"{row['length']}/{row['task']}/{row['index']}" for row in rows]
         return Table(self.dataset.repo, self.dataset.split, rows, ids, [""] * len(rows), revision="")
 
@@ -184,5 +182,8 @@ class RULER(Generation):
             write, least = partial(items.common_words, length=length), 11
         else:
             write, least = partial(items.frequent_words, length=length), 100
-        made = fit(lambda n: write(Random(key), n), tokens, length - ANSWER_TOKENS[name], least)
+        try:
+            made = fit(lambda n: write(Random(key), n), tokens, length - ANSWER_TOKENS[name], least)
+        except ValueError as error:
+            raise DataError(f"tasks.ruler.lengths: {length} tokens do not hold an item of {name}: {error}. Set a longer one") from error
         return {**recipe, **asdict(made)}

@@ -36,8 +36,9 @@ def test_scores_are_lm_evals() -> None:
     task = registry()["ruler"]()
     assert isinstance(task, Generation)
     seen = set()
+    asked = samples()
     for _ in range(20):
-        for sample in samples():
+        for sample in asked:
             assert isinstance(sample.target, dict)
             golds: Any = sample.target["answers"]
             text = answers(rng, golds)

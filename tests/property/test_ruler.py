@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.data import DatasetRef, Row, SampleSource, Source, Table, open_source
+from gemma_eval.errors import DataError
 from gemma_eval.task import registry
 from gemma_eval.types import Prompt, Reader, Sample
 from tests.readers import EvenReader
@@ -195,14 +196,14 @@ def test_a_haystack_of_ones_own(tmp_path: Path) -> None:
     for broken, why in ((tmp_path / "none.txt", "No such file"), (tmp_path / "empty.txt", "has no text")):
         if why == "has no text":
             broken.write_text(" \n")
-        with pytest.raises(Exception, match=rf"tasks.ruler.haystack=.*{why}"):
+        with pytest.raises(DataError, match=rf"tasks.ruler.haystack=.*{why}"):
             item("niah_single_2", haystack=str(broken))
 
 
 def test_refusals() -> None:
-    with pytest.raises(Exception, match=r"tasks.ruler.lengths=\[512\]: an item of each task takes 1024 tokens or more"):
-        table(lengths=[512])
-    with pytest.raises(Exception, match=r"nothing is left of tasks.ruler.lengths=\[4096\]: longer than the model's context of 2048"):
+    with pytest.raises(DataError, match=r"tasks.ruler.lengths: 256 tokens do not hold an item of cwe: the shortest takes \d+"):
+        item("cwe", length=256)
+    with pytest.raises(DataError, match=r"nothing is left of tasks.ruler.lengths=\[4096\]: longer than the model's context of 2048"):
         table(lambda: EvenReader(context_length=2048))
 
 
