@@ -34,9 +34,7 @@ def checkpoint(gemma_270m: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def vllm_backend(checkpoint: Checkpoint) -> Iterator[VllmBackend]:
     """An engine in float32 that takes requests of up to 2,048 tokens."""
-    settings = VllmConfig(
-        dtype=Dtype.float32, enforce_eager=True, max_model_len=2048, verify=2, engine_args={"kv_cache_memory_bytes": MEMORY}
-    )
+    settings = VllmConfig(dtype=Dtype.float32, enforce_eager=True, max_model_len=2048, engine_args={"kv_cache_memory_bytes": MEMORY})
     backend = VllmBackend(settings, checkpoint)
     yield backend
     backend.close()
