@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from gemma_eval.checkpoint import resolve
 from gemma_eval.config import run_name, selected_tasks
 from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment
-from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
+from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError, UnansweredError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.scorer import Scorer
-from gemma_eval.settings import RunConfig, Variant
+from gemma_eval.settings import ImagesConfig, RunConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import Task, load_plugins, registry
@@ -75,7 +75,13 @@ def prepare(config: RunConfig, *, weights: bool = True) -> Prepared:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
     checkpoint = resolve(config, weights=weights)
     backend = open_backend(config.backend, checkpoint)
-    renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    renderer = Renderer(
+        backend.tokenizer,
+        context_length=checkpoint.context_length,
+        chat=config.variant is Variant.it,
+        image_tokens=ImageTokens.of(checkpoint.config),
+        images=config.images,
+    )
     asked = [item for built in builds for item in _ask(built, renderer, backend, missing)]
     return Prepared(builds, asked, backend, missing)
 
@@ -88,7 +94,7 @@ def run(config: RunConfig) -> Outcome:
         _write_header(directory, config, prepared)
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
-    return Outcome(directory, prepared.missing | unscored)
+    return Outcome(directory, _joined(prepared.missing, unscored))
 
 
 def _build_all(tasks: list[Task], source: Source, missing: dict[str, str], to_score: bool) -> Iterator[Built]:
@@ -142,7 +148,8 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
 def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives.
 
-    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be scored, by task.
+    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be answered or
+    scored, by task.
     """
     known = {name: directory.found(name) for name in {item.task.name for item in asked}}
     stored = {(name, entry) for name, found in known.items() for entry in found}
@@ -184,9 +191,29 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
         for key, items in waiting.items():
             if key in responses:
                 keep(items, responses[key], Usage())
-        for answer in backend.answer([items[0].encoded for items in unknown]):
-            keep(unknown[answer.index], answer.response, answer.usage)
-    return scorer.failed
+        unanswered: dict[str, str] = {}
+        try:
+            for answer in backend.answer([items[0].encoded for items in unknown]):
+                keep(unknown[answer.index], answer.response, answer.usage)
+        except UnansweredError as error:
+            unanswered = _unanswered([(item, why) for index, why in error.reasons.items() for item in unknown[index]])
+    return _joined(unanswered, scorer.failed)
+
+
+def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    """Messages by task; a task in both has both."""
+    return first | second | {name: f"{first[name]}; {second[name]}" for name in first.keys() & second.keys()}
+
+
+def _unanswered(reasons: list[tuple[Asked, str]]) -> dict[str, str]:
+    """By task: how many samples have no answer, and why the first has none."""
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for item, why in reasons:
+        by_task[item.task.name].append(f"sample {item.sample.id}: {why}")
+    missing = {name: f"{name}: {len(why)} samples cannot be answered; {why[0]}" for name, why in by_task.items()}
+    for message in missing.values():
+        log.warning("%s", message)
+    return missing
 
 
 def _unscored(item: Asked, response: Response) -> Record:
@@ -272,7 +299,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
             "asked": len(entry["samples"]),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
-            "changed": task.changed(),
+            "changed": task.changed() | (_changed_images(config) if task.vision else {}),
             "comparable": task.comparable,
             "undisclosed": task.undisclosed,
             "warnings": task.warnings(),
@@ -287,6 +314,12 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
     scores = {"schema": SCHEMA, "run": directory.name, "model": model, "tasks": tasks}
     directory.write_json("scores.json", scores)
     return scores
+
+
+def _changed_images(config: Any) -> dict[str, Any]:
+    """What a run's image settings change of the report's protocol."""
+    own = asdict(ImagesConfig())
+    return {f"images.{name}": value for name, value in config.get("images", {}).items() if value != own.get(name)}
 
 
 def task_from_settings(name: str, settings: dict[str, Any]) -> Task:

@@ -32,6 +32,9 @@ class Image:
         return hashlib.sha256(self.data).hexdigest()
 
 
+Box: TypeAlias = tuple[int, int, int, int]
+"""A part of an upright image, in pixels: left, upper, right, lower."""
+
 Parts: TypeAlias = tuple[str | Image, ...]
 
 
@@ -156,12 +159,29 @@ class Record:
 
 
 @dataclass(frozen=True)
+class ImageSpan:
+    """Where a prompt shows an image, or with `box` a part of it: the soft tokens from `start` to `end`."""
+
+    image: Image
+    start: int
+    end: int
+    box: Box | None = None
+
+    @property
+    def content(self) -> tuple[str, Box | None]:
+        """What the model sees there, wherever it stands."""
+        return self.image.sha256, self.box
+
+
+@dataclass(frozen=True)
 class EncodedScore:
-    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index."""
+    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index.
+    `images` stand in the prompt, and so at the same places of every sequence."""
 
     sequences: tuple[TokenIds, ...]
     starts: tuple[int, ...]
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
 
     @property
     def prompt(self) -> TokenIds:
@@ -175,6 +195,7 @@ class EncodedGenerate:
     prompt: TokenIds
     request: Generate
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
 
 
 Encoded: TypeAlias = EncodedScore | EncodedGenerate

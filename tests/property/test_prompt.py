@@ -14,7 +14,7 @@ from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer, _encode, _Pieces
 from gemma_eval.task import registry
-from gemma_eval.types import Continuation, Encoded, EncodedScore, Generate, Image, Prompt, Score
+from gemma_eval.types import Continuation, Encoded, EncodedScore, Generate, Prompt, Score
 
 BOS = 2
 CHAT = (
@@ -121,11 +121,6 @@ def test_a_prompt_that_cannot_fit_is_an_error_of_its_own(tokenizer: Any) -> None
     encoded = renderer.encode([long, short])
     assert isinstance(encoded[0], PromptError) and "too long" in str(encoded[0])
     assert not isinstance(encoded[1], PromptError)
-
-
-def test_images_are_refused_by_a_text_renderer(tokenizer: Any) -> None:
-    encoded = Renderer(tokenizer, context_length=10).encode([Generate(Prompt((Image(b"png"), "what?")), (), 5)])
-    assert isinstance(encoded[0], PromptError) and "image" in str(encoded[0])
 
 
 def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:

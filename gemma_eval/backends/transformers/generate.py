@@ -19,6 +19,7 @@ from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
 from gemma_eval.backends.transformers.tree_attention import DecodeContext, DecodePath, KeyValues, Slots
+from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedGenerate
 
@@ -34,8 +35,16 @@ class _Waiting:
     own: dict[int, KeyValues]
 
 
-def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pass_budget: int, cache_budget: int) -> Iterator[Answer]:
-    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the slots' keys and values."""
+def generate(
+    model: Any,
+    tokenizer: Any,
+    requests: Sequence[EncodedGenerate],
+    pass_budget: int,
+    cache_budget: int,
+    pictures: Pictures | None = None,
+) -> Iterator[Answer]:
+    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the slots' keys and values.
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):
@@ -49,7 +58,7 @@ def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pa
         path = [(node, kept) for node, kept in path if node in prefix]
         batch = _Batch(model, tokenizer, [kept for _, kept in path], cache_budget)
         for step in steps:
-            waiting, kept = _prefill(model, tree, step, path, ending)
+            waiting, kept = _prefill(model, tree, step, path, ending, pictures)
             if step.keep:
                 path.append((step.nodes[0], kept))
             for row in batch.feed(waiting):
@@ -58,9 +67,11 @@ def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], pa
             yield from collector.add(row)
 
 
-def _prefill(model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]]) -> tuple[list[_Waiting], dict[int, KeyValues]]:
+def _prefill(
+    model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]], pictures: Pictures | None
+) -> tuple[list[_Waiting], dict[int, KeyValues]]:
     """Run a pass; the rows whose prompts end in it, and its keys and values."""
-    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True)
+    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True, pictures=pictures)
     ends = [(node, row) for node in step.nodes for row in ending.get(node, ())]
     if not ends:
         return [], kept
