@@ -64,6 +64,8 @@ def _opened(image: Image) -> PIL.Image.Image:
 
 def _orientation(picture: PIL.Image.Image) -> int:
     """EXIF orientation as far as the header tells: PNG's own `getexif` would decode the whole picture to look behind the pixels."""
+    if picture.format == "TIFF":  # Pillow itself turns these
+        return 1
     return int(PIL.Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1))
 
 

@@ -21,7 +21,7 @@ from gemma_eval.types import Continuation, EncodedGenerate, EncodedScore, Genera
 from tests.tiny_vision import picture
 
 SIZES = [(64, 48), (31, 97), (900, 300), (300, 1100), (896, 896)]
-TEXTS = ["Question: how many?\nAnswer: 4\n\n", " ", "\n", "What is <bos> this\n\n\n", "Ωmega 日本 ", "x\n\n", ""]
+TEXTS = ["Question: how many?\nAnswer: 4\n\n", " ", "\n", "What is <this>\n\n\n", "Ωmega 日本 ", "x\n\n", ""]
 PAN = ImagesConfig(pan_and_scan=True)
 
 
@@ -52,9 +52,10 @@ def images_of(prompt: Parts) -> list[Image]:
 
 
 def theirs(processor: Any, prompt: Parts, **settings: Any) -> Any:
-    """What transformers makes of the prompt. It would take "<bos>" in a text for the control token; ours are spelled otherwise there."""
+    """What transformers makes of the prompt."""
     text = "".join("<start_of_image>" if isinstance(part, Image) else part for part in prompt)
-    return processor(text=text, images=[decode(image) for image in images_of(prompt)] or None, return_tensors="pt", **settings)
+    pan = {"pan_and_scan_min_crop_size": 256, "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2}
+    return processor(text=text, **settings, **pan, images=[decode(image) for image in images_of(prompt)] or None, return_tensors="pt")
 
 
 class Eyes:
@@ -70,16 +71,12 @@ class Eyes:
         return SimpleNamespace(pooler_output=torch.zeros(len(pixels), 256, 8))
 
 
-@pytest.mark.parametrize("images", [None, PAN], ids=["whole", "pan_and_scan"])
-@pytest.mark.parametrize("count", [0, 1, 5, 30])
+@pytest.mark.parametrize(("count", "images"), [(0, None), (1, None), (5, None), (30, None), (0, PAN), (5, PAN)])
 def test_ids_types_and_pixels(tiny_vision: Path, processor: Any, count: int, images: ImagesConfig | None) -> None:
-    if images and count == 30:
-        pytest.skip("30 images without crops are enough")
-    prompt = tuple(part.replace("<bos>", "<eos >") if isinstance(part, str) else part for part in parts(count))
+    prompt = parts(count)
     encoded = renderer(tiny_vision, processor, images).encode([Generate(Prompt(prompt), (), 5)])[0]
     assert isinstance(encoded, EncodedGenerate)
-    pan = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 256, "pan_and_scan_max_num_crops": 4} if images else {}
-    expected = theirs(processor, prompt, **pan, **({"pan_and_scan_min_ratio_to_activate": 1.2} if images else {}))
+    expected = theirs(processor, prompt, do_pan_and_scan=images is PAN)
     assert encoded.prompt.tolist() == expected["input_ids"][0].tolist()
     numbered, spans = number_images([encoded])
     assert (numbered[0].prompt >= FIRST_IMAGE).astype(int).tolist() == expected["token_type_ids"][0].tolist()

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers import AttentionInterface, AutoProcessor, Gemma3ForConditionalGeneration
+from transformers import AttentionInterface, AutoImageProcessor, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
 
 from gemma_eval.backends.transformers import TransformersBackend, backend, vision
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
@@ -60,8 +60,9 @@ REQUESTS: list[Request] = [*(Score(prompt, CHOICES) for prompt in PROMPTS), *(Ge
 
 
 def renderer(folder: Path) -> Renderer:
-    tokenizer = AutoProcessor.from_pretrained(folder, backend="pil").tokenizer
-    return Renderer(tokenizer, context_length=16384, image_tokens=ImageTokens.of(Checkpoint(folder, {}, 0).config))
+    return Renderer(
+        AutoTokenizer.from_pretrained(folder), context_length=16384, image_tokens=ImageTokens.of(Checkpoint(folder, {}, 0).config)
+    )
 
 
 def ready(folder: Path, requests: list[Request]) -> list[Encoded]:
@@ -244,7 +245,7 @@ def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monk
             peak[0] = max(peak[0], resident())
             return type("Output", (), {"pooler_output": torch.ones(len(pixels), 256, 2560)})
 
-    eyes = Vision(Eyes(), AutoProcessor.from_pretrained(tiny_vision, backend="pil").image_processor)
+    eyes = Vision(Eyes(), AutoImageProcessor.from_pretrained(tiny_vision, backend="pil"))
     before = resident()
     for first in range(0, count, 20):
         eyes.features([ImageSpan(Photo(number, content), 0, 256) for number in range(first, first + 20)])
