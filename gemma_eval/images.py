@@ -45,7 +45,7 @@ def decode(image: Image, box: Box | None = None) -> PIL.Image.Image:
         orientation = _orientation(picture)
         try:
             pixels = _rgb(picture)
-        except Exception as error:  # the decoders of some forty formats raise what they like
+        except Exception as error:  # as below
             raise PromptError(f"an image cannot be decoded: {error}") from error
     if orientation in _TURNS:
         pixels = pixels.transpose(_TURNS[orientation])
@@ -55,7 +55,9 @@ def decode(image: Image, box: Box | None = None) -> PIL.Image.Image:
 def _opened(image: Image) -> PIL.Image.Image:
     try:
         picture = PIL.Image.open(io.BytesIO(image.data))
-    except Exception as error:  # as above
+    except PIL.UnidentifiedImageError as error:
+        raise PromptError(f"an image cannot be read: its {len(image.data)} bytes are in no known format") from error
+    except Exception as error:  # the decoders of some forty formats raise what they like
         raise PromptError(f"an image cannot be read: {error}") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise PromptError(f"an image of {picture.width} x {picture.height} pixels is too large; at most {MAX_PIXELS:,} pixels are decoded")
