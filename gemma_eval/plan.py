@@ -11,8 +11,9 @@ on; a run of one such id is an image, which attends to itself both ways and is n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -31,25 +32,21 @@ def number_images(requests: Sequence[E]) -> tuple[list[E], list[ImageSpan]]:
     numbers: dict[object, int] = {}
     distinct: list[ImageSpan] = []
 
-    def numbered(ids: TokenIds, images: Sequence[ImageSpan]) -> TokenIds:
-        ids = ids.copy()
-        for span in images:
-            ids[span.start : span.end] = FIRST_IMAGE + numbers[span.content]
-        return ids
-
     found = []
     for request in requests:
         for span in request.images:
             if span.content not in numbers:
-                numbers[span.content] = len(distinct)
+                numbers[span.content] = FIRST_IMAGE + len(distinct)
                 distinct.append(span)
-        if not request.images:
-            found.append(request)
-        elif isinstance(request, EncodedScore):
-            found.append(replace(request, sequences=tuple(numbered(ids, request.images) for ids in request.sequences)))
-        else:
-            found.append(replace(request, prompt=numbered(request.prompt, request.images)))
+        found.append(request.with_ids(partial(_numbered, request.images, numbers)) if request.images else request)
     return found, distinct
+
+
+def _numbered(images: Sequence[ImageSpan], numbers: Mapping[object, int], ids: TokenIds) -> TokenIds:
+    ids = ids.copy()
+    for span in images:
+        ids[span.start : span.end] = numbers[span.content]
+    return ids
 
 
 @dataclass(frozen=True)

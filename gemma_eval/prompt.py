@@ -212,7 +212,10 @@ class Renderer:
         pieces = rendered.split(self._tokenizer.convert_ids_to_tokens(self._image_tokens.begin))
         if len(pieces) != len(images) + 1:
             raise PromptError(f"the chat template has {len(pieces) - 1} places for {len(images)} images")
-        return (pieces[0], *chain.from_iterable(zip(images, pieces[1:], strict=True)))
+        parts: list[str | Image] = [pieces[0]]
+        for image, piece in zip(images, pieces[1:], strict=True):
+            parts += [image, piece]
+        return tuple(parts)
 
     def _written(self, parts: Parts) -> tuple[_Text, tuple[_View, ...]]:
         """Text and views as transformers' Gemma3Processor writes them: a blank line before and after each, words between crops."""

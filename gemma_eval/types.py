@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -187,6 +187,10 @@ class EncodedScore:
     def prompt(self) -> TokenIds:
         return self.sequences[0][: self.starts[0]]
 
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedScore:
+        """The same request with other token ids in each sequence."""
+        return replace(self, sequences=tuple(map(change, self.sequences)))
+
 
 @dataclass(frozen=True)
 class EncodedGenerate:
@@ -196,6 +200,10 @@ class EncodedGenerate:
     request: Generate
     dropped_shots: int = 0
     images: tuple[ImageSpan, ...] = ()
+
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedGenerate:
+        """The same request with other token ids."""
+        return replace(self, prompt=change(self.prompt))
 
 
 Encoded: TypeAlias = EncodedScore | EncodedGenerate

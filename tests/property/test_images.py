@@ -33,6 +33,7 @@ from gemma_eval.types import (
     Score,
     ScoreResponse,
 )
+from tests.bench.image_memory import Photo, resident
 from tests.tiny_vision import WINDOW, encoded, picture
 
 CHOICES = (Continuation(" red"), Continuation(" two of them"))
@@ -143,7 +144,12 @@ def test_exemplars_are_computed_once_and_pictures_encoded_once(tiny_vision: Path
     made = backend_for(tiny_vision)
     encoded_images: list[int] = []
     encode = made.model.get_image_features
-    monkeypatch.setattr(made.model, "get_image_features", lambda pixels: (encoded_images.append(len(pixels)), encode(pixels))[1])
+
+    def counted(pixels: torch.Tensor) -> Any:
+        encoded_images.append(len(pixels))
+        return encode(pixels)
+
+    monkeypatch.setattr(made.model, "get_image_features", counted)
     asked = ready(tiny_vision, [Score(prompt, CHOICES) for prompt in PROMPTS[:3]])
     answers = list(made.answer(asked))
     assert sum(encoded_images) == 5  # pictures 0 to 4
@@ -213,29 +219,10 @@ def test_a_text_model_refuses_images(tiny_gemma: Path) -> None:
 # -- memory -----------------------------------------------------------------------------------------------------
 
 
-class Photo(Image):
-    """A picture of four megapixels that is read when it is asked for, as one in a dataset's file."""
-
-    def __init__(self, number: int, content: bytes) -> None:
-        object.__setattr__(self, "number", number)
-        object.__setattr__(self, "content", content)
-
-    @property
-    def data(self) -> bytes:  # type: ignore[override]
-        return self.content + self.number.to_bytes(4, "big")  # type: ignore[attr-defined, no-any-return]
-
-
-def resident() -> int:
-    """Bytes of memory in use."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is read from /proc")
-@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
-def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty photos, twenty kept. `tests.bench.image_memory` runs two thousand."""
     monkeypatch.setattr(vision, "CACHE_BYTES", 20 * 256 * 2560 * 4)  # twenty pictures of the 4B model in float32
-    shades = np.add.outer(np.arange(2000), np.arange(2000)) % 256
-    content = encoded(PIL.Image.fromarray(shades.astype(np.uint8)).convert("RGB"), "JPEG").data
     peak = [0]
 
     class Eyes:
@@ -247,7 +234,7 @@ def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monk
 
     eyes = Vision(Eyes(), AutoImageProcessor.from_pretrained(tiny_vision, backend="pil"))
     before = resident()
-    for first in range(0, count, 20):
-        eyes.features([ImageSpan(Photo(number, content), 0, 256) for number in range(first, first + 20)])
+    for first in range(0, 60, 20):
+        eyes.features([ImageSpan(Photo(number), 0, 256) for number in range(first, first + 20)])
     assert peak[0] - before < 1 << 30
     assert sum(tensor.nbytes for tensor in eyes._known.values()) <= vision.CACHE_BYTES

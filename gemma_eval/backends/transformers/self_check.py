@@ -44,11 +44,12 @@ def attends_both_ways(model: Any) -> bool:
     ids = torch.arange(10, 22)[None]
     ids[:, 4:8] = FIRST_IMAGE
     table = model.get_input_embeddings()
-    hidden = []
-    for last in (33, 34):
+
+    def hidden_states(last: int) -> torch.Tensor:
         features = table(torch.tensor([30, 31, 32, last], device=table.weight.device))
-        hidden.append(plain.hidden_states(model, ids, torch.ones_like(ids), Pictures(4, lambda _, shown=features: [shown])))
-    moved = (hidden[0] - hidden[1]).abs().amax(dim=(0, 2))
+        return plain.hidden_states(model, ids, torch.ones_like(ids), Pictures(4, lambda _: [features]))
+
+    moved = (hidden_states(33) - hidden_states(34)).abs().amax(dim=(0, 2))
     return bool(moved[4] > 10 * moved[:4].max())
 
 
