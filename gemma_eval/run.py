@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from gemma_eval.checkpoint import Checkpoint, resolve
 from gemma_eval.config import run_name, selected_tasks, weights_label
 from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment, peak_memory
-from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
+from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError, UnansweredError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.scorer import Scorer
-from gemma_eval.settings import RunConfig, ServerConfig, Variant
+from gemma_eval.settings import ImagesConfig, RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import summarize, task_from_settings, with_usage
 from gemma_eval.task import Task, load_plugins
@@ -91,7 +91,13 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
         longest = config.backend.max_model_len or ready.checkpoint.context_length
-        return ready, Renderer(ready.backend.tokenizer, context_length=longest, chat=config.variant is Variant.it)
+        return ready, Renderer(
+            ready.backend.tokenizer,
+            context_length=longest,
+            chat=config.variant is Variant.it,
+            image_tokens=ImageTokens.of(ready.checkpoint.config),
+            images=config.images,
+        )
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
@@ -109,7 +115,7 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
         _write_header(directory, config, prepared)
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
-    return Outcome(directory, prepared.missing | unscored)
+    return Outcome(directory, _joined(prepared.missing, unscored))
 
 
 def _warn_of_other_forms(config: RunConfig) -> None:
@@ -195,7 +201,8 @@ def _groups(built: Built) -> dict[str, dict[str, int]]:
 def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives.
 
-    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be scored, by task.
+    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be answered or
+    scored, by task.
     """
     known = {name: directory.found(name) for name in {item.task.name for item in asked}}
     stored = {(name, entry) for name, found in known.items() for entry in found}
@@ -237,9 +244,29 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
         for key, items in waiting.items():
             if key in responses:
                 keep(items, responses[key], Usage())
-        for answer in backend.answer([items[0].encoded for items in unknown]):
-            keep(unknown[answer.index], answer.response, answer.usage, answer.method)
-    return scorer.failed
+        unanswered: dict[str, str] = {}
+        try:
+            for answer in backend.answer([items[0].encoded for items in unknown]):
+                keep(unknown[answer.index], answer.response, answer.usage, answer.method)
+        except UnansweredError as error:
+            unanswered = _unanswered([(item, why) for index, why in error.reasons.items() for item in unknown[index]])
+    return _joined(unanswered, scorer.failed)
+
+
+def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    """Messages by task; a task in both has both."""
+    return first | second | {name: f"{first[name]}; {second[name]}" for name in first.keys() & second.keys()}
+
+
+def _unanswered(reasons: list[tuple[Asked, str]]) -> dict[str, str]:
+    """By task: how many samples have no answer, and why the first has none."""
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for item, why in reasons:
+        by_task[item.task.name].append(f"sample {item.sample.id}: {why}")
+    missing = {name: f"{name}: {len(why)} samples cannot be answered; {why[0]}" for name, why in by_task.items()}
+    for message in missing.values():
+        log.warning("%s", message)
+    return missing
 
 
 def _unscored(item: Asked, response: Response) -> Record:
@@ -334,7 +361,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
             "methods": spent.get("methods", {}),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
-            "changed": task.changed(),
+            "changed": task.changed() | (_changed_images(config) if task.vision else {}),
             "comparable": task.comparable,
             "undisclosed": task.undisclosed,
             "warnings": [*other_form(task, Variant(config.variant)), *task.warnings()],
@@ -362,6 +389,12 @@ def other_form(task: Task, variant: Variant) -> list[str]:
     if task.chat and variant is Variant.pt:
         return ["chat form without a chat template"]
     return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []
+
+
+def _changed_images(config: Any) -> dict[str, Any]:
+    """What a run's image settings change of the report's protocol."""
+    own = asdict(ImagesConfig())
+    return {f"images.{name}": value for name, value in config.get("images", {}).items() if value != own.get(name)}
 
 
 def rescore(directory: RunDir) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -31,6 +31,9 @@ class Image:
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""A part of an upright image, in pixels: left, upper, right, lower."""
 
 Parts: TypeAlias = tuple[str | Image, ...]
 
@@ -173,16 +176,37 @@ class Record:
 
 
 @dataclass(frozen=True)
+class ImageSpan:
+    """Where a prompt shows an image, or with `box` a part of it: the soft tokens from `start` to `end`."""
+
+    image: Image
+    start: int
+    end: int
+    box: Box | None = None
+
+    @property
+    def content(self) -> tuple[str, Box | None]:
+        """What the model sees there, wherever it stands."""
+        return self.image.sha256, self.box
+
+
+@dataclass(frozen=True)
 class EncodedScore:
-    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index."""
+    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index.
+    `images` stand in the prompt, and so at the same places of every sequence."""
 
     sequences: tuple[TokenIds, ...]
     starts: tuple[int, ...]
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
 
     @property
     def prompt(self) -> TokenIds:
         return self.sequences[0][: self.starts[0]]
+
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedScore:
+        """The same request with other token ids in each sequence."""
+        return replace(self, sequences=tuple(map(change, self.sequences)))
 
 
 @dataclass(frozen=True)
@@ -192,6 +216,11 @@ class EncodedGenerate:
     prompt: TokenIds
     request: Generate
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
+
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedGenerate:
+        """The same request with other token ids."""
+        return replace(self, prompt=change(self.prompt))
 
 
 Encoded: TypeAlias = EncodedScore | EncodedGenerate
