@@ -95,6 +95,8 @@ def validate(config: RunConfig) -> None:
             raise ConfigError(
                 f"{blinding} cannot see images, which {', '.join(blind)} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks"
             )
+    if not isinstance(config.backend, TransformersConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
+        raise ConfigError(f"backend={config.backend.name} sends no images yet: {', '.join(seeing)} need(s) backend=transformers")
     _validate_images(config.images)
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:
