@@ -1,5 +1,45 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import agieval, choice, chrf, code, drop, eclektic, ifeval, letters, math, minerva, qa, squad
+from gemma_eval.scoring import (
+    agieval,
+    anls,
+    chartqa,
+    choice,
+    chrf,
+    cider,
+    code,
+    counting,
+    drop,
+    eclektic,
+    ifeval,
+    letters,
+    math,
+    minerva,
+    mmmu,
+    qa,
+    remi,
+    squad,
+    vqa,
+)
 
-__all__ = ["agieval", "choice", "chrf", "code", "drop", "eclektic", "ifeval", "letters", "math", "minerva", "qa", "squad"]
+__all__ = [
+    "agieval",
+    "anls",
+    "chartqa",
+    "choice",
+    "chrf",
+    "cider",
+    "code",
+    "counting",
+    "drop",
+    "eclektic",
+    "ifeval",
+    "letters",
+    "math",
+    "minerva",
+    "mmmu",
+    "qa",
+    "remi",
+    "squad",
+    "vqa",
+]

@@ -14,10 +14,12 @@ from gemma_eval.data import Source, open_source
 from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.task import Generation, MultipleChoice, Task, registry
-from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
+from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreResponse, as_parts
 
 TASKS = sorted(registry())
-PARTIAL = {"f1", "chrf"}  # metrics that give part of the score for part of the answer
+PARTIAL = {"f1", "chrf", "anls"}  # metrics that give part of the score for part of the answer
+ANYWHERE = {"eclektic", "mmmu"}  # tasks that find the answer anywhere in a longer text
+HERE = {"chartqa": "test"}  # splits of real data, where another than the page's is at hand
 
 
 def task_of(name: str, **settings: Any) -> Task:
@@ -72,7 +74,7 @@ def check_task(task: Task, source: Source) -> None:
             alone = [gold for gold in golds if task.extract(gold) == gold.strip()]  # where the protocol asks for the answer alone
             for text in (f"{task.target_delimiter}{task.solution(row)}", *alone):
                 assert score_of(task, sample, text) == 1.0, (sample.id, text, sample.target)
-            if task.primary == "recall":
+            if task.name in ANYWHERE:
                 continue  # a longer answer is not worse
             padded = score_of(task, sample, f" not {golds[0]} at all")
             assert padded < 1.0 if task.primary in PARTIAL else padded == 0.0, (sample.id, golds[0])
@@ -90,7 +92,10 @@ def test_gold_scores_one_on_real_rows(name: str, data_root: Path) -> None:
     here = [config for config in task.dataset.configs if (data_root / task.dataset.repo / config).is_dir()]
     if here:  # a folder may have some of the languages
         task.dataset = replace(task.dataset, configs=here)
-    if sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
+    task.dataset = replace(task.dataset, split=HERE.get(name, task.dataset.split))
+    config = task.dataset.config
+    lacking = name == "infovqa" and config and not (data_root / task.dataset.repo / config).is_dir()
+    if lacking or sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
         pytest.skip(f"{task.dataset.repo} is not in GEMMA_EVAL_DATA")
     check_task(task, sources(data_root))
 
@@ -124,9 +129,8 @@ def test_exemplars_are_never_the_item(name: str, policy: Fewshot) -> None:
         pytest.skip("an open-ended task shows no exemplars")
     built = build(task, sources())
     for sample in built.samples:
-        shots = ["".join(str(part) for part in shot) for shot in sample.request.prompt.shots]
-        assert len(shots) == 1
-        assert shots[0] != task.shot(rows[sample.id])
+        (shot,) = sample.request.prompt.shots
+        assert shot != as_parts(task.shot(rows[sample.id]))
     everything = build(task_of(name, num_fewshot=0), sources()).size
     assert built.size == everything if policy is Fewshot.per_item else built.size < everything
 
@@ -136,7 +140,7 @@ def test_prompts_end_without_a_space_and_differ(name: str) -> None:
     samples = build(task_of(name), sources()).samples
     texts = set()
     for sample in samples:
-        text = "".join(str(part) for part in sample.request.prompt.parts)
+        text = "".join(part.sha256 if isinstance(part, Image) else part for part in sample.request.prompt.parts)
         if isinstance(sample.request, Score):
             assert all(not c.text.endswith(" ") for c in sample.request.continuations)
             assert not any((text + c.given).endswith(" ") for c in sample.request.continuations)
