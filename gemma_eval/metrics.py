@@ -17,8 +17,25 @@ import evaluate
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
 from gemma_eval.scoring import (
-    agieval, anls, chartqa, choice, chrf, cider, counting, drop, eclektic, ifeval, letters, math, minerva, mmmu, qa, remi, squad, vqa
-)  # fmt: skip
+    agieval,
+    anls,
+    chartqa,
+    choice,
+    chrf,
+    cider,
+    counting,
+    drop,
+    eclektic,
+    ifeval,
+    letters,
+    math,
+    minerva,
+    mmmu,
+    qa,
+    remi,
+    squad,
+    vqa,
+)
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -143,7 +160,7 @@ class MathVerify(_AnswerMetric):
 
 
 class ANLS(_AnswerMetric):
-    """Average normalised Levenshtein similarity with threshold 0.5 (Biten et al., 2019), best over golds. Used by DocVQA and InfographicVQA."""
+    """Average normalised Levenshtein similarity with threshold 0.5 (Biten et al., 2019), best over golds. Used by DocVQA and InfoVQA."""
 
     key = "anls"
 
@@ -215,7 +232,7 @@ class MMMUOpenMatch(_AnswerMetric):
 
 
 class MMMUChoice(_AnswerMetric):
-    """The option an answer names, by the parser of MMMU's authors without its random guess, is a gold letter. `options`: each item's texts."""
+    """The option an answer names, by the parser of MMMU's authors without its random guess, is a gold letter. `options`: their texts."""
 
     def _compute(self, predictions: Any, references: Any, options: Sequence[Sequence[str]]) -> dict[str, float]:  # type: ignore[override]
         found = [mmmu.choice(answer, texts) in golds for answer, golds, texts in zip(predictions, references, options, strict=True)]

@@ -1,4 +1,4 @@
-"""Option letters, and yes or no, in generated text; in reasoning as MMLU-Pro's authors look for them (Wang et al., 2024, arXiv 2406.01574)."""
+"""Option letters, and yes or no, in generated text; in reasoning as MMLU-Pro's authors find them (Wang et al., 2024, arXiv 2406.01574)."""
 
 from __future__ import annotations
 

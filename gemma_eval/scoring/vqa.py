@@ -1,14 +1,15 @@
 """Soft accuracy against ten annotators, and the text cleaning of the VQA challenge (Antol et al., 2015; visualqa.org/evaluation.html).
 
-The official script's quirks are kept: a comma between digits anywhere deletes every punctuation mark instead of making spaces of
-them, and contractions are looked up after lower-casing, so that those written with a capital I are never found.
+An empty answer agrees with no one, also where an annotator's "?" is cleaned away. Else the official script's quirks are kept: a comma
+between digits anywhere deletes every punctuation mark instead of making spaces of them, and contractions are looked up after
+lower-casing, so that those written with a capital I are never found.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _DIGIT_COMMA = re.compile(r"\d,\d")
@@ -39,25 +40,25 @@ _REPLACED = {
 
 def accuracy(answer: str, golds: Sequence[str]) -> float:
     """The challenge's rule, as VQAv2 and OK-VQA use it: texts are cleaned only where annotators differ."""
-    answer, golds = _flat(answer), [_flat(gold) for gold in golds]
-    if len(set(golds)) > 1:
-        return normalized_accuracy(answer, golds)
-    return agreement(answer, golds)
+    golds = [_flat(gold) for gold in golds]
+    return normalized_accuracy(answer, golds) if len(set(golds)) > 1 else _agreement(answer, golds, _flat)
 
 
 def normalized_accuracy(answer: str, golds: Sequence[str]) -> float:
     """The same with every text cleaned."""
-    return agreement(normalize(answer), [normalize(gold) for gold in golds])
+    return _agreement(answer, golds, normalize)
 
 
 def textvqa_accuracy(answer: str, golds: Sequence[str]) -> float:
     """TextVQA's rule: every text is cleaned, by its own processor."""
-    return agreement(textvqa_normalize(answer), [textvqa_normalize(gold) for gold in golds])
+    return _agreement(answer, golds, textvqa_normalize)
 
 
-def agreement(answer: str, golds: Sequence[str]) -> float:
+def _agreement(answer: str, golds: Sequence[str], clean: Callable[[str], str]) -> float:
     """Mean over the annotators of min(matches among the others / 3, 1): with ten of them 0, 0.3, 0.6, 0.9, then 1."""
-    n, matches = len(golds), Counter(golds)[answer]
+    if not answer.strip():
+        return 0.0
+    n, matches = len(golds), Counter(map(clean, golds))[clean(answer)]
     among_others = [matches - 1] * matches + [matches] * (n - matches)
     return sum(min(others / 3, 1.0) for others in among_others) / n
 

@@ -32,7 +32,10 @@ class OnPictures(Generation):
 
     def shot(self, row: Row) -> Parts:
         parts = as_parts(super().shot(row))
-        return tuple(part for part in parts if isinstance(part, str)) if self.text_only_shots else parts
+        if not self.text_only_shots:
+            return parts
+        text = "".join(part for part in parts if isinstance(part, str))
+        return ("\n".join(line.strip() for line in text.split("\n")),)
 
     def picture(self, row: Row, id: str) -> str:
         """What names the row's pictures. By default their content, which has to be read."""

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of data
 from __future__ import annotations
 
 import json
@@ -217,7 +218,7 @@ def exams() -> None:
 
     sales = save(charts.bars("Sales of Orr Ltd ($1,000)", {"Q1": 40, "Q2": 55, "Q3": 35, "Q4": 70}), "exams/sales.png")
     costs = save(charts.pie("Costs of Orr Ltd", {"wages": 50, "rent": 30, "other": 20}), "exams/costs.png")
-    cycle = save(charts.flow(["egg", "larva", "pupa", "adult"], ["egg", "X", "pupa", "adult"]), "exams/cycle.png")
+    cycle = save(charts.flow(["egg", "X", "pupa", "adult"]), "exams/cycle.png")
     line = save(charts.lines("f", [0, 1, 2, 3], {"f(x)": [1, 3, 5, 7]}), "exams/line.png")
     square = save(scene("plain", Thing("cube", 190, 220, 120, "lightgray")), "exams/square.png")
     disc = save(scene("plain", Thing("ball", 190, 220, 120, "lightgray")), "exams/disc.png")
@@ -253,7 +254,15 @@ def many() -> None:
         row = {"task": task, "question": question, "label": label, **dict(zip(columns, [*saved, *[None] * 6], strict=False))}
         items.append(("", "test", row))
 
-    for (h1, m1), (h2, m2) in [((1, 10), (2, 0)), ((9, 30), (11, 0)), ((3, 0), (3, 35)), ((6, 15), (8, 45)), ((10, 5), (12, 0)), ((4, 20), (7, 20)), ((2, 50), (5, 0))]:
+    for (h1, m1), (h2, m2) in [
+        ((1, 10), (2, 0)),
+        ((9, 30), (11, 0)),
+        ((3, 0), (3, 35)),
+        ((6, 15), (8, 45)),
+        ((10, 5), (12, 0)),
+        ((4, 20), (7, 20)),
+        ((2, 50), (5, 0)),
+    ]:
         minutes = 60 * (h2 - h1) + m2 - m1
         add("Clocks", "How many minutes pass from <image1> to <image2>?", str(minutes), [charts.clock(h1, m1), charts.clock(h2, m2)])
     for a, b, factor in [(3, 4, 2), (5, 1, 3), (2, 7, 4), (6, 6, 2), (8, 3, 5), (9, 2, 3), (4, 10, 6)]:
@@ -266,7 +275,12 @@ def many() -> None:
     path = [(0, 1), (1, 2), (2, 3), (3, 4)]
     for one, other, order in [(square, square, (0, 2, 4, 1, 3)), (square, star, (0, 1, 2, 3, 4)), (star, star, (3, 1, 0, 2, 4)), (path, star, (1, 0, 2, 4, 3)),
                               (path, path, (2, 0, 3, 1, 4)), (path, square, (0, 1, 3, 2, 4)), (star, square, (4, 3, 2, 1, 0))]:  # fmt: skip
-        add("Isomorphism", "<image1><image2>Are the two graphs isomorphic?", str(int(one is other)), [charts.graph(one), charts.graph(other, order)])
+        add(
+            "Isomorphism",
+            "<image1><image2>Are the two graphs isomorphic?",
+            str(int(one is other)),
+            [charts.graph(one), charts.graph(other, order)],
+        )
     write("remi", items)
 
 
@@ -280,12 +294,15 @@ CYCLES = [
 def diagrams() -> None:
     rows = []
     for number, (labels, name) in enumerate(CYCLES):
-        picture = save(charts.flow(labels, "ABCD" if number % 2 else None), f"diagrams/{name}.png")
-        shown = list("ABCD") if number % 2 else labels
+        letters = [*"ABCD"[number // 2 :], *"ABCD"[: number // 2]]  # as in AI2D, where letters hide the names
+        shown = letters if number % 2 else labels
+        picture = save(charts.flow(shown), f"diagrams/{name}.png")
         for place in (0, 2):
             options = shown[1:] + shown[:1]
             following = shown[(place + 1) % 4]
-            rows.append({"question": f"What follows {shown[place]}?", "options": options, "answer": str(options.index(following)), "image": picture})
+            rows.append(
+                {"question": f"What follows {shown[place]}?", "options": options, "answer": str(options.index(following)), "image": picture}
+            )
     write("ai2d", (("", "test", row) for row in rows))
 
 
@@ -307,7 +324,10 @@ def graphs() -> None:
         ("val", "heat", "What is the share of oil and wood together?", "0.55", 0), ("val", "rent", "What is the rent in Pim?", "980", 1),
         ("val", "rent", "Which town is dearest?", "Rua", 0), ("val", "rent", "What is the rent in Oss?", "1250", 1), ("val", "heat", "What is wood's share?", "30", 1),
     ]  # fmt: skip
-    write("chartqa", (("", split, {"image": saved[name], "query": q, "label": [a], "human_or_machine": half}) for split, name, q, a, half in asked))
+    write(
+        "chartqa",
+        (("", split, {"image": saved[name], "query": q, "label": [a], "human_or_machine": half}) for split, name, q, a, half in asked),
+    )
 
 
 def perception() -> None:
@@ -376,11 +396,27 @@ def relations() -> None:
 def crowds() -> None:
     """CountBenchQA: two to ten of a thing, among others; the caption gives the number away."""
     rows = []
-    for count, kind, other in [(2, "house", "tree"), (3, "car", "ball"), (4, "boat", "kite"), (5, "star", "ball"), (6, "cup", "cube"), (7, "ball", "cone"), (8, "cone", "ball"), (10, "cube", "star")]:
-        wanted = [Thing(kind, 44 + 74 * (i % 5), 110 + 120 * (i // 5), 30, "orange") for i in range(count)]
+    for count, kind, other in [
+        (2, "house", "tree"),
+        (3, "car", "ball"),
+        (4, "boat", "kite"),
+        (5, "star", "ball"),
+        (6, "cup", "cube"),
+        (7, "ball", "cone"),
+        (8, "cone", "ball"),
+        (10, "cube", "star"),
+    ]:
+        wanted = [Thing(kind, 44 + 74 * (i % 5), 110 + 120 * (i // 5), 46 if kind == "car" else 30, "orange") for i in range(count)]
         others = [Thing(other, 60 + 90 * i, 270, 24, "slateblue") for i in range(count % 3)]
         picture = save(scene("plain", *wanted, *others), f"crowds/{count:02}.png")
-        rows.append({"image": picture, "text": f"A picture of {count} {kind}s", "question": f"How many {kind}s are there in the image?", "number": count})
+        rows.append(
+            {
+                "image": picture,
+                "text": f"A picture of {count} {kind}s",
+                "question": f"How many {kind}s are there in the image?",
+                "number": count,
+            }
+        )
     write("countbenchqa", (("", "test", row) for row in rows))
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tests.draw.scenes import Thing as T
-from tests.draw.scenes import scene
+from tests.draw.scenes import Thing, scene
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Shown:
 
 ALBUM = {
     "cat_and_ball": Shown(
-        scene("park", T("tree", 70, 210, 110, "seagreen"), T("cat", 190, 250, 70, "gray"), T("ball", 310, 255, 34)),
+        scene("park", Thing("tree", 70, 210, 110, "seagreen"), Thing("cat", 190, 250, 70, "gray"), Thing("ball", 310, 255, 34)),
         (
             "A gray cat looks at a red ball in a park.",
             "A cat stands on the grass next to a ball.",
@@ -32,11 +31,14 @@ ALBUM = {
             "A gray cat, a tree and a ball on green grass.",
         ),
         (("What color is the ball?", "other", "red*9|dark red"), ("Is the cat sleeping?", "yes/no", "no*10")),
-        (("What small rodent do animals like this hunt?", "mouse*6|mice*2|rat*2"), ("What does this animal drink from a bowl?", "milk*8|water*2")),
+        (
+            ("What small rodent do animals like this hunt?", "mouse*6|mice*2|rat*2"),
+            ("What does this animal drink from a bowl?", "milk*8|water*2"),
+        ),
         (("How many cats are there?", 1, True), ("How many balls are in the air?", 0, False)),
     ),
     "three_boats": Shown(
-        scene("sea", T("boat", 70, 200, 60, "firebrick"), T("boat", 190, 215, 80, "gold"), T("boat", 320, 205, 60, "white")),
+        scene("sea", Thing("boat", 70, 200, 60, "firebrick"), Thing("boat", 190, 215, 80, "gold"), Thing("boat", 320, 205, 60, "white")),
         (
             "Three sailboats on calm blue water.",
             "Three boats of different colors sail on the sea.",
@@ -49,7 +51,9 @@ ALBUM = {
         (("How many boats are there?", 3, True), ("How many boats have a yellow hull?", 1, False)),
     ),
     "street_cars": Shown(
-        scene("street", T("house", 80, 180, 80, "beige"), T("car", 110, 260, 60, "royalblue"), T("car", 280, 262, 60, "orange")),
+        scene(
+            "street", Thing("house", 80, 180, 80, "beige"), Thing("car", 110, 260, 60, "royalblue"), Thing("car", 280, 262, 60, "orange")
+        ),
         (
             "Two cars drive past a house.",
             "A blue car and an orange car on a gray street.",
@@ -63,7 +67,11 @@ ALBUM = {
     ),
     "kites": Shown(
         scene(
-            "beach", T("kite", 60, 90, 60, "magenta"), T("kite", 150, 70, 50, "lime"), T("kite", 230, 110, 60, "yellow"), T("kite", 330, 80, 56)
+            "beach",
+            Thing("kite", 60, 90, 60, "magenta"),
+            Thing("kite", 150, 70, 50, "lime"),
+            Thing("kite", 230, 110, 60, "yellow"),
+            Thing("kite", 330, 80, 56),
         ),
         (
             "Four kites fly over a sandy beach.",
@@ -77,7 +85,13 @@ ALBUM = {
         (("How many kites are there?", 4, True), ("How many kites are green?", 1, False)),
     ),
     "cups_on_table": Shown(
-        scene("room", T("table", 190, 260, 130, "peru"), T("cup", 130, 157, 46, "white"), T("cup", 195, 157, 46, "teal"), T("cup", 255, 157, 46)),
+        scene(
+            "room",
+            Thing("table", 190, 260, 130, "peru"),
+            Thing("cup", 130, 157, 46, "white"),
+            Thing("cup", 195, 157, 46, "teal"),
+            Thing("cup", 255, 157, 46),
+        ),
         (
             "Three cups stand on a wooden table.",
             "A table with a white, a green and a red cup on it.",
@@ -86,11 +100,20 @@ ALBUM = {
             "Three coffee cups on a table in a room.",
         ),
         (("What is the table made of?", "other", "wood*9|metal"), ("Are there cups on the table?", "yes/no", "yes*10")),
-        (("What hot drink is often in these?", "coffee*7|tea*3"), ("What room is this furniture often found in?", "kitchen*6|dining room*4")),
+        (
+            ("What hot drink is often in these?", "coffee*7|tea*3"),
+            ("What room is this furniture often found in?", "kitchen*6|dining room*4"),
+        ),
         (("How many cups are on the table?", 3, True), ("How many cups are neither red nor white?", 1, False)),
     ),
     "night_house": Shown(
-        scene("night", T("house", 200, 240, 110, "darkkhaki"), T("star", 60, 60, 26, "gold"), T("star", 140, 40, 20, "gold"), T("star", 320, 70, 24, "gold")),
+        scene(
+            "night",
+            Thing("house", 200, 240, 110, "darkkhaki"),
+            Thing("star", 60, 60, 26, "gold"),
+            Thing("star", 140, 40, 20, "gold"),
+            Thing("star", 320, 70, 24, "gold"),
+        ),
         (
             "A house under three stars at night.",
             "A small house in the dark with stars above it.",
@@ -103,7 +126,11 @@ ALBUM = {
         (("How many stars are there?", 3, True), ("How many stars are right of the house's roof?", 1, False)),
     ),
     "orchard": Shown(
-        scene("park", *(T("tree", 50 + 70 * i, 200 + 12 * (i % 2), 90, "forestgreen") for i in range(5)), T("ball", 200, 268, 22, "gold")),
+        scene(
+            "park",
+            *(Thing("tree", 50 + 70 * i, 200 + 12 * (i % 2), 90, "forestgreen") for i in range(5)),
+            Thing("ball", 200, 268, 22, "gold"),
+        ),
         (
             "Five trees in a row on a green field.",
             "A row of trees with a yellow ball in front.",
@@ -116,7 +143,7 @@ ALBUM = {
         (("How many trees are there?", 5, True), ("How many trees are behind the ball?", 1, False)),
     ),
     "two_cats": Shown(
-        scene("room", T("cat", 110, 255, 80, "black"), T("cat", 270, 255, 80, "sandybrown"), T("cup", 190, 262, 40, "skyblue")),
+        scene("room", Thing("cat", 110, 255, 80, "black"), Thing("cat", 270, 255, 80, "sandybrown"), Thing("cup", 190, 262, 40, "skyblue")),
         (
             "A black cat and a brown cat in a room.",
             "Two cats on the floor with a cup between them.",
@@ -129,7 +156,7 @@ ALBUM = {
         (("How many cats are there?", 2, True), ("How many cats are not black?", 1, False)),
     ),
     "beach_house": Shown(
-        scene("beach", T("house", 90, 230, 90, "white"), T("ball", 250, 260, 40, "orange"), T("cone", 330, 250, 46, "orchid")),
+        scene("beach", Thing("house", 90, 230, 90, "white"), Thing("ball", 250, 260, 40, "orange"), Thing("cone", 330, 250, 46, "orchid")),
         (
             "A white house on a beach with a ball.",
             "A beach house, an orange ball and a purple cone on the sand.",
@@ -139,7 +166,7 @@ ALBUM = {
         ),
     ),
     "cubes": Shown(
-        scene("room", *(T("cube", 80 + 75 * i, 250, 46, c) for i, c in enumerate(("red", "green", "blue", "yellow")))),
+        scene("room", *(Thing("cube", 80 + 75 * i, 250, 46, c) for i, c in enumerate(("red", "green", "blue", "yellow")))),
         (
             "Four colored cubes in a row on the floor.",
             "A red, a green, a blue and a yellow block.",
@@ -149,7 +176,7 @@ ALBUM = {
         ),
     ),
     "lone_car": Shown(
-        scene("night", T("car", 190, 255, 80, "silver"), T("tree", 330, 220, 100, "darkolivegreen")),
+        scene("night", Thing("car", 190, 255, 80, "silver"), Thing("tree", 330, 220, 100, "darkolivegreen")),
         (
             "A silver car beside a tree at night.",
             "A car parked in the dark under a tree.",
@@ -159,7 +186,7 @@ ALBUM = {
         ),
     ),
     "boat_and_kite": Shown(
-        scene("sea", T("boat", 130, 215, 90, "saddlebrown"), T("kite", 290, 100, 70, "crimson")),
+        scene("sea", Thing("boat", 130, 215, 90, "saddlebrown"), Thing("kite", 290, 100, 70, "crimson")),
         (
             "A sailboat on the water and a red kite in the air.",
             "A red kite flies over the sea next to a boat.",

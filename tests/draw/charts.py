@@ -74,7 +74,9 @@ def graph(edges: list[tuple[int, int]], order: Sequence[int] = range(5)) -> Imag
     """Five dots on a circle, `order` saying which node stands where."""
     image = Image.new("RGB", (160, 160), "white")
     draw = ImageDraw.Draw(image)
-    spots = {node: (80 + 60 * math.sin(2 * math.pi * place / 5), 80 - 60 * math.cos(2 * math.pi * place / 5)) for place, node in enumerate(order)}
+    spots = {
+        node: (80 + 60 * math.sin(2 * math.pi * place / 5), 80 - 60 * math.cos(2 * math.pi * place / 5)) for place, node in enumerate(order)
+    }
     for one, other in edges:
         draw.line((*spots[one], *spots[other]), fill="black", width=3)
     for x, y in spots.values():
@@ -82,18 +84,21 @@ def graph(edges: list[tuple[int, int]], order: Sequence[int] = range(5)) -> Imag
     return image
 
 
-def flow(labels: list[str], letters: Sequence[str] | None = None) -> Image.Image:
-    """A cycle of named stages, as in school books; with `letters`, the names are hidden behind them."""
+def flow(labels: Sequence[str]) -> Image.Image:
+    """A cycle of named stages, as in school books."""
     image = Image.new("RGB", (340, 300), "white")
     draw = ImageDraw.Draw(image)
-    spots = [(170 + 110 * math.sin(2 * math.pi * i / len(labels)), 150 - 105 * math.cos(2 * math.pi * i / len(labels))) for i in range(len(labels))]
+    spots = [
+        (170 + 110 * math.sin(2 * math.pi * i / len(labels)), 150 - 105 * math.cos(2 * math.pi * i / len(labels)))
+        for i in range(len(labels))
+    ]
     for (x, y), (to_x, to_y) in zip(spots, [*spots[1:], spots[0]], strict=True):
         tip_x, tip_y = x + 0.7 * (to_x - x), y + 0.7 * (to_y - y)
         draw.line((x, y, tip_x, tip_y), fill="gray", width=3)
         angle = math.atan2(to_y - y, to_x - x)
         head = [(tip_x - 12 * math.cos(angle + turn), tip_y - 12 * math.sin(angle + turn)) for turn in (0.5, -0.5)]
         draw.polygon([(tip_x, tip_y), *head], fill="gray")
-    for (x, y), label in zip(spots, letters or labels, strict=True):
+    for (x, y), label in zip(spots, labels, strict=True):
         draw.rounded_rectangle((x - 46, y - 17, x + 46, y + 17), 8, fill="honeydew", outline="black")
         draw.text((x, y), label, fill="black", font=font(15), anchor="mm")
     return image

@@ -105,7 +105,9 @@ def star(draw: Draw, thing: Thing) -> None:
     radii = [thing.size / 2, thing.size / 5] * 5
     angles = [math.pi * (i / 5 - 0.5) for i in range(10)]
     draw.polygon(
-        [(thing.x + r * math.cos(a), middle + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)], fill=thing.colour, outline="black"
+        [(thing.x + r * math.cos(a), middle + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)],
+        fill=thing.colour,
+        outline="black",
     )
 
 

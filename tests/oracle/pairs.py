@@ -1,8 +1,10 @@
+# ruff: noqa: E501 - tables of data
 """Answers that scoring of short texts trips over, paired with golds."""
 
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 BASE = [
     "", " ", "a", "an apple", "The Apple", "apple", "APPLE", "apple.", "apples", "red", "Red.", "dark red", "red, white", "red,white", "red and white",
@@ -21,7 +23,7 @@ BASE = [
 def pairs(count: int, seed: int) -> list[tuple[str, str]]:
     """Answers and golds: each text against itself and its neighbours, and random pairs."""
     chance = random.Random(seed)
-    near = [(one, other) for one, other in zip(BASE, BASE[1:], strict=False)]
+    near = list(pairwise(BASE))
     found = [(text, text) for text in BASE] + near + [(other, one) for one, other in near]
     while len(found) < count:
         found.append((chance.choice(BASE), chance.choice(BASE)))

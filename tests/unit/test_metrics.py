@@ -50,7 +50,9 @@ def test_image_answers() -> None:
     assert metrics.MMMUOpenMatch().compute(predictions=["so it is 1,001.0"], references=[["1001"]]) == {"exact_match": 1.0}
     options = [["cat", "dog"]] * 2
     assert metrics.MMMUChoice().compute(predictions=["(B)", "no idea"], references=[["B"], ["A"]], options=options) == {"exact_match": 0.5}
-    assert metrics.ReMIMatch().compute(predictions=["55", "55"], references=[["50"], ["50"]], tasks=["Clocks", "IQ"]) == {"exact_match": 0.5}
+    assert metrics.ReMIMatch().compute(predictions=["55", "55"], references=[["50"], ["50"]], tasks=["Clocks", "IQ"]) == {
+        "exact_match": 0.5
+    }
     captions = {"predictions": ["a cat", "a boat"], "references": [["a cat"], ["two dogs"]]}
     assert metrics.CIDErD().compute(**captions) == pytest.approx({"cider": 10 * 0.5 / 2})  # no three-word runs
 
