@@ -21,21 +21,47 @@ TokenIds: TypeAlias = npt.NDArray[np.int32]
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
 
-@dataclass(frozen=True)
 class Image:
-    """An encoded picture (PNG, JPEG, ...), kept as bytes until a backend decodes it."""
+    """An encoded picture (PNG, JPEG, ...), given as bytes or as what reads them.
 
-    data: bytes = field(repr=False)
+    Bytes that are read are not kept: the pictures of a benchmark never stand in memory together.
+    """
+
+    def __init__(self, data: bytes | Callable[[], bytes]) -> None:
+        self._source = data
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes. Raises `PromptError` if they cannot be read."""
+        return self._source() if callable(self._source) else self._source
 
     @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Image) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return "<image>"
 
 
 Box: TypeAlias = tuple[int, int, int, int]
 """A part of an upright image, in pixels: left, upper, right, lower."""
 
 Parts: TypeAlias = tuple[str | Image, ...]
+
+
+def as_parts(content: str | Parts) -> Parts:
+    return (content,) if isinstance(content, str) else content
+
+
+def as_text(content: str | Parts) -> str:
+    """For people: "<image>" stands for each picture."""
+    return "".join(map(str, as_parts(content)))
 
 
 @dataclass(frozen=True)

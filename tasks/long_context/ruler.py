@@ -8,6 +8,7 @@ from random import Random
 
 from gemma_eval.data import DatasetRef, Row, Source, Table
 from gemma_eval.errors import DataError
+from gemma_eval.rows import ListedRows
 from gemma_eval.scoring import ruler
 from gemma_eval.task import Average, Generation, register
 from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
@@ -119,7 +120,7 @@ class RULER(Generation):
         sentences = self._sentences()
         return replace(
             listed,
-            rows=[listed.rows[i] for i in kept],
+            rows=ListedRows(list(listed.rows.read(kept)), Path()),
             ids=[listed.ids[i] for i in kept],
             configs=[""] * len(kept),
             revision=self._origin(sentences, documents),
@@ -132,7 +133,7 @@ class RULER(Generation):
         count = {name: min(self.items, len(documents[name].questions)) if name in documents else self.items for name in TASKS}
         rows = [{"task": name, "length": length, "index": i} for length in lengths for name in TASKS for i in range(count[name])]
         ids = [f"{row['length']}/{row['task']}/{row['index']}" for row in rows]
-        return Table(self.dataset.repo, self.dataset.split, rows, ids, [""] * len(rows), revision="")
+        return Table(self.dataset.repo, self.dataset.split, ListedRows(rows, Path()), ids, [""] * len(rows), revision="")
 
     def _documents(self, source: Source) -> tuple[dict[str, Documents], dict[str, str]]:
         """By task: what its questions are asked about, or why that cannot be had."""
