@@ -47,9 +47,9 @@ lint: venv
 test: lint test-vllm
 	$(BIN)/python -m pytest
 
-# The vLLM backend, with the real engine
+# The vLLM backend, with the real engine. Two ranks, two engines and a dying server take minutes: python -m pytest tests/vllm -m slow
 test-vllm: venv-vllm
-	$(BIN_VLLM)/python -m pytest tests/vllm
+	$(BIN_VLLM)/python -m pytest tests/vllm -m "not slow"
 
 # Against lm-evaluation-harness, on real data: make bench DATA=FOLDER
 bench: venv
