@@ -184,6 +184,11 @@ class EncodedScore:
     def prompt(self) -> TokenIds:
         return self.sequences[0][: self.starts[0]]
 
+    @property
+    def room(self) -> int:
+        """Tokens that an engine must have room for: the longest sequence."""
+        return max(len(sequence) for sequence in self.sequences)
+
 
 @dataclass(frozen=True)
 class EncodedGenerate:
@@ -192,6 +197,11 @@ class EncodedGenerate:
     prompt: TokenIds
     request: Generate
     dropped_shots: int = 0
+
+    @property
+    def room(self) -> int:
+        """Tokens that an engine must have room for, with what may be generated."""
+        return len(self.prompt) + self.request.max_tokens
 
 
 Encoded: TypeAlias = EncodedScore | EncodedGenerate

@@ -12,8 +12,9 @@ import torch
 from transformers import DynamicCache
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
 
 
@@ -111,7 +112,7 @@ def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], bu
 def _decode(model: Any, tokenizer: Any, batch: list[Row]) -> None:
     """Generate every row of the batch to its end."""
     device = model.get_input_embeddings().weight.device
-    ends = end_tokens(model, tokenizer)
+    ends = end_tokens(model.generation_config, tokenizer)
     ids, mask = (tensor.to(device) for tensor in _left_padded(batch))
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
