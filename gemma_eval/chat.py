@@ -6,13 +6,13 @@ A chat form derives from its benchmark's page, `class GSM8KIT(Chat, GSM8K)`, and
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import ClassVar
 
 from gemma_eval.data import Row
-from gemma_eval.scoring import final_answer, letters
+from gemma_eval.lettered import Lettered
+from gemma_eval.scoring import final_answer
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Chat:
 
 
 @dataclass
-class LetteredChat(Chat):
+class LetteredChat(Lettered, Chat):
     """A question with lettered options. The answer is the letter of the last "the answer is (X)", or that which is boxed."""
 
     @abstractmethod
@@ -50,9 +50,3 @@ class LetteredChat(Chat):
 
     def extract(self, text: str) -> str | None:
         return final_answer.letter(text)
-
-    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        return {"anywhere": letters.anywhere}
-
-    def judge(self, answer: str, golds: list[str]) -> float:
-        return float(answer in golds)

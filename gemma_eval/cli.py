@@ -233,13 +233,13 @@ def _strip_command_from_completion() -> None:
 
 
 def _run(config: RunConfig) -> int:
-    from gemma_eval.report.card import load_scores, sheets
+    from gemma_eval.report.card import sheets
     from gemma_eval.report.console import print_sheets
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.run import run
 
     outcome = run(config)
-    filled = sheets(load_scores(outcome.run))
+    filled = sheets(outcome.run.scores())
     outcome.run.write_text("report.md", to_markdown(filled))
     print_sheets(filled)
     print(f"run directory: {outcome.run.path}")
@@ -290,12 +290,12 @@ def _preview(config: RunConfig) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from gemma_eval.report.card import load_scores, sheets
+    from gemma_eval.report.card import sheets
     from gemma_eval.report.console import print_sheets
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.store import RunDir
 
-    filled = [sheet for run in arguments.runs for sheet in sheets(load_scores(RunDir.open(run)))]
+    filled = [sheet for run in arguments.runs for sheet in sheets(RunDir.open(run).scores())]
     if arguments.markdown:
         _write(arguments.markdown, to_markdown(filled))
     else:

@@ -19,7 +19,7 @@ from gemma_eval.plan import Cost, cost
 from gemma_eval.report.console import default_console
 from gemma_eval.run import Prepared, prepare
 from gemma_eval.settings import Dtype, PlanConfig, RunConfig
-from gemma_eval.types import Encoded, EncodedGenerate
+from gemma_eval.types import Encoded
 
 
 def print_plan(config: RunConfig, console: Console | None = None) -> dict[str, str]:
@@ -104,12 +104,12 @@ def _assumed(plan: PlanConfig) -> str:
 
 def _memory(config: RunConfig, prepared: Prepared) -> str:
     """One sentence: what the run needs beside what the device has."""
-    sequences = [_longest(item.encoded) for item in prepared.asked]
+    longest = max((item.encoded.room for item in prepared.asked), default=0)
     needed = need(
         prepared.checkpoint.path,
         bits=config.weights.bits or 8 * _dtype_bytes(config),
         dtype_bytes=_dtype_bytes(config),
-        longest=max(sequences, default=0),
+        longest=longest,
         pass_tokens=getattr(config.backend, "pass_tokens", None) or 4096,
         windowed=config.backend.name == "vllm",
     )
@@ -117,7 +117,7 @@ def _memory(config: RunConfig, prepared: Prepared) -> str:
     name, available = device_bytes(str(getattr(config.backend, "device", "auto")), spread)
     if config.plan.memory_gb:
         name, available = "the stated device", round(config.plan.memory_gb * 2**30)
-    return fits(needed, available, name, max(sequences, default=0))
+    return fits(needed, available, name, longest)
 
 
 def fits(needed: Need, available: int, name: str, longest: int) -> str:
@@ -133,12 +133,6 @@ def fits(needed: Need, available: int, name: str, longest: int) -> str:
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
-
-
-def _longest(encoded: Encoded) -> int:
-    if isinstance(encoded, EncodedGenerate):
-        return len(encoded.prompt) + encoded.request.max_tokens
-    return max(len(sequence) for sequence in encoded.sequences)
 
 
 def _dtype_bytes(config: RunConfig) -> int:

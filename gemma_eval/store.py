@@ -87,6 +87,13 @@ class RunDir:
         Path(scratch).chmod(0o644)
         Path(scratch).replace(self.path / name)
 
+    def scores(self) -> dict[str, Any]:
+        """Content of scores.json. Raises `RunError` if the run has none yet."""
+        scores = self.read_json("scores.json")
+        if scores is None:
+            raise RunError(f"{self.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
+        return scores  # type: ignore[no-any-return]
+
     def read_json(self, name: str, default: Any = None) -> Any:
         """Content of a JSON file, or `default` if there is none. Raises `RunError` if it is damaged."""
         file = self.path / name

@@ -6,22 +6,18 @@ protocol. It sees rows and gives samples; it never sees a tokenizer, a backend o
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum
 from functools import partial
-from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from gemma_eval import paths, scoring
+from gemma_eval import discovery, scoring
 from gemma_eval.data import DatasetRef, Row, Source, Table
 from gemma_eval.errors import PluginError
 from gemma_eval.fewshot import Fewshot
@@ -342,7 +338,7 @@ def registry() -> dict[str, type[Task]]:
     global _discovered
     if not _discovered:
         _discovered = True
-        _load_pages()
+        discovery.import_pages()
         for entry in entry_points(group=ENTRY_POINTS):
             _guarded(entry.value, entry.load)
     return _registry
@@ -352,37 +348,11 @@ def load_plugins(files: list[str]) -> None:
     """Add the tasks in these Python files. A broken file is kept for `plugin_errors`; the others go on."""
     registry()
     for file in files:
-        _guarded(file, partial(_import_file, Path(file)))
+        _guarded(file, partial(discovery.import_file, Path(file)))
 
 
 def plugin_errors() -> list[PluginError]:
     return list(_errors)
-
-
-def _load_pages() -> None:
-    """Import every page. `gemma_eval.tasks` is a package without a file whose folder is `tasks/`, wherever that stands."""
-    _namespace("gemma_eval.tasks", paths.TASKS)
-    for page in sorted(paths.TASKS.glob("*/*.py")):
-        folder = f"gemma_eval.tasks.{page.parent.name}"
-        if folder not in sys.modules:
-            _namespace(folder, page.parent)
-        importlib.import_module(f"{folder}.{page.stem}")
-
-
-def _namespace(name: str, folder: Path) -> None:
-    spec = ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-
-
-def _import_file(file: Path) -> None:
-    if not file.is_file():
-        raise PluginError(f"plugins: no such file: {file}")
-    spec = importlib.util.spec_from_file_location(f"gemma_eval_plugin_{file.stem}", file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
 
 
 def _guarded(origin: str, load: Any) -> None:

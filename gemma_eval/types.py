@@ -234,6 +234,11 @@ class EncodedScore:
         """The same request with other token ids in each sequence."""
         return replace(self, sequences=tuple(map(change, self.sequences)))
 
+    @property
+    def room(self) -> int:
+        """Tokens that an engine must have room for: the longest sequence."""
+        return max(len(sequence) for sequence in self.sequences)
+
 
 @dataclass(frozen=True)
 class EncodedGenerate:
@@ -247,6 +252,11 @@ class EncodedGenerate:
     def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedGenerate:
         """The same request with other token ids."""
         return replace(self, prompt=change(self.prompt))
+
+    @property
+    def room(self) -> int:
+        """Tokens that an engine must have room for, with what may be generated."""
+        return len(self.prompt) + self.request.max_tokens
 
 
 Encoded: TypeAlias = EncodedScore | EncodedGenerate

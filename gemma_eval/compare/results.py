@@ -60,9 +60,7 @@ def load(source: Results | RunDir | Path | str) -> Results:
 
 
 def _from_run(run: RunDir) -> Results:
-    scores = run.read_json("scores.json")
-    if scores is None:
-        raise RunError(f"{run.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
+    scores = run.scores()
     manifest, environment = run.read_json("manifest.json"), run.read_json("environment.json", {})
     load_plugins(manifest["plugins"])
     usage = run.read_json("usage.json", {})

@@ -10,9 +10,7 @@ from statistics import NormalDist
 from typing import Any
 
 from gemma_eval.card import CARD_TABLES, CardRow, CardTable, Published, published
-from gemma_eval.errors import RunError
 from gemma_eval.stats import CONFIDENCE
-from gemma_eval.store import RunDir
 
 OWN = "270m"  # the size whose card has a table of its own
 
@@ -60,13 +58,6 @@ class Sheet:
     title: str
     cells: list[Cell]
     missing: list[str] = field(default_factory=list)
-
-
-def load_scores(run: RunDir) -> dict[str, Any]:
-    scores = run.read_json("scores.json")
-    if scores is None:
-        raise RunError(f"{run.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
-    return scores  # type: ignore[no-any-return]
 
 
 def sheets(scores: dict[str, Any]) -> list[Sheet]:

@@ -1,9 +1,9 @@
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
+from gemma_eval.lettered import Lettered
 from gemma_eval.scoring import letters
 from gemma_eval.task import Generation, register
 
@@ -14,7 +14,7 @@ OPTIONS = [CORRECT, "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answe
 
 @register
 @dataclass
-class GPQA(Generation):
+class GPQA(Lettered, Generation):
     """GPQA Diamond (Rein et al., 2023, arXiv 2311.12022): 198 graduate-level questions. CC BY 4.0; gated: its items must not
     be shown in public, so none stands in this repository.
 
@@ -62,12 +62,6 @@ class GPQA(Generation):
 
     def extract(self, text: str) -> str | None:
         return letters.last_stated(text)
-
-    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        return {"anywhere": letters.anywhere}
-
-    def judge(self, answer: str, golds: list[str]) -> float:
-        return float(answer in golds)
 
 
 @register

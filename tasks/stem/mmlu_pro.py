@@ -1,9 +1,9 @@
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.lettered import Lettered
 from gemma_eval.scoring import letters
 from gemma_eval.task import Generation, register
 
@@ -12,7 +12,7 @@ LETTERS = "ABCDEFGHIJ"
 
 @register
 @dataclass
-class MMLUPro(Generation):
+class MMLUPro(Lettered, Generation):
     """MMLU-Pro (Wang et al., 2024, arXiv 2406.01574): exam questions of 14 categories with up to ten options. MIT.
 
     The report states 5-shot sampling with chain of thought. The exemplars are the category's validation rows, in order, with
@@ -53,12 +53,6 @@ class MMLUPro(Generation):
 
     def extract(self, text: str) -> str | None:
         return letters.stated(text)
-
-    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        return {"anywhere": letters.anywhere}
-
-    def judge(self, answer: str, golds: list[str]) -> float:
-        return float(answer in golds)
 
 
 def _options(row: Row) -> list[str]:

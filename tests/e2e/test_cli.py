@@ -194,7 +194,7 @@ def test_an_instruction_tuned_model_is_asked_in_chat(smollm2_gguf: Path, tmp_pat
     ("arguments", "message"),
     [
         (["run", "model=9b"], "Could not find 'model/9b'"),
-        (["run", "model=270m", "weights=qat_q4_0"], "Choices: bf16, gguf_q4_k_m"),
+        (["run", "model=270m", "weights=qat_q4_0_gguf"], "Choices: bf16, qat_q4_0, gguf_q4_k_m"),
         (["run", "tasks.piqa.num_fewshots=1"], "Did you mean 'num_fewshot'?"),
         (["run", "limit=many"], "could not be converted to Integer"),
         (["run", "variant=chat"], "Could not find 'variant/chat'"),

@@ -20,7 +20,7 @@ from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import SampleSource
 from gemma_eval.errors import RunError, SandboxError
-from gemma_eval.report.card import load_scores, sheets
+from gemma_eval.report.card import sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import Asked, Outcome, Prepared, run
 from gemma_eval.scores import rescore
@@ -185,7 +185,7 @@ def test_killed_while_scores_are_pending(start: Start, judged: Judged, tmp_path:
 
 def test_warnings_reach_scores_and_report(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CodeGeneration, "warnings", lambda self: ["ran without isolation"])
-    scores = load_scores(start(FixedAnswers()).run)
+    scores = start(FixedAnswers()).run.scores()
     assert scores["tasks"]["mbpp"]["warnings"] == ["ran without isolation"] and scores["tasks"]["gsm8k"]["warnings"] == []
     scores["model"]["size"] = "1b"
     assert to_markdown(sheets(scores)).count("ran without isolation") == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import transformers
@@ -13,17 +14,13 @@ from gemma_eval.backends.asking.feed import AskedEngine, feed
 from gemma_eval.backends.asking.generate import GenerateJob
 from gemma_eval.backends.asking.score import ScoreJob, Way
 from gemma_eval.backends.self_check import difference, small_requests
+from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.plan import build_tree
 from gemma_eval.settings import Dtype
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Response
 
-
-def room_for(request: Encoded) -> int:
-    """Tokens that the engine has to have room for."""
-    if isinstance(request, EncodedScore):
-        return max(len(sequence) for sequence in request.sequences)
-    return len(request.prompt) + request.request.max_tokens
+log = logging.getLogger(__name__)
 
 
 def score_jobs(requests: Sequence[Encoded], way: Way, dtype: Dtype, verify: int, seed: int) -> list[Job]:
@@ -50,22 +47,26 @@ def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tu
     return [(indices[at], tree.shared[at]) for at in tree.order]
 
 
-def disagreement(engine: AskedEngine, way: Way, dtype: Dtype, vocabulary: int) -> str | None:
-    """None if small requests score by `way` as they do plainly, else by how much they differ."""
-    requests = small_requests(vocabulary, exemplars=100)
+def trusted(engine: AskedEngine, way: Way, dtype: Dtype, tokenizer: Any) -> Way:
+    """`way`, or its plain form where small requests do not score by it as they do plainly."""
+    if not way.share:
+        return way
+    requests = small_requests(len(tokenizer) // 2, exemplars=100)
 
-    def scored(by: Way) -> Iterator[Response]:
+    def scored(by: Way) -> list[Response]:
         jobs = (ScoreJob(i, request, by) for i, request in enumerate(requests))
-        return (answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index))
+        return [answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index)]
 
-    return difference(list(scored(way)), list(scored(way.plain)), dtype.value)
+    if reason := difference(scored(way), scored(way.plain), dtype.value):
+        log.warning("the prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
+        return way.plain
+    return way
 
 
-def end_tokens(checkpoint: Checkpoint, tokenizer: Any) -> set[int]:
-    """Ids that end a text: the tokenizer's, and those of the generation config (`<end_of_turn>` of IT models)."""
+def checkpoint_ends(checkpoint: Checkpoint, tokenizer: Any) -> set[int]:
+    """Ids that end a text, by the checkpoint's own files."""
     try:
-        configured = transformers.GenerationConfig.from_pretrained(checkpoint.path).eos_token_id
+        configured = transformers.GenerationConfig.from_pretrained(checkpoint.path)
     except OSError:
         configured = None
-    ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return ends - {None}
+    return end_tokens(configured, tokenizer)

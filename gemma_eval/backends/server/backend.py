@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import transformers
 
 from gemma_eval.backends.asking.feed import feed
-from gemma_eval.backends.asking.jobs import disagreement, end_tokens, generate_jobs, score_jobs
+from gemma_eval.backends.asking.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
 from gemma_eval.backends.asking.score import Way
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.server.client import Client
@@ -19,8 +18,6 @@ from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import ServerConfig
 from gemma_eval.types import JSON, Encoded, EncodedScore
-
-log = logging.getLogger(__name__)
 
 
 class ServerBackend:
@@ -53,7 +50,7 @@ class ServerBackend:
             way = self._way
             yield from feed(self._client, iter(score_jobs(requests, way, settings.dtype, settings.verify, settings.seed)))
         self._speak(Dialect(self._model))
-        yield from feed(self._client, iter(generate_jobs(requests, self.tokenizer, end_tokens(self._checkpoint, self.tokenizer))))
+        yield from feed(self._client, iter(generate_jobs(requests, self.tokenizer, checkpoint_ends(self._checkpoint, self.tokenizer))))
 
     def _speak(self, dialect: Dialect) -> None:
         self._client.payload, self._client.reply = dialect.payload, dialect.reply
@@ -68,10 +65,7 @@ class ServerBackend:
                 "logprob_token_ids nor echo work), so it can only answer tasks that generate; score with backend=vllm or transformers"
             )
         self._speak(dialect)
-        if dialect.way.share and (reason := disagreement(self._client, dialect.way, self._settings.dtype, len(self.tokenizer) // 2)):
-            log.warning("the server's prefix cache is not used for scoring: %s", reason)
-            return dialect.way.plain
-        return dialect.way
+        return trusted(self._client, dialect.way, self._settings.dtype, self.tokenizer)
 
     @cached_property
     def _model(self) -> str:

@@ -19,6 +19,7 @@ from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, UnansweredError
+from gemma_eval.memory import cache_bytes
 from gemma_eval.plan import number_images
 from gemma_eval.quantization import library, transformers_config
 from gemma_eval.settings import Quantization, TransformersConfig
@@ -199,10 +200,8 @@ class TransformersBackend:
         if self.device.type == "cpu":
             return 1 << 14
         free, _ = torch.cuda.mem_get_info(self.device)
-        config = self.model.config.get_text_config()
-        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim * 2
-        return max(1 << 12, free // 2 // int(per_token))
+        per_token = cache_bytes(self.model.config.get_text_config(), 1, dtype_bytes=2, windowed=False)
+        return max(1 << 12, free // 2 // per_token)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """torch.compile where it pays for itself: the layers between attention calls, and the log-sum-exp of the output head.
 
-Compiling costs about a minute at first (seconds once torch has it on disk) and saves about a quarter of a scoring run's time, so
+Compiling costs about a minute at first (seconds once torch has it on disk) and saves about a quarter of a run's time, so
 `auto` waits until the run's own speed says that what is left is worth it.
 """
 
@@ -37,7 +37,7 @@ class Compiler:
         self._started = time.monotonic()
 
     def consider(self, done: int, planned: int) -> None:
-        """Compile now if the time saved on the rest of the plan is worth it. `done` of `planned` tokens are computed."""
+        """Compile now if the time saved on the rest of the plan is worth it. `done` of `planned` tokens (or texts) are computed."""
         elapsed = time.monotonic() - self._started
         if self._pending and elapsed > SETTLED_SECONDS and SAVING * elapsed * (planned - done) / done > COST_SECONDS:
             self._compile()

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
@@ -141,14 +142,16 @@ class _Batch:
         self._model = model
         self._tokenizer = tokenizer
         self._budget = budget
-        self._ends = end_tokens(model, tokenizer)
+        self._ends = end_tokens(model.generation_config, tokenizer)
         self._groups: dict[tuple[int, ...], _Group] = {}
 
     def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[Row]:
         """Take rows under this path; yields the rows that finish while decoding until all that wait have a slot."""
         if not waiting:
             return
-        group = self._groups.setdefault(prefix, _Group(DecodePath(path)))
+        if prefix not in self._groups:  # laying out a path copies it
+            self._groups[prefix] = _Group(DecodePath(path))
+        group = self._groups[prefix]
         group.waiting += waiting
         yield from self._admit(group)
         while group.waiting:

@@ -12,8 +12,9 @@ import torch
 from transformers import DynamicCache
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, end_tokens, rows_of
+from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import FIRST_IMAGE
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
@@ -132,7 +133,7 @@ def generate(
 def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | None) -> None:
     """Generate every row of the batch to its end."""
     device = model.get_input_embeddings().weight.device
-    ends = end_tokens(model, tokenizer)
+    ends = end_tokens(model.generation_config, tokenizer)
     ids, mask = _left_padded(batch)
     inputs, mask = _inputs(model, ids, pictures), mask.to(device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)

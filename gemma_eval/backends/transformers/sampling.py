@@ -49,13 +49,6 @@ def _seeded(settings: Generate, sample: int) -> torch.Generator | None:
     return torch.Generator().manual_seed(settings.seed * 1_000_003 + sample)
 
 
-def end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Ids that end a text: the tokenizer's, and those of the generation config (`<end_of_turn>` of IT models)."""
-    configured = getattr(model.generation_config, "eos_token_id", None)
-    ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return ends - {None}
-
-
 def draw(row: Row, logits: torch.Tensor) -> int:
     """A token drawn from logits [vocabulary] at the row's temperature, by its own generator."""
     probabilities = torch.softmax(logits.float().cpu() / row.settings.temperature, dim=-1)

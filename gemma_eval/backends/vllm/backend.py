@@ -11,7 +11,7 @@ import transformers
 
 from gemma_eval.backends.asking.ask import Job
 from gemma_eval.backends.asking.feed import feed
-from gemma_eval.backends.asking.jobs import disagreement, end_tokens, generate_jobs, room_for, score_jobs
+from gemma_eval.backends.asking.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
 from gemma_eval.backends.asking.replicas import feed_all
 from gemma_eval.backends.asking.score import Way
 from gemma_eval.backends.base import Answer
@@ -59,7 +59,7 @@ class VllmBackend:
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         if not requests:
             return
-        self._open(max(map(room_for, requests)))
+        self._open(max(request.room for request in requests))
         settings = self._settings
         if any(isinstance(request, EncodedScore) for request in requests):
             yield from self._run(score_jobs(requests, self._way, settings.dtype, settings.verify, settings.seed))
@@ -95,11 +95,8 @@ class VllmBackend:
         """How the engine is asked: through its prefix cache, if that is wanted and gives the same answers."""
         engine = self._engines[0]
         way = Way(self._settings.share_prefixes, engine.capabilities.ids_per_ask, engine.capabilities.rows_through_cache, engine.block)
-        if way.share and (reason := disagreement(engine, way, self._settings.dtype, len(self.tokenizer) // 2)):
-            log.warning("vLLM's prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
-            return way.plain
-        return way
+        return trusted(engine, way, self._settings.dtype, self.tokenizer)
 
     @cached_property
     def _ends(self) -> set[int]:
-        return end_tokens(self._checkpoint, self.tokenizer)
+        return checkpoint_ends(self._checkpoint, self.tokenizer)
