@@ -71,8 +71,9 @@ def other_form(task: Task, variant: Variant) -> list[str]:
 
 def _changed_images(config: Any) -> dict[str, Any]:
     """What a run's image settings change of the report's protocol."""
-    own = asdict(ImagesConfig())
-    return {f"images.{name}": value for name, value in config.get("images", {}).items() if value != own.get(name)}
+    own, chosen = asdict(ImagesConfig()), config.get("images", {})
+    matter = chosen if chosen.get("pan_and_scan") else {"limit"}  # without Pan & Scan its thresholds change nothing
+    return {f"images.{name}": value for name, value in chosen.items() if name in matter and value != own[name]}
 
 
 def rescore(directory: RunDir) -> int:
