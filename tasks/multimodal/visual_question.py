@@ -70,8 +70,8 @@ def present(image: Image | None, column: str) -> Image:
 def placed(text: str, row: Row, marks: re.Pattern[str]) -> Parts:
     """The text with the row's pictures where their marks stand. Group 1 of a mark is the number in `image_1`, `image_2`, ..."""
     pieces = marks.split(text)
-    images = [present(row[f"image_{number}"], f"image_{number}") for number in pieces[1::2]]
-    mixed = [piece for pair in zip(pieces[::2], [*images, ""], strict=True) for piece in pair]
+    mixed: list[str | Image] = list(pieces)
+    mixed[1::2] = [present(row[f"image_{number}"], f"image_{number}") for number in pieces[1::2]]
     return tuple(piece for piece in mixed if piece != "")
 
 

@@ -142,7 +142,9 @@ def relaxed_correctness(answer: str, gold: str) -> float:
 
 
 def test_relaxed_accuracy_equals_the_common_rule_but_for_four_things() -> None:
-    stripped, zeros, endless = [], [], []
+    stripped: list[tuple[str, str]] = []
+    zeros: list[tuple[str, str]] = []
+    endless: list[tuple[str, str]] = []
     for answer, gold in pairs(900, seed=5):
         theirs, written, ours = (
             relaxed_correctness(answer.strip(), gold.strip()),
