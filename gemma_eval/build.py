@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Built:
-    """A task's samples, and where they and their exemplars came from. `missing` says which subsets could not be had, and why."""
+    """A task's samples, and where they and their exemplars came from. `missing`: subsets or groups that could not be had, and why."""
 
     task: Task
     samples: list[Sample]

@@ -132,7 +132,7 @@ class EachOf(Rows):
 class Table:
     """The rows of one split. `rows[i]` has the dataset's own columns; `configs[i]` names its configuration; `ids[i]` is stable.
 
-    Where items are generated, `rows` are recipes, and `make` follows one. `missing` says which subsets cannot be had, and why.
+    Where items are generated, `rows` are recipes, and `make` follows one. `missing` says which subsets (or groups) cannot be had, and why.
     """
 
     repo: str

@@ -108,13 +108,15 @@ class RULER(Generation):
         model = reader()
         documents, missing = self._documents(source)
         listed = super().table(source, reader) if source.kind == "samples" else self._recipes(documents)
-        left_out = {}
-        for row in listed.rows:
+        left_out: dict[str, str] = {}
+        kept: list[int] = []
+        for i, row in enumerate(listed.rows):
             if row["length"] > model.context_length:
-                left_out[self.subset(row, "")] = f"longer than the model's context of {model.context_length} tokens"
+                left_out[str(row["length"])] = f"longer than the model's context of {model.context_length} tokens"
             elif row["task"] in missing:
                 left_out[self.subset(row, "")] = missing[row["task"]]
-        kept = [i for i, row in enumerate(listed.rows) if self.subset(row, "") not in left_out]
+            else:
+                kept.append(i)
         if not kept:
             raise DataError(f"ruler: nothing is left of tasks.ruler.lengths={self.lengths}: {'; '.join(sorted({*left_out.values()}))}")
         sentences = self._sentences()
