@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="rebuild the card's tables from run directories")
     report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
     report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
+    report.add_argument(
+        "--items", metavar="DIR", nargs="?", const="", help="write the item browser to DIR; default: items/ in the first run"
+    )
     report.set_defaults(command=_report)
     compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
     compare.add_argument(
@@ -295,11 +298,26 @@ def _report(arguments: argparse.Namespace) -> int:
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.store import RunDir
 
+    if arguments.items is not None:
+        return _items(arguments)
     filled = [sheet for run in arguments.runs for sheet in sheets(RunDir.open(run).scores())]
     if arguments.markdown:
         _write(arguments.markdown, to_markdown(filled))
     else:
         print_sheets(filled)
+    return DONE
+
+
+def _items(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from gemma_eval.report.items import write_items
+    from gemma_eval.store import RunDir
+
+    runs = [RunDir.open(run) for run in arguments.runs]
+    folder = Path(arguments.items) if arguments.items else runs[0].path / "items"
+    write_items(runs, folder)
+    print(f"item browser: {folder / 'index.html'}")
     return DONE
 
 
