@@ -58,6 +58,16 @@ def test_broken_images_fail_alone(illustrated: list[Image], tiny_vision: Path, t
     assert RunDir.open(again.run.path).read_json("usage.json") == before
 
 
+def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
+    settings = [f"model.path={tiny_vision}", "model=local", "data=samples", "backend.dtype=float32", f"results={tmp_path}", "run=rows"]
+    limits = [f"tasks.{name}.max_tokens=2" for name in compose("suite=card_vision", "model=4b").suite.tasks]
+    outcome = run.run(compose(*settings, "suite=card_vision", "limit=1", *limits))
+    scores = RunDir.open(outcome.run.path).read_json("scores.json")["tasks"]
+    assert not outcome.missing and len(scores) == 15 and {task["n"] for task in scores.values()} == {1}
+    seen = {name: task["tokens"]["prompt"] // 256 for name, task in scores.items()}
+    assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen
+
+
 def test_preview_shows_where_images_stand(illustrated: list[Image], tiny_vision: Path) -> None:
     shown = io.StringIO()
     config = compose(f"model.path={tiny_vision}", "model=local", "data=samples", "suite=boolq", "limit=2")

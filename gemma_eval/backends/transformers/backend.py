@@ -12,13 +12,14 @@ import torch
 import transformers
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.pixels import Pixels, readable
 from gemma_eval.backends.transformers import generate, plain, score
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.errors import ConfigError, UnansweredError
+from gemma_eval.errors import ConfigError
 from gemma_eval.memory import cache_bytes
 from gemma_eval.plan import number_images
 from gemma_eval.quantization import library, transformers_config
@@ -53,7 +54,7 @@ class TransformersBackend:
     def fingerprint(self) -> dict[str, JSON]:
         images: dict[str, JSON] = {}
         if self._reads_images:
-            images = {"image_processor": type(self._image_processor).__name__, "image_attention": "both ways"}
+            images = {"image_processor": self._pixels.processor_name, "image_attention": "both ways"}
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
@@ -82,9 +83,8 @@ class TransformersBackend:
         return "vision_config" in self._checkpoint.config
 
     @cached_property
-    def _image_processor(self) -> Any:
-        """The one that resizes with Pillow, whatever is installed: the same pixels everywhere."""
-        return transformers.AutoImageProcessor.from_pretrained(self._checkpoint.path, backend="pil")
+    def _pixels(self) -> Pixels:
+        return Pixels.of(self._checkpoint.path)
 
     @cached_property
     def _vision(self) -> Vision:
@@ -94,7 +94,7 @@ class TransformersBackend:
                 f"attention {attention!r} of transformers {transformers.__version__} lets the tokens of an image see only what stands "
                 "before them, but Gemma 3's see each other: choose another in config.json, or another version of transformers"
             )
-        return Vision(self.model, self._image_processor)
+        return Vision(self.model, self._pixels)
 
     def _load(self, **arguments: Any) -> Any:
         if self._quantized:  # quantized weights cannot be moved afterwards
@@ -115,22 +115,11 @@ class TransformersBackend:
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
         generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
-        refused: dict[int, str] = {}
-        for answer in chain(
+        answers = chain(
             self._within_memory(requests, scores, self._score, self._pass_tokens()),
             self._within_memory(requests, generations, self._generate, self._cache_tokens()),
-        ):
-            if why := self._unreadable(requests[answer.index]):
-                refused[answer.index] = why
-            else:
-                yield answer
-        if refused:
-            raise UnansweredError(refused)
-
-    def _unreadable(self, request: Encoded) -> str | None:
-        """Why an image of an answered request could not be decoded; a blank one stood in its place."""
-        broken = (self._vision.unreadable.get(span.image.sha256) for span in request.images)
-        return next(filter(None, broken), None)
+        )
+        return readable(requests, answers, self._pixels.unreadable if self._reads_images else {})
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         requests, pictures = self._numbered(requests)
