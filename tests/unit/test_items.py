@@ -19,7 +19,7 @@ from gemma_eval.report.items import write_items
 from gemma_eval.report.shards import ITEMS, Shards, write_data
 from gemma_eval.sections import Section, cut
 from gemma_eval.store import Entry, RunDir
-from gemma_eval.types import Image, Parts, Prompt
+from gemma_eval.types import GenerateResponse, Image, Parts, Prompt
 from tests.runs import choice, generated, write_run
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)  # halves of surrogate pairs too
@@ -126,7 +126,7 @@ IMAGE_SECTIONS = st.builds(Section, st.just("query"), image=st.just("ab" * 32), 
 @any_folder
 @given(
     st.lists(
-        st.tuples(ANY_ID := st.text(max_size=5), st.lists(TEXT_SECTIONS | IMAGE_SECTIONS, max_size=5)),
+        st.tuples(st.text(max_size=5), st.lists(TEXT_SECTIONS | IMAGE_SECTIONS, max_size=5)),
         max_size=5,
         unique_by=lambda one: one[0],
     )
@@ -199,6 +199,7 @@ def pair(tmp_path: Path) -> list[RunDir]:
     theirs = [
         generated("gsm8k", name, text, ["4"]) for name, text in (("b", " "), ("c", "Hm. The answer is 5."), ("d", "The answer is 4."))
     ]
+    assert isinstance(ours[2].response, GenerateResponse)
     ours[2] = replace(ours[2], response=replace(ours[2].response, finish=("length",)), dropped_shots=2)
     choices = [choice("piqa", "0", (-3.0, float("-inf")), gold=1), choice("piqa", "1", (-3.0, -2.0), gold=1)]
     first = write_run(tmp_path / "first", {"gsm8k": ours})

@@ -10,6 +10,7 @@
 
   const { runs, tasks } = await gemmaEval.load("runs");
   document.title = `Items of ${runs.map((run) => run.name).join(", ")}`;
+  document.querySelector("h1").append(...runs.map((run) => element("span", { class: "run" }, inline(run.name), ` ${run.model}`)));
   for (const label of document.querySelectorAll(".several")) label.hidden = runs.length < 2;
   fill(form.task, tasks.map(({ name, card, items }) => [name, `${name}${card && card !== name ? ` · ${card}` : ""} (${items.toLocaleString("en")})`]));
   fill(form.run, runs.map((run, i) => [String(i), run.name]));
@@ -69,6 +70,7 @@
     count.textContent = rows.length === index.id.length
       ? `${rows.length.toLocaleString("en")} items`
       : `${rows.length.toLocaleString("en")} of ${index.id.length.toLocaleString("en")} items`;
+    if (runs.length > 1) count.append("; marks: ", ...runs.flatMap((run, i) => [i ? ", " : "", inline(run.name)]));
   }
 
   async function showItem() {
@@ -90,11 +92,12 @@
   function render(item, texts, number) {
     const subset = index.subsets[index.subset[number]];
     const facts = [...(subset ? ["subset ", inline(subset)] : []), ...(item.cluster ? [subset ? ", " : "", "belongs to ", inline(item.cluster.slice(0, 200))] : [])];
-    const results = runs.map((run, i) => [badge(resultOf(index.runs[i], number)), " "]).flat();
+    const results = runs.map((run, i) => [badge(resultOf(index.runs[i], number)), ...(runs.length > 1 ? [inline(run.name)] : []), " "]).flat();
     const button = (label, action) => element("button", { type: "button", onclick: action }, label);
     pane.replaceChildren(
       element("nav", { "aria-label": "Items" }, button("Back to the list", close), button("Previous", () => list.move(-1)), button("Next", () => list.move(1))),
-      element("h2", {}, ...results, `${state.task} `, inline(item.id)),
+      element("h2", {}, `${state.task} `, inline(item.id)),
+      element("p", { class: "results" }, ...results),
       element("p", { class: "note" }, ...facts),
       ...itemView(item, texts, runs),
     );

@@ -27,7 +27,8 @@ function section(title, ...children) {
 function promptViews(item, texts, answered) {
   const [first] = answered;
   if (answered.every(({ answer }) => answer.asked === first.answer.asked)) return [promptView("Prompt", item, first.answer, texts)];
-  return answered.map(({ name, answer }) => promptView(`Prompt of ${name}`, item, answer, texts));
+  const sides = answered.map(({ name, answer }) => element("div", { class: "side" }, promptView(`Prompt of ${name}`, item, answer, texts)));
+  return [note("The runs asked in other words:"), element("div", { class: "sides" }, ...sides)];
 }
 
 function promptView(title, item, answer, texts) {
