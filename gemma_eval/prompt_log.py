@@ -1,6 +1,6 @@
 """`prompts/<task>.jsonl`: what every sample's prompt was, in the words that were sent.
 
-A line is a text, numbered in order, `{"text": ...}`, or a prompt that names texts by number:
+A line is a text, numbered in order, `{"text": ..., "left_out": 0}`, or a prompt that names texts by number:
 
     {"id": ..., "key": ..., "tokens": 612, "sections": [["exemplar", 1, 0], ["query", 0, null], ["query", 0, "<sha256>", box]]}
 
@@ -34,6 +34,7 @@ class SentPrompt:
 
     tokens: int
     sections: list[Section]
+    left_out: int = 0  # characters that were not kept
 
 
 def _name(task: str) -> str:
@@ -61,17 +62,18 @@ class PromptWriter:
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         if digest not in self._numbers:
             self._numbers[digest] = len(self._numbers)
-            self._line({"text": _shortened(text)})
+            self._line(_shortened(text))
         return self._numbers[digest]
 
     def _line(self, value: dict[str, Any]) -> None:
         self._stream.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str) -> dict[str, Any]:
     if len(text) <= LONGEST:
-        return text
-    return f"{text[:KEPT]}\n[... {len(text) - 2 * KEPT:,} characters are not kept ...]\n{text[-KEPT:]}"
+        return {"text": text, "left_out": 0}
+    left_out = len(text) - 2 * KEPT
+    return {"text": f"{text[:KEPT]}\n[... {left_out:,} characters are not kept ...]\n{text[-KEPT:]}", "left_out": left_out}
 
 
 @contextmanager
@@ -96,20 +98,23 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
             return json.loads(stream.readline())
 
         @lru_cache(maxsize=256)
-        def text(number: int) -> str:
-            return str(line(texts[number])["text"])
+        def text(number: int) -> tuple[str, int]:
+            found = line(texts[number])
+            return found["text"], found["left_out"]
 
-        def section(record: Record, kind: Any, number: int, content: str | int | None, box: Any = None) -> Section:
+        def section(record: Record, kind: Any, number: int, content: str | int | None, box: Any = None) -> tuple[Section, int]:
             if isinstance(content, str):
-                return Section(kind, number, image=content, box=tuple(box) if box else None)
-            return Section(kind, number, str(record.fields["query"]) if content is None else text(content))
+                return Section(kind, number, image=content, box=tuple(box) if box else None), 0
+            words, left_out = (str(record.fields["query"]), 0) if content is None else text(content)
+            return Section(kind, number, words), left_out
 
         def prompt(record: Record) -> SentPrompt | None:
             place = prompts.get(Entry(record.id, record.key))
             if place is None:
                 return None
             found = line(place)
-            return SentPrompt(found["tokens"], [section(record, *listed) for listed in found["sections"]])
+            sections = [section(record, *listed) for listed in found["sections"]]
+            return SentPrompt(found["tokens"], [one for one, _ in sections], sum(left_out for _, left_out in sections))
 
         try:
             place = 0

@@ -244,7 +244,7 @@ def _prompt(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any] | N
             )
         else:
             sections.append([section.kind, section.number, shards.text(section.text)])
-    return {"tokens": found.tokens, "sections": sections}
+    return {"tokens": found.tokens, "left_out": found.left_out, "sections": sections}
 
 
 def _thumbnail(run: RunDir, sha256: str, folder: Path) -> str:

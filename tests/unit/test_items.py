@@ -158,6 +158,7 @@ def test_what_prompts_share_is_written_once_and_giants_are_cut(tmp_path: Path) -
         found = prompt(replace(choice("piqa", "long", (-1.0, -2.0)), key="key"))
     assert found is not None
     cut_text = found.sections[0].text
+    assert found.left_out == 64_000
     assert cut_text.startswith("a" * KEPT + "\n[... 64,000 characters") and cut_text.endswith("\n" + "b" * KEPT)
 
 

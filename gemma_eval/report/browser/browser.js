@@ -1,12 +1,12 @@
 "use strict";
 
-/* Form, list, item and address, kept in step. The address is the state; the others follow it. */
+/* Form, list, item and address, kept in step with one state. */
 (async () => {
   const form = document.getElementById("filters");
   const pane = document.getElementById("item");
   const count = document.getElementById("count");
   const list = new ItemList(document.getElementById("rows"), document.getElementById("sizer"), open);
-  let state = {}, listed = {}, index = null, turn = 0; // `listed`: the state that the list shows
+  let state = {}, listed = {}, index = null, turn = 0, writing = 0; // `listed`: the state that the list shows
 
   const { runs, tasks } = await gemmaEval.load("runs");
   document.title = `Items of ${runs.map((run) => run.name).join(", ")}`;
@@ -19,7 +19,7 @@
   addEventListener("hashchange", follow);
   await follow();
 
-  /* -- from the address to the page ---------------------------------------------------------------------- */
+  /* -- from the state to the page ------------------------------------------------------------------------ */
 
   function valid(given) {
     const known = (value, options, otherwise) => (options.includes(value) ? value : otherwise);
@@ -36,9 +36,9 @@
     };
   }
 
-  async function follow() {
+  async function show(next) {
     const mine = ++turn;
-    state = valid(readAddress());
+    state = valid(next);
     if (!state.task) return message("These runs have no answers yet.");
     if (state.task !== listed.task) {
       try {
@@ -75,7 +75,7 @@
 
   async function showItem() {
     const mine = ++turn;
-    const number = index.numbers.get(state.id) ?? -1;
+    const number = index.numbers.get(state.id.toWellFormed()) ?? -1;
     list.mark(number);
     document.body.classList.toggle("reading", state.id !== "");
     if (state.id === "") return message("Choose an item.");
@@ -109,11 +109,19 @@
     pane.replaceChildren(note(text));
   }
 
-  /* -- from the page to the address ---------------------------------------------------------------------- */
+  /* -- from page and address to the state ---------------------------------------------------------------- */
 
+  function follow() {
+    clearTimeout(writing);
+    return show(readAddress());
+  }
+
+  /* The address lags behind: browsers refuse hundreds of changes in a few seconds, which a key held down makes. */
   function go(changes, entry = "replaceState") {
-    history[entry](null, "", address({ ...state, ...changes }));
-    return follow();
+    clearTimeout(writing);
+    const shown = show({ ...state, ...changes });
+    writing = setTimeout(() => history[entry](null, "", address(state)), 100);
+    return shown;
   }
 
   /* `read`: move to the item, rather than stay in the list. */

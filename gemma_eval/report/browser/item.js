@@ -37,7 +37,8 @@ function promptView(title, item, answer, texts) {
     return section(`${title.replace("Prompt", "Question")}`, block(item.question), note("The run did not keep its prompts: this is the question alone."));
   }
   const dropped = answer.dropped ? `, ${answer.dropped} exemplars dropped to make it fit` : "";
-  const made = section(title, note(`${prompt.tokens.toLocaleString("en")} tokens${dropped}; exactly as sent, after BOS`));
+  const kept = prompt.left_out ? `${prompt.left_out.toLocaleString("en")} characters were not kept` : "text exactly as sent";
+  const made = section(title, note(`${prompt.tokens.toLocaleString("en")} tokens, BOS counted${dropped}; ${kept}`));
   const shots = prompt.sections.filter(([kind]) => kind === "exemplar");
   let folded = null;
   for (const [kind, number, text, thumbnail, box] of prompt.sections) {
