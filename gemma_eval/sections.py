@@ -63,12 +63,17 @@ def _parts(prompt: Prompt) -> Iterator[tuple[Section, str | Image]]:
 
 
 def _written(whole: str, marks: Sequence[tuple[int, Section]]) -> Iterator[Section]:
-    """The sections with their text. White space between two belongs to the first."""
+    """The sections with their text. White space between two belongs to the first; what frames the pictures of one section, to it."""
     current = last = Section("template")
     at = 0
     for place, mark in [*marks, (len(whole), current)]:
         if text := whole[at:place]:
-            last = replace(current if text.strip() else last, text=text, image="", box=None)
+            owner = current
+            if not text.strip():
+                owner = last if at else mark
+            elif current.kind == "template" and (last.kind, last.number) == (mark.kind, mark.number):
+                owner = mark
+            last = replace(owner, text=text, image="", box=None)
             yield last
         if mark.image:
             yield mark

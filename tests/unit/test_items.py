@@ -119,6 +119,22 @@ def test_sections_have_the_names_of_what_they_were_made_from() -> None:
     ]
 
 
+def test_the_frame_of_a_picture_belongs_to_its_section() -> None:
+    one, two = Image(b"1"), Image(b"2")
+    prompt = Prompt((two, "Q: and here?\nA:"), ((one, "Q: what?\nA: a cat\n\n"),))
+    texts = ["\n\n", "\n\n and a crop \n\n", "\n\nQ: what?\nA: a cat\n\n\n\n", "\n\nQ: and here?\nA:"]
+    sections = cut(prompt, texts, [(one, None), (one, (0, 0, 5, 5)), (two, None)])
+    assert [(section.kind, section.text or section.image) for section in sections] == [
+        ("exemplar", "\n\n"),
+        ("exemplar", one.sha256),
+        ("exemplar", "\n\n and a crop \n\n"),
+        ("exemplar", one.sha256),
+        ("exemplar", "\n\nQ: what?\nA: a cat\n\n\n\n"),
+        ("query", two.sha256),
+        ("query", "\n\nQ: and here?\nA:"),
+    ]
+
+
 TEXT_SECTIONS = st.builds(Section, st.sampled_from(["header", "exemplar", "query"]), st.integers(0, 5), st.text(max_size=30))
 IMAGE_SECTIONS = st.builds(Section, st.just("query"), image=st.just("ab" * 32), box=st.none() | st.just((1, 2, 3, 4)))
 
