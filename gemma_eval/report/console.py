@@ -84,8 +84,8 @@ def _print_grid(shown: Grid, runs: Sequence[Run], console: Console) -> None:
             cells[0].append(f" [{note}]", "dim")
         table.add_row(*cells, style=style)
     console.print(table)
-    for number, note in enumerate(shown.notes, 1):
-        console.print(Text(f"[{number}] {note}", "dim"))
+    for index, text in enumerate(shown.notes, 1):
+        console.print(Text(f"[{index}] {text}", "dim"))
     if shown.notes:
         console.print()
 
