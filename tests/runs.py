@@ -74,7 +74,8 @@ def write_run(
 
 def card_scores(size: str, name: str = "", *, variant: str = "pt", seed: int = 0, **model: Any) -> dict[str, Any]:
     """Scores of a run of the whole card, details included, scattered around the published numbers. Sizes without one are halfway."""
-    draw, numbers, tasks = Random(f"{size} {variant} {seed}"), published(variant), {}
+    draw, numbers = Random(f"{size} {variant} {seed}"), published(variant)
+    tasks: dict[str, Any] = {}
     for table in sorted((table for table in CARD_TABLES if table.variant == variant), key=lambda table: size not in table.sizes):
         for row in (row for row in table.rows if row.task and not row.parts):
             number = numbers.get((table.key, row.benchmark, size))

@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Entry:
-    """`sort`: what to sort by instead of the text. `note`: a footnote's number, 0 for none. `own`: published for a run's size."""
+    """`sort`: what to sort by instead of the text. `note`: a footnote's number, 0 for none. `own`: published for the run's own size."""
 
     text: str
     sort: float | None = None
@@ -108,7 +108,7 @@ def _heading(run: Run, runs: Sequence[Run]) -> str:
 
 def _published(row: Row, size: str, runs: Sequence[Run]) -> Entry:
     number = row.published.get(size)
-    own = any(run.size == size for run in runs)
+    own = len(runs) == 1 and runs[0].size == size
     return Entry(number.text, number.value, own=own) if number else Entry("")
 
 

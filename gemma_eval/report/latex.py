@@ -101,4 +101,5 @@ def escape(text: str) -> str:
 
 
 def _known(sign: str) -> bool:
-    return " " <= sign <= "~" or "\u00a1" <= sign <= "\u017e"
+    """ASCII and Latin-1."""
+    return " " <= sign <= "~" or "\u00a1" <= sign <= "\u00ff"

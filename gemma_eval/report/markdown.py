@@ -12,7 +12,11 @@ LINES = str.maketrans("\r\n", "  ")
 
 def to_markdown(card: Card) -> str:
     one = len(card.runs) == 1
-    about = f"{card.runs[0].title}; run `{card.runs[0].name}`" if one else "\n".join(f"- {escape(line)}" for line in legend(card.runs))
+    about = (
+        f"{escape(card.runs[0].title)}; run `{escape(card.runs[0].name).replace('`', '')}`"
+        if one
+        else "\n".join(f"- {escape(line)}" for line in legend(card.runs))
+    )
     parts = [part for sheet in card.sheets for part in _table(grid(sheet, card.runs), about if one else "")]
     return "\n\n".join([*([] if one else [about]), *parts, EXPLAINED if one else f"{EXPLAINED} {LEGEND}."]) + "\n"
 

@@ -26,18 +26,18 @@ def against_cost(card: Card) -> Iterator[Drawn]:
     if not spent:
         return
     figure, axes = panels(2, columns=2, width=4.0, height=4.2, sharey=True)
-    costs = (("Tokens computed, an item", lambda one: one.tokens), ("Seconds, an item", lambda one: one.seconds))
-    for one, (label, cost) in zip(axes, costs, strict=True):
+    costs = {"tokens": "Tokens computed, an item", "seconds": "Seconds, an item"}
+    for one, (cost, label) in zip(axes, costs.items(), strict=True):
         for index, found in spent.items():
-            points(one, index, [cost(each) for each in found], [Value(each.score, each.score, each.score) for each in found])
+            points(one, index, [getattr(each, cost) for each in found], [Value(each.score, each.score, each.score) for each in found])
         one.set(xscale="log", xlabel=label)
         one.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         one.xaxis.set_minor_formatter(NullFormatter())
         one.margins(0.12)
     axes[0].set_ylabel("Score, in the card's unit")
     legend(figure, [(index, run_label(card.runs[index])) for index in spent])
-    for one, (_, cost) in zip(axes, costs, strict=True):
-        name_points(one, [(cost(each), each.score, each.task) for found in spent.values() for each in found])
+    for one, cost in zip(axes, costs, strict=True):
+        name_points(one, [(getattr(each, cost), each.score, each.task) for found in spent.values() for each in found])
     yield Drawn(
         "cost",
         "Score against tokens and seconds",

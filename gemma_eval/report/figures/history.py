@@ -41,9 +41,7 @@ def _drawn(card: Card, members: list[int], tasks: list[str], name: str) -> Drawn
         points(one, 0, [place for place, _ in values], [value for _, value in values])
         one.set_title(plain(task), fontsize=8)
     step = 1 + len(members) // 12
-    for one in axes[-4:]:
-        one.set_xticks(range(0, len(members), step), [card.runs[index].letter for index in members[::step]])
-        one.tick_params(labelbottom=True)
+    axes[0].set_xticks(range(0, len(members), step), [card.runs[index].letter for index in members[::step]])  # all share them
     title = card.runs[members[0]].title
     caption = f"{title}: {len(members)} runs in the order given, with 95 % intervals. Tasks of one protocol in all of them."
     return Drawn(name, "History", caption, figure)

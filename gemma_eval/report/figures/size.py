@@ -20,11 +20,9 @@ def against_size(card: Card) -> Iterator[Drawn]:
     ]
     if not rows:
         return
-    figure, axes = panels(len(rows), columns=6, width=1.62, height=1.3, sharex=True)
+    figure, axes = panels(len(rows), columns=6, width=1.85, height=1.3, sharex=True)
     for one, row in zip(axes, rows, strict=True):
         _panel(one, card, row)
-    for one in axes[-6:]:
-        one.tick_params(labelbottom=True)
     runs = [(index, run_label(run)) for index, run in enumerate(card.runs) if any(row.cells[index].value is not None for row in rows)]
     published = Line2D([], [], color=FAINT, marker="o", markerfacecolor="none", markersize=4, linewidth=0.9, label="published")
     legend(figure, runs, extra=[published])
@@ -49,8 +47,8 @@ def _panel(axes: Axes, card: Card, row: Row) -> None:
         if run.size in BILLIONS and (value := cell_value(cell)):
             points(axes, index, [BILLIONS[run.size]], [value])
     axes.set_xscale("log")
-    axes.set_xlim(0.18, 42)
-    axes.set_xticks([BILLIONS[size] for size in SIZES], [size.upper() for size in SIZES], fontsize=6)
+    axes.set_xlim(0.2, 36)
+    axes.set_xticks([BILLIONS[size] for size in SIZES], [size.upper() for size in SIZES], fontsize=5.8)
     axes.minorticks_off()
     axes.tick_params(axis="y", labelsize=7)
     axes.set_title(plain(row.benchmark), fontsize=8)

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Bbox
 
 from gemma_eval.card import CARD_TABLES
 
@@ -55,6 +56,7 @@ STYLE: Any = {  # matplotlib's type of it is a list of all its settings
 
 SCALES = {task: row.scale for table in CARD_TABLES for row in table.rows for task in row.tasks}
 LONGEST = 40  # characters of a label
+NARROWEST = 4.5  # inches of a figure, which must hold a legend
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def legend(figure: Figure, runs: Sequence[tuple[int, str]], *, extra: Sequence[L
     if len(runs) < 2 and not extra and not always:
         return
     handles = [Line2D([], [], linestyle="", label=label, markersize=5, **look(index)) for index, label in runs]
-    columns = max(1, min(len(handles) + len(extra), int(figure.get_figwidth() / 2.2)))
+    widest = 0.5 + 0.075 * max(len(str(handle.get_label())) for handle in [*handles, *extra])  # inches
+    columns = max(1, min(len(handles) + len(extra), int(figure.get_figwidth() / widest)))
     figure.legend(handles=[*handles, *extra], loc="outside upper left", ncols=columns, handletextpad=0.3, columnspacing=1.2)
 
 
@@ -143,37 +146,59 @@ def offsets(count: int) -> list[float]:
 
 
 def panels(count: int, *, columns: int, width: float, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """Small multiples, row by row; places left over stay empty."""
+    """Small multiples, row by row, the lowest of each column with labels at its x axis; places left over stay empty."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
-    figure = Figure(figsize=(width * columns, height * rows + 0.5), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, **shared)
-    axes: list[Axes] = list(grid.flat)
+    figure = Figure(figsize=(max(width * columns, NARROWEST), height * rows + 0.5), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    for one in axes[count - columns : count]:
+        one.tick_params(labelbottom=True)
     for one in axes[count:]:
         one.set_axis_off()
     return figure, axes[:count]
 
 
-def name_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+def name_points(axes: Axes, dots: Sequence[tuple[float, float, str]]) -> None:
     """Name points where there is room: the first ones first, next to their point, never over another name or point."""
     figure = axes.figure.figure
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
-    dots = [axes.transData.transform((x, y)) for x, y, _ in points]
-    taken = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in dots]
-    for x, y, text in points:
-        for dx, dy, across, up in (
-            (6, 0, "left", "center"),
-            (-6, 0, "right", "center"),
-            (0, 6, "center", "bottom"),
-            (0, -6, "center", "top"),
-        ):
-            named = axes.annotate(
-                plain(text), (x, y), (dx, dy), textcoords="offset points", ha=across, va=up, fontsize=7
-            )  # fmt: skip
-            box = named.get_window_extent()
-            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
-            if inside and not any(box.overlaps(other) for other in taken):
-                taken.append(box)
+    inch = figure.dpi / 72
+    shown = axes.transData.transform([(x, y) for x, y, _ in dots])
+    taken = np.hstack([shown - NEAR * inch, shown + NEAR * inch])
+    sizes = {name: _size(axes, name) for name in {plain(name) for _, _, name in dots}}
+    for (x, y, name), place in zip(dots, shown, strict=True):
+        for corner in _beside(sizes[plain(name)], BESIDE * inch):
+            box = np.hstack([place + corner, place + corner + sizes[plain(name)]])
+            inside = np.all(box[:2] >= axes.bbox.extents[:2]) and np.all(box[2:] <= axes.bbox.extents[2:])
+            if inside and not _covered(box, taken):
+                taken = np.vstack([taken, box])
+                offset = (float(corner[0] / inch), float(corner[1] / inch))
+                axes.annotate(plain(name), (x, y), offset, textcoords="offset points", va="bottom", fontsize=NAME_SIZE)
                 break
-            named.remove()
+
+
+NAME_SIZE = 7
+NEAR, BESIDE = 2.5, 5.0  # points that belong to a dot, and from its middle to its name
+Pair = npt.NDArray[np.float64]
+
+
+def _size(axes: Axes, name: str) -> Pair:
+    """Width and height of a name in pixels."""
+    text = axes.text(0, 0, name, fontsize=NAME_SIZE)
+    box = text.get_window_extent()
+    text.remove()
+    return np.array([box.width, box.height])
+
+
+def _beside(size: Pair, gap: float) -> list[Pair]:
+    """Where the lower left corner of a name may stand, seen from its point: right, left, over and under it."""
+    width, height = size
+    return [
+        np.array(corner) for corner in ((gap, -height / 2), (-gap - width, -height / 2), (-width / 2, gap), (-width / 2, -gap - height))
+    ]
+
+
+def _covered(box: Pair, others: npt.NDArray[np.float64]) -> bool:
+    """Whether a box (left, bottom, right, top) lies over any of the others."""
+    return bool(((others[:, :2] < box[2:]) & (others[:, 2:] > box[:2])).all(axis=1).any())
