@@ -72,7 +72,7 @@ def _write(file: str, text: str) -> None:
         print(text, end="")
         return
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(text, encoding="utf-8")
+    Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")  # data sets hold halves of surrogate pairs
     print(file)
 
 
