@@ -1,7 +1,7 @@
 """A table of the card as columns and entries of text, the same for every form that is read by people.
 
-With one run, or `wide`, each run has its columns: items, measured, interval, difference, verdict, remarks. Several runs that must fit
-beside one another have one column each: "79.0 -0.6 ✓ (77.0-81.0)", and their remarks stand below the table.
+A single run has columns for shots, items, measured value, interval, difference, verdict and remarks. Several runs have one column each:
+"79.0 -0.6 ✓ (77.0-81.0)", or where there is room (`wide`) one for each of the numbers; their remarks stand below the table.
 """
 
 from __future__ import annotations
@@ -60,20 +60,19 @@ class Grid:
 
 def grid(sheet: Sheet, runs: Sequence[Run], *, wide: bool = False, sizes: Sequence[str] | None = None) -> Grid:
     """`sizes`: of the published columns; all by default."""
-    full = wide or len(runs) == 1
+    fields = ONE if len(runs) == 1 else SEVERAL if wide else []
     shown = sheet.sizes if sizes is None else [size for size in sheet.sizes if size in sizes]
-    notes = _notes(sheet, runs, remarks=not full)
+    notes = _notes(sheet, runs, remarks="Remarks" not in fields)
     columns = [Column("Benchmark", words=True), *(Column(size.upper(), "Card") for size in shown)]
     for run in runs:
-        columns += (
-            [Column(name, _heading(run, runs), name in WORDS) for name in FIELDS] if full else [Column(_heading(run, runs), words=True)]
-        )
+        heading = _heading(run, runs)
+        columns += [Column(name, heading, name in WORDS) for name in fields] or [Column(heading, words=True)]
     numbers = {index: number for number, index in enumerate(notes, 1)}
     rows = [
         [
             Entry(row.benchmark, note=numbers.get(index, 0)),
             *(_published(row, size, runs) for size in shown),
-            *(entry for cell in row.cells for entry in (_full(cell) if full else [_compact(cell)])),
+            *(entry for cell in row.cells for entry in (_full(cell, fields) if fields else [_compact(cell)])),
         ]
         for index, row in enumerate(sheet.rows)
     ]
@@ -98,7 +97,8 @@ def legend(runs: Sequence[Run]) -> list[str]:
     return [f"{run.letter}: {run.name}, {run.title}" for run in runs]
 
 
-FIELDS = ["Shots", "Items", "Measured", "95 % interval", "Diff.", "Verdict", "Remarks"]
+SEVERAL = ["Items", "Measured", "95 % interval", "Diff.", "Verdict"]  # columns of each run
+ONE = ["Shots", *SEVERAL, "Remarks"]
 WORDS = {"Verdict", "Remarks"}
 
 
@@ -112,16 +112,17 @@ def _published(row: Row, size: str, runs: Sequence[Run]) -> Entry:
     return Entry(number.text, number.value, own=own) if number else Entry("")
 
 
-def _full(cell: Cell) -> list[Entry]:
-    return [
-        Entry("" if cell.shots is None else str(cell.shots)),
-        Entry("" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"), cell.n),
-        Entry(_value(cell), cell.value),
-        Entry(_interval(cell), cell.low),
-        Entry(_difference(cell), cell.difference),
-        Entry(cell.verdict.value, verdict=cell.verdict),
-        Entry(cell.remarks),
-    ]
+def _full(cell: Cell, fields: Sequence[str]) -> list[Entry]:
+    entries = {
+        "Shots": Entry("" if cell.shots is None else str(cell.shots)),
+        "Items": Entry("" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"), cell.n),
+        "Measured": Entry(_value(cell), cell.value),
+        "95 % interval": Entry(_interval(cell), cell.low),
+        "Diff.": Entry(_difference(cell), cell.difference),
+        "Verdict": Entry(cell.verdict.value, verdict=cell.verdict),
+        "Remarks": Entry(cell.remarks),
+    }
+    return [entries[name] for name in fields]
 
 
 def _compact(cell: Cell) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def to_html(card: Card, runs: Sequence[RunDir], folder: Path) -> str:
         verdicts=[(verdict, [counts[verdict] for counts in card.counts()]) for verdict in Verdict],
         grids=[grid(sheet, card.runs, wide=True) for sheet in card.sheets],
         groups=groups,
+        starts=starts,
         several=len(card.runs) > 1,
         explained=EXPLAINED.replace("*", ""),
         scores=[(run, list(_scores(run))) for run in card.runs],
@@ -46,14 +48,13 @@ def to_html(card: Card, runs: Sequence[RunDir], folder: Path) -> str:
 
 
 def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Headings over the columns: each with how many it spans. A run's columns begin with the first of its fields."""
-    found: list[tuple[str, int]] = []
-    for column in columns:
-        if found and found[-1][0] == column.group:
-            found[-1] = (column.group, found[-1][1] + 1)
-        else:
-            found.append((column.group, 1))
-    return found
+    """Headings over the columns, each with how many it spans."""
+    return [(name, len(list(members))) for name, members in groupby(column.group for column in columns)]
+
+
+def starts(columns: Sequence[Column]) -> list[bool]:
+    """Which columns begin a group."""
+    return [index > 0 and column.group != columns[index - 1].group for index, column in enumerate(columns)]
 
 
 def _chart(drawn: Drawn) -> Chart:

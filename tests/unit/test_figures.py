@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -43,8 +44,9 @@ def test_five_sizes_and_41_rows(five: dict[str, Drawn]) -> None:
 def texts(figure: Figure) -> list[Text]:
     """What is drawn of words and numbers; ticks outside of their axis are not."""
     figure.draw_without_rendering()
-    ticks = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in (*axis.get_ticklabels(), axis.offsetText)}
-    shown = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis._update_ticks()}  # type: ignore[attr-defined]
+    axes: list[Any] = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    ticks = {text for axis in axes for text in (*axis.get_ticklabels(), axis.offsetText)}
+    shown = {tick.label1 for axis in axes for tick in axis._update_ticks()}
     found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible() and text.get_text().strip()]
     return [text for text in found if text not in ticks or text in shown]
 
@@ -93,7 +95,7 @@ def test_confidence_is_the_share_of_the_likeliest_choice(tmp_path: Path) -> None
     records = [choice("piqa", str(i), (float(np.log(0.3)), float(np.log(0.1))), gold=i % 2) for i in range(20)]  # 75 %, right half the time
     axes = drawn(write_run(tmp_path / "a", {"piqa": records}))["calibration"].figure.axes[0]
     point = next(line for line in axes.lines if line.get_marker() == "o")
-    assert (point.get_xdata(), point.get_ydata()) == (pytest.approx([75]), pytest.approx([50]))
+    assert point.get_xdata() == pytest.approx([75]) and point.get_ydata() == pytest.approx([50])
 
 
 def test_svg_of_the_page_has_its_own_ids_text_as_text_and_the_colours_of_the_page(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from gemma_eval.card import CARD_TABLES, SIZES, CardRow
+from gemma_eval.card import CARD_TABLES, SIZES
 from gemma_eval.cli import main
 from gemma_eval.report.card import Card, card
 from gemma_eval.report.console import print_card
@@ -29,14 +29,14 @@ HOSTILE = """<script>alert(1)</script> "x" & 'y' | ` $100 \\input{a} #1 50% _ ^ 
 ROWS = {row.task: (table, row) for table in reversed(CARD_TABLES) for row in table.rows if row.task and not row.group and not row.parts}
 
 
-def expected(scores: dict[str, Any]) -> Iterator[tuple[CardRow, list[str]]]:
+def expected(scores: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """What a reader must find of each row that one task measures: value and interval, in the card's unit."""
     for task, entry in scores["tasks"].items():
         if task in ROWS:
             _, row = ROWS[task]
             metric = entry["metrics"][entry["primary"]]
             low, high = metric["ci95"]
-            yield row, [f"{metric['value'] * row.scale:.1f}", f"{low * row.scale:.1f}-{high * row.scale:.1f}"]
+            yield row.benchmark, [f"{metric['value'] * row.scale:.1f}", f"{low * row.scale:.1f}-{high * row.scale:.1f}"]
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def test_every_value_and_every_row_stands_in_the_text_forms(form: Any, runs: lis
             published = [number.text for number in row.published.values()]
             assert any(holds(line, published) for line in lines_of(text, row.benchmark)), (sheet.title, row.benchmark)
     for scores in runs:
-        for row, parts in expected(scores):
-            assert any(holds(line, parts) for line in lines_of(text, row.benchmark)), (scores["run"], row.benchmark, parts)
+        for benchmark, parts in expected(scores):
+            assert any(holds(line, parts) for line in lines_of(text, benchmark)), (scores["run"], benchmark, parts)
 
 
 def test_csv_has_every_number_at_full_precision(runs: list[dict[str, Any]]) -> None:

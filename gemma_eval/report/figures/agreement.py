@@ -23,8 +23,8 @@ def against_published(card: Card) -> Iterator[Drawn]:
         points(axes, index, [x for x, _, _ in found], [value for _, value, _ in found])
     axes.set(xlim=(0, top), ylim=(0, top), xlabel="Published", ylabel="Measured", aspect="equal")
     legend(figure, [(index, run_label(card.runs[index])) for index in shown])
-    dots = [(x, value.value, name) for found in shown.values() for x, value, name in found]
-    name_points(axes, sorted(dots, key=lambda dot: -abs(dot[1] - dot[0])))
+    dots = [dot for found in shown.values() for dot in found]
+    name_points(axes, sorted(dots, key=lambda dot: -abs(dot[1].value - dot[0])))
     yield Drawn(
         "published_measured",
         "Published against measured",

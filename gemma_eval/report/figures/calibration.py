@@ -43,7 +43,7 @@ def reliability(card: Card, runs: Sequence[RunDir]) -> Iterator[Drawn]:
             points(one, index, [each.confidence for each in bins], [each.right for each in bins])
             one.plot([each.confidence for each in bins], [each.right.value for each in bins], color=look(index)["color"], linewidth=0.8)
             errors.append(f"{expected_error(bins):.1f}")
-        one.set(xlim=(0, 100), ylim=(0, 100))
+        one.set(xlim=(0, 104), ylim=(0, 104), xticks=range(0, 101, 25), yticks=range(0, 101, 25))
         one.set_title(f"{plain(task)}\nerror {', '.join(errors[:4])}{', ...' if len(errors) > 4 else ''}", fontsize=8)
     figure.supxlabel("Probability of the likeliest choice, %", fontsize=8.5)
     figure.supylabel("Right, %", fontsize=8.5)

@@ -13,10 +13,10 @@ from gemma_eval.report.figures.style import Drawn, Value, legend, name_points, p
 
 @dataclass(frozen=True)
 class Spent:
-    """One task of a run: its score, and tokens computed and seconds for an item."""
+    """One task of a run: its score, drawn without an interval, and tokens computed and seconds for an item."""
 
     task: str
-    score: float
+    score: Value
     tokens: float
     seconds: float
 
@@ -29,7 +29,7 @@ def against_cost(card: Card) -> Iterator[Drawn]:
     costs = {"tokens": "Tokens computed, an item", "seconds": "Seconds, an item"}
     for one, (cost, label) in zip(axes, costs.items(), strict=True):
         for index, found in spent.items():
-            points(one, index, [getattr(each, cost) for each in found], [Value(each.score, each.score, each.score) for each in found])
+            points(one, index, [getattr(each, cost) for each in found], [each.score for each in found])
         one.set(xscale="log", xlabel=label)
         one.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         one.xaxis.set_minor_formatter(NullFormatter())
@@ -51,4 +51,4 @@ def _spent(run: Run) -> Iterator[Spent]:
     for task, entry in run.tasks.items():
         value, computed, seconds = value_of(task, entry, entry["primary"]), entry["tokens"]["computed"], entry["seconds"]
         if value and entry["n"] and computed > 0 and seconds > 0:
-            yield Spent(task, value.value, computed / entry["n"], seconds / entry["n"])
+            yield Spent(task, Value(value.value, value.value, value.value), computed / entry["n"], seconds / entry["n"])

@@ -158,14 +158,14 @@ def panels(count: int, *, columns: int, width: float, height: float, **shared: A
     return figure, axes[:count]
 
 
-def name_points(axes: Axes, dots: Sequence[tuple[float, float, str]]) -> None:
-    """Name points where there is room: the first ones first, next to their point, never over another name or point."""
+def name_points(axes: Axes, dots: Sequence[tuple[float, Value, str]]) -> None:
+    """Name points where there is room: the first ones first, next to their point, never over another name, point or interval."""
     figure = axes.figure.figure
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
     inch = figure.dpi / 72
-    shown = axes.transData.transform([(x, y) for x, y, _ in dots])
-    taken = np.hstack([shown - NEAR * inch, shown + NEAR * inch])
+    shown, low, high = (axes.transData.transform([(x, getattr(y, end)) for x, y, _ in dots]) for end in ("value", "low", "high"))
+    taken = np.hstack([low - NEAR * inch, high + NEAR * inch])
     sizes = {name: _size(axes, name) for name in {plain(name) for _, _, name in dots}}
     for (x, y, name), place in zip(dots, shown, strict=True):
         for corner in _beside(sizes[plain(name)], BESIDE * inch):
@@ -174,7 +174,7 @@ def name_points(axes: Axes, dots: Sequence[tuple[float, float, str]]) -> None:
             if inside and not _covered(box, taken):
                 taken = np.vstack([taken, box])
                 offset = (float(corner[0] / inch), float(corner[1] / inch))
-                axes.annotate(plain(name), (x, y), offset, textcoords="offset points", va="bottom", fontsize=NAME_SIZE)
+                axes.annotate(plain(name), (x, y.value), offset, textcoords="offset points", va="bottom", fontsize=NAME_SIZE)
                 break
 
 
