@@ -248,11 +248,13 @@ def test_a_corpus_metric_shows_the_score_of_the_item_alone(tmp_path: Path) -> No
 
 
 def test_it_is_written_beside_the_report_and_again(pair: list[RunDir], capsys: pytest.CaptureFixture[str]) -> None:
-    folder = pair[0].path / "items"
-    assert main(["report", str(pair[0].path), str(pair[1].path), "--items"]) == 0
+    page = pair[0].path / "report.html"
+    folder = page.parent / "items"
+    assert main(["report", str(pair[0].path), str(pair[1].path), "--items", "--html", str(page)]) == 0
     assert (folder / "data/piqa/index.js").is_file() and str(folder / "index.html") in capsys.readouterr().out
-    assert main(["report", str(pair[0].path), "--items", str(folder)]) == 0
-    assert not (folder / "data/piqa").exists()
+    assert "items/index.html" in page.read_text()
+    assert main(["report", str(pair[0].path), "--items"]) == 0
+    assert (folder / "data/gsm8k/index.js").is_file() and not (folder / "data/piqa").exists()
     for script in (folder / "index.html").read_text().split('src="')[1:]:
         assert (folder / script.partition('"')[0]).is_file()
 
