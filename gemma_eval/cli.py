@@ -240,9 +240,9 @@ def _run(config: RunConfig) -> int:
     from gemma_eval.run import run
 
     outcome = run(config)
-    shown = card([outcome.run.scores()]).touched()
+    shown = card([outcome.run.scores()])
     outcome.run.write_text("report.md", to_markdown(shown))
-    print_card(shown)
+    print_card(shown.touched())
     print(f"run directory: {outcome.run.path}")
     for reason in outcome.missing.values():
         print(f"missing: {reason}", file=sys.stderr)

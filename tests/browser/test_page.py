@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gemma_eval.card import CARD_TABLES
 from gemma_eval.cli import main
 from tests.runs import answers, write_card_run, write_run
 
@@ -29,14 +30,16 @@ def small_runs(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole card of a 4B beside the small runs, hostile subsets and notes."""
+    """A table of a 4B beside the small runs, with hostile subsets and notes."""
     folder = tmp_path_factory.mktemp("page")
-    whole = write_card_run(folder / "whole", "4b")
-    scores = whole.scores()
+    wide = write_card_run(folder / "wide", "4b")
+    scores = wide.scores()
+    table = next(table for table in CARD_TABLES if table.key == "stem_code")
+    scores["tasks"] = {name: scores["tasks"][name] for name in sorted({*table.tasks, "piqa"})}
     scores["tasks"]["mmlu"] |= {"subsets": {f"{TAKEN}{i}": dict(scores["tasks"]["piqa"]) for i in range(5)}, "undisclosed": TAKEN}
-    whole.write_json("scores.json", scores)
+    wide.write_json("scores.json", scores)
     page = folder / "report.html"
-    assert main(["report", str(whole.path), *small_runs(folder), "--html", str(page)]) == 0
+    assert main(["report", str(wide.path), *small_runs(folder), "--html", str(page)]) == 0
     return page
 
 
@@ -78,7 +81,7 @@ def test_without_scripts_the_tables_are_there(report: Path, open_page: Open) -> 
     assert page.locator("#figures figure svg").count() >= 8
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (360, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (360, False)])
 def test_accessible_and_no_wider_than_the_screen(small_report: Path, open_page: Open, width: int, dark: bool) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed (extra `dev`)").Axe()
     page = open_page(small_report, width=width, height=800, dark=dark)
