@@ -42,14 +42,28 @@ def size(image: Image) -> Size:
 def decode(image: Image, box: Box | None = None) -> PIL.Image.Image:
     """Upright RGB pixels of the image or a part of it, transparency on white. Raises `PromptError` if it cannot be read."""
     with _opened(image) as picture:
-        orientation = _orientation(picture)
-        try:
-            pixels = _rgb(picture)
-        except Exception as error:  # as below
-            raise PromptError(f"an image cannot be decoded: {error}") from error
-    if orientation in _TURNS:
-        pixels = pixels.transpose(_TURNS[orientation])
+        pixels = _upright(picture)
     return pixels.crop(box) if box else pixels
+
+
+def thumbnail(image: Image, side: int) -> bytes:
+    """A JPEG of the whole image, upright, no side longer than `side` pixels. Raises `PromptError` if it cannot be read."""
+    with _opened(image) as picture:
+        picture.draft("RGB", (side, side))  # a JPEG is then decoded at a fraction of its size
+        pixels = _upright(picture)
+    pixels.thumbnail((side, side))
+    stream = io.BytesIO()
+    pixels.save(stream, "JPEG", quality=80)
+    return stream.getvalue()
+
+
+def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    orientation = _orientation(picture)
+    try:
+        pixels = _rgb(picture)
+    except Exception as error:  # as below
+        raise PromptError(f"an image cannot be decoded: {error}") from error
+    return pixels.transpose(_TURNS[orientation]) if orientation in _TURNS else pixels
 
 
 def _opened(image: Image) -> PIL.Image.Image:

@@ -17,6 +17,7 @@ import numpy as np
 
 from gemma_eval.errors import PromptError
 from gemma_eval.images import pan_and_scan, size
+from gemma_eval.sections import Section, View, cut
 from gemma_eval.settings import ImagesConfig
 from gemma_eval.types import (
     Box,
@@ -37,9 +38,6 @@ _BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")  # what nearly all control tok
 
 _Text: TypeAlias = tuple[str, ...]
 """Pieces of text, with a view between each two."""
-
-_View: TypeAlias = tuple[Image, Box | None]
-"""What one run of soft tokens shows: an image, or a part of it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class _Job:
 
     request: Request
     texts: list[_Text]
-    views: tuple[_View, ...]
+    views: tuple[View, ...]
 
 
 class Renderer:
@@ -114,6 +112,12 @@ class Renderer:
         """How many tokens the model reads of a prompt."""
         text, _ = self._text(prompt)
         return self._length(text, dict(zip(text, _encode(self._tokenizer, list(text), split_special_tokens=not self._chat), strict=True)))
+
+    def sections(self, request: Request, encoded: Encoded) -> list[Section]:
+        """The text of an encoded request's prompt, without BOS, by what it was made from."""
+        prompt = request.prompt
+        kept = replace(prompt, shots=prompt.shots[: len(prompt.shots) - encoded.dropped_shots])
+        return cut(kept, *self._text(kept))
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
         """Token ids of each request. A prompt with too many tokens or images drops its last exemplars, whole, until it fits.
@@ -208,7 +212,7 @@ class Renderer:
             at = start + self._image_tokens.count + 1
         return tuple(spans)
 
-    def _text(self, prompt: Prompt) -> tuple[_Text, tuple[_View, ...]]:
+    def _text(self, prompt: Prompt) -> tuple[_Text, tuple[View, ...]]:
         if not self._chat:
             return self._written(prompt.parts)
         self._refuse_control_tokens("".join(part for part in prompt.parts if isinstance(part, str)))
@@ -232,10 +236,10 @@ class Renderer:
             parts += [image, piece]
         return tuple(parts)
 
-    def _written(self, parts: Parts) -> tuple[_Text, tuple[_View, ...]]:
+    def _written(self, parts: Parts) -> tuple[_Text, tuple[View, ...]]:
         """Text and views as transformers' Gemma3Processor writes them: a blank line before and after each, words between crops."""
         pieces = [""]
-        views: list[_View] = []
+        views: list[View] = []
         for part in parts:
             if isinstance(part, str):
                 pieces[-1] += part

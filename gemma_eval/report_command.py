@@ -25,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{form}", nargs="?", const=BESIDE, metavar="FILE",
             help=f"write {form} to FILE ('-': to the terminal) instead of tables; default: {name}, of one run in its directory",
         )  # fmt: skip
+    parser.add_argument(
+        "--items", nargs="?", const=BESIDE, metavar="FOLDER",
+        help="write the item browser: every question, prompt and answer; default: items/ beside the HTML page",
+    )  # fmt: skip
     parser.add_argument("--figures", metavar="FOLDER", help="write the figures of the HTML page to files in FOLDER")
     parser.add_argument("--format", choices=FORMATS, default="svg", help="of the figures; default: svg")
 
@@ -35,8 +39,12 @@ def main(arguments: argparse.Namespace) -> int:
     from gemma_eval.store import RunDir
 
     runs = [RunDir.open(run) for run in arguments.runs]
-    shown = card([run.scores() for run in runs])
     wanted = {form: given for form in FILES if (given := getattr(arguments, form)) is not None}
+    if arguments.items is not None:  # before the page, which links to it
+        _write_items(runs, arguments.items, wanted.get("html", BESIDE))
+        if not wanted and not arguments.figures:
+            return 0
+    shown = card([run.scores() for run in runs])
     for form, given in wanted.items():
         file = given if given == "-" else _file(form, given, runs)
         _write(file, _written(form, shown, runs, file))
@@ -45,6 +53,14 @@ def main(arguments: argparse.Namespace) -> int:
     if not wanted and not arguments.figures:
         print_card(shown)
     return 0
+
+
+def _write_items(runs: list[RunDir], given: str, page: str) -> None:
+    from gemma_eval.report.items import write_items
+
+    folder = Path(given) if given != BESIDE else Path(_file("html", BESIDE if page == "-" else page, runs)).parent / "items"
+    write_items(runs, folder)
+    print(folder / "index.html")
 
 
 def _file(form: str, given: str, runs: list[RunDir]) -> str:

@@ -25,12 +25,15 @@ from gemma_eval.errors import DataError, GemmaEvalError, PromptError, Unanswered
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
 from gemma_eval.prompt import ImageTokens, Renderer
+from gemma_eval.prompt_log import writing_prompts
 from gemma_eval.scorer import Scorer
 from gemma_eval.scores import other_form, write_scores
+from gemma_eval.sections import Section
 from gemma_eval.settings import RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.task import Task
-from gemma_eval.types import Encoded, Reader, Record, Response, Sample, Usage
+from gemma_eval.thumbnails import Thumbnails
+from gemma_eval.types import Encoded, Reader, Record, Request, Response, Sample, Usage
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Prepared:
     backend: Backend
     checkpoint: Checkpoint
     missing: dict[str, str]
+    sections: Callable[[Request, Encoded], list[Section]]  # of a prompt that was encoded
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.values()))
     chosen, renderer = opened()
     asked = [item for built in builds for item in _ask(built, renderer, chosen.backend, missing)]
-    return Prepared(builds, asked, chosen.backend, chosen.checkpoint, missing)
+    return Prepared(builds, asked, chosen.backend, chosen.checkpoint, missing, renderer.sections)
 
 
 def run(config: RunConfig, model: Model | None = None) -> Outcome:
@@ -113,7 +117,8 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
     prepared = prepare(config, model)
     with directory.lock():
         _write_header(directory, config, prepared)
-        unscored = _answer_all(directory, prepared.asked, prepared.backend)
+        _write_prompts(directory, prepared)
+        unscored = _answer_all(directory, prepared.asked, prepared.backend, Thumbnails(directory, config.images.thumbnails))
         write_scores(directory)
     return Outcome(directory, _joined(prepared.missing, unscored))
 
@@ -193,12 +198,21 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
     directory.write_json("manifest.json", {"schema": SCHEMA, "plugins": list(config.plugins), "tasks": manifest})
 
 
+def _write_prompts(directory: RunDir, prepared: Prepared) -> None:
+    for built in prepared.builds:
+        with writing_prompts(directory, built.task.name) as prompts:
+            for item in prepared.asked:
+                if item.task is built.task:
+                    sections = prepared.sections(item.sample.request, item.encoded)
+                    prompts.write(item.entry, item.sample.fields.get("query"), len(item.encoded.prompt), sections)
+
+
 def _groups(built: Built) -> dict[str, dict[str, int]]:
     asked = Counter(built.task.group(sample.subset) for sample in built.samples)
     return {name: {"size": size, "asked": asked[name]} for name, size in built.group_sizes.items()}
 
 
-def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
+def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnails: Thumbnails) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives.
 
     An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be answered or
@@ -234,6 +248,7 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
         def keep(items: list[Asked], response: Response, spent: Usage, method: str = "") -> None:
             usage.add(items[0].task.name, spent, method)
             unseen[items[0].key] = spent
+            thumbnails.keep(span.image for span in items[0].encoded.images)
             for item in items:
                 record = _unscored(item, response)
                 if item.task.slow_scoring and (item.task.name, item.entry) not in stored:

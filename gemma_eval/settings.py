@@ -144,6 +144,7 @@ class ImagesConfig:
     min_crop_size: int = 256  # pixels; smaller crops are not made
     max_crops: int = 4
     min_ratio: float = 1.2  # of the sides, from which on an image is cropped
+    thumbnails: int = 192  # pixels, at most, of a side of the pictures kept for the item browser; 0 keeps none
 
 
 @dataclass

@@ -3,6 +3,8 @@
     config.yaml            resolved settings
     environment.json       versions, hardware, git commit, model fingerprint, dataset fingerprints
     manifest.json          per task: its settings, and id and request key of every sample, in order
+    prompts/<task>.jsonl   every sample's prompt as it was sent, in pieces; what prompts share is written once
+    images/<sha256>.jpg    thumbnails of the pictures in the prompts
     records/<task>.jsonl   one line per sample, appended as answers arrive
     usage.json             per task: tokens, seconds, and how many answers the engine gave by which method, so far
     memory.json            most bytes in use at any time, by place (host, cuda:0, ...)
@@ -19,8 +21,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,13 +81,22 @@ class RunDir:
         self.write_text(name, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Replace a file at once: a reader, or a kill, never sees half of it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with self.replacing(name) as stream:
             stream.write(text)
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(self.path / name)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[TextIO]:
+        """A new content for a file, put in its place at once: a reader, or a kill, never sees half of it."""
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                yield stream
+            Path(scratch).chmod(0o644)
+            Path(scratch).replace(file)
+        finally:
+            Path(scratch).unlink(missing_ok=True)
 
     def scores(self) -> dict[str, Any]:
         """Content of scores.json. Raises `RunError` if the run has none yet."""
@@ -130,17 +141,38 @@ class RunDir:
         return [found[entry] for entry in self.manifest(task) if entry in found]
 
     def _lines(self, task: str) -> Iterator[Record]:
+        return (record for _, record in self._placed(task))
+
+    def _placed(self, task: str) -> Iterator[tuple[int, Record]]:
+        """Every whole record and where in the file it begins."""
         file = self.records_file(task)
         if not file.is_file():
             return
-        with file.open(encoding="utf-8") as stream:
+        place = 0
+        with file.open("rb") as stream:
             for number, line in enumerate(stream, 1):
-                if not line.endswith("\n"):
+                if not line.endswith(b"\n"):
                     return  # torn by a kill; `append` cuts it off
                 try:
-                    yield record_from_json(json.loads(line))
+                    yield place, record_from_json(json.loads(line))
                 except (ValueError, KeyError, TypeError) as error:
                     raise RunError(f"{file}:{number}: damaged record ({error}); delete the line and run the same command again") from error
+                place += len(line)
+
+    @contextmanager
+    def reading(self, task: str) -> Iterator[Callable[[Entry], Record | None]]:
+        """Looks up a task's records one by one, for tasks whose records should not stand in memory together."""
+        file = self.records_file(task)
+        places = {Entry(record.id, record.key): place for place, record in self._placed(task)}
+        with file.open("rb") if places else nullcontext() as stream:
+
+            def record(entry: Entry) -> Record | None:
+                if stream is None or entry not in places:
+                    return None
+                stream.seek(places[entry])
+                return record_from_json(json.loads(stream.readline()))
+
+            yield record
 
     def append(self, task: str) -> Appender:
         return Appender(self.records_file(task))

@@ -66,7 +66,7 @@ def finished(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.model
 def test_a_run_leaves_the_documented_files(finished: Path) -> None:
     assert {p.name for p in finished.iterdir()} >= {
-        "config.yaml", "environment.json", "manifest.json", "records", "scores.json", "usage.json", "report.md"
+        "config.yaml", "environment.json", "manifest.json", "prompts", "records", "scores.json", "usage.json", "report.md"
     }  # fmt: skip
     scores = json.loads((finished / "scores.json").read_text())
     assert scores["schema"] == 1 and len(scores["tasks"]) == len(SUITE)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gemma_eval import preview, run
 from gemma_eval.build import Built, build
+from gemma_eval.report.items import write_items
 from gemma_eval.store import RunDir
 from gemma_eval.types import Image, Parts, Prompt, Sample
 from tests.settings import compose
@@ -46,6 +47,10 @@ def test_broken_images_fail_alone(illustrated: list[Image], tiny_vision: Path, t
         assert len(RunDir.open(outcome.run.path).records(name)) == 3
         assert "1 of 5 prompts cannot be sent; sample" in outcome.missing[name]
         assert "1 samples cannot be answered; sample" in outcome.missing[name]
+    shown = [illustrated[i].sha256 for i in (0, 2, 4)] + [picture(9).sha256]
+    assert {file.stem for file in (outcome.run.path / "images").iterdir()} == {*shown}, "a thumbnail of every picture that was answered"
+    write_items([outcome.run], tmp_path / "items")
+    assert {file.stem for file in (tmp_path / "items/images").iterdir()} == {*shown}
     before = RunDir.open(outcome.run.path).read_json("usage.json")
     again = run.run(config)
     assert again.missing == outcome.missing

@@ -169,3 +169,22 @@ def test_batches_do_not_show(tokenizer: Any) -> None:
     requests = [Generate(Prompt((f"{i} {'a line of text' * i}\n" * 3,)), (), 5) for i in range(9)]
     assert [len(batch) for batch in _batches(requests, characters=200)] != [9]
     assert [request for batch in _batches(requests, characters=200) for request in batch] == requests
+
+
+@pytest.mark.parametrize("length", [131_072, 700], ids=["whole", "exemplars dropped"])
+@pytest.mark.parametrize("name", ["drop", "gsm8k", "mmlu", "wmt24pp", "gsm8k_it", "mmlu_pro_it"])
+def test_the_sections_kept_are_the_text_that_was_encoded(tokenizer: Any, name: str, length: int) -> None:
+    tokenizer.chat_template = GEMMA_CHAT
+    task = registry()[name]()
+    task.seed, task.limit = 7, 8
+    renderer = Renderer(tokenizer, context_length=length, chat=task.chat)
+    for sample in build(task, open_source(root=None, samples=True)).samples:
+        encoded = renderer.encode([sample.request])[0]
+        if isinstance(encoded, PromptError):
+            continue
+        sections = renderer.sections(sample.request, encoded)
+        assert "".join(section.text for section in sections).rstrip(" ") == tokenizer.decode(encoded.prompt[1:])
+        shots = {section.number for section in sections if section.kind == "exemplar"}
+        assert shots == set(range(1, len(sample.request.prompt.shots) - encoded.dropped_shots + 1))
+        query = "".join(section.text for section in sections if section.kind == "query")
+        assert query.strip() == "".join(map(str, sample.request.prompt.query)).strip()

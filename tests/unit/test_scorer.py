@@ -64,7 +64,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAns
                     assert isinstance(sample.request, Generate)
                     encoded = EncodedGenerate(np.array([2, len(asked)], dtype=np.int32), sample.request)
                     asked.append(Asked(built.task, sample, encoded, f"key{len(asked)}"))
-            return Prepared(builds, asked, backend, Checkpoint(Path(), {}, 512), {})
+            return Prepared(builds, asked, backend, Checkpoint(Path(), {}, 512), {}, lambda request, encoded: [])
 
         return prepare
 

@@ -1,0 +1,33 @@
+"use strict";
+
+/* Data files are scripts that call `gemmaEval.receive`: a page opened from disk may fetch nothing. */
+const gemmaEval = (() => {
+  const KEPT = 24; // files in memory; the oldest go first
+  const values = new Map();
+  const waiting = new Map();
+
+  function receive(name, value) {
+    values.set(name, value);
+    if (values.size > KEPT) values.delete(values.keys().next().value);
+    waiting.get(name)?.resolve(value);
+  }
+
+  function load(name) {
+    if (values.has(name)) return Promise.resolve(values.get(name));
+    if (!waiting.has(name)) {
+      const entry = {};
+      entry.promise = new Promise((resolve, reject) => {
+        entry.resolve = resolve;
+        const script = document.createElement("script");
+        script.src = `data/${name}.js`;
+        script.onload = () => script.remove();
+        script.onerror = () => reject(new Error(`data/${name}.js cannot be read; write the item browser again`));
+        document.head.append(script);
+      }).finally(() => waiting.delete(name));
+      waiting.set(name, entry);
+    }
+    return waiting.get(name).promise;
+  }
+
+  return { receive, load };
+})();

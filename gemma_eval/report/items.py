@@ -1,0 +1,259 @@
+"""The item browser: every question, prompt and answer behind the scores, as a folder of plain files that opens from disk.
+
+`index.html`, its scripts and style are copied from `browser/`; `data/` holds an index a task and the items in files of some hundred
+(see `shards.py`); `images/` the thumbnails that the runs kept. Items of several runs are paired by id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemma_eval.compare.choices import choice_of
+from gemma_eval.errors import RunError
+from gemma_eval.prompt_log import SentPrompt, reading_prompts
+from gemma_eval.report.card import model_name
+from gemma_eval.report.shards import Shards, write_data
+from gemma_eval.store import Entry, RunDir
+from gemma_eval.summary import task_from_settings
+from gemma_eval.task import Task, load_plugins
+from gemma_eval.thumbnails import thumbnail_file
+from gemma_eval.types import JSON, GenerateResponse, ItemScore, Record, ScoreResponse
+
+PAGE = Path(__file__).parent / "browser"
+HEAD = 200  # characters of a question that the list shows and the search sees
+MARK = Path("data/runs.js")  # what a folder that may be overwritten has
+
+UNPARSED, TRUNCATED, EMPTY, DROPPED = 1, 2, 4, 8  # flags of an answer
+
+
+def write_items(runs: Sequence[RunDir], folder: Path) -> None:
+    """Write the browser of these runs. Raises `RunError` if the folder holds something else."""
+    _clear(folder)
+    names = list(dict.fromkeys(name for run in runs for name in run.tasks()))
+    tasks = [entry for name in names if (entry := _write_task(folder, runs, name))]
+    shutil.copytree(PAGE, folder, dirs_exist_ok=True)
+    write_data(folder, "runs", {"runs": [{"name": run.name, "model": _model(run)} for run in runs], "tasks": tasks})
+
+
+def _clear(folder: Path) -> None:
+    if (folder / "manifest.json").is_file():
+        raise RunError(f"{folder}: a run directory; name another folder for the item browser, or put --items last")
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
+        raise RunError(f"{folder}: not empty, and no item browser; name another folder")
+    for name in ("data", "images"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    write_data(folder, MARK.stem, {"runs": [], "tasks": []})
+
+
+def _model(run: RunDir) -> str:
+    scores = run.read_json("scores.json")
+    return model_name(scores["model"]) if scores else "not finished"
+
+
+# -- one task -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One run's part in a task."""
+
+    run: RunDir
+    task: Task
+    keys: dict[str, str]  # by sample id, in the order asked
+    record: Callable[[Entry], Record | None]
+    prompt: Callable[[Record], SentPrompt | None]
+
+    def answer(self, sample: str) -> _Answer | None:
+        record = self.record(Entry(sample, self.keys[sample])) if sample in self.keys else None
+        return _Answer(self, record) if record else None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A run's answer to an item."""
+
+    side: _Side
+    record: Record
+
+
+def _write_task(folder: Path, runs: Sequence[RunDir], name: str) -> dict[str, Any] | None:
+    """Write a task's files, item by item. Returns its entry in the list of tasks; None if nothing was answered yet."""
+    with ExitStack() as stack:
+        sides = [_side(run, name, stack) for run in runs]
+        index = _Index(len(runs))
+        shards = Shards(folder, name)
+        for sample in dict.fromkeys(sample for side in sides if side for sample in side.keys):
+            answers = [side.answer(sample) if side else None for side in sides]
+            if any(answers):
+                first = next(answer.record for answer in answers if answer)
+                index.add(first, answers)
+                shards.add(_item(first) | {"runs": [_view(answer, shards, folder) if answer else None for answer in answers]})
+    shards.close()
+    if not index.columns["id"]:
+        return None
+    write_data(folder, f"{name}/index", index.columns | {"subsets": list(index.subsets), "starts": shards.starts})
+    task = next(side.task for side in sides if side)
+    return {"name": name, "card": task.card, "items": len(index.columns["id"])}
+
+
+def _side(run: RunDir, name: str, stack: ExitStack) -> _Side | None:
+    manifest = run.read_json("manifest.json")
+    if name not in manifest["tasks"]:
+        return None
+    load_plugins(manifest["plugins"])
+    task = task_from_settings(name, manifest["tasks"][name]["settings"])
+    keys = {entry.id: entry.key for entry in run.manifest(name)}
+    return _Side(run, task, keys, stack.enter_context(run.reading(name)), stack.enter_context(reading_prompts(run, name)))
+
+
+class _Index:
+    """What the list shows and filters by, in columns: one value an item, and one an item and run."""
+
+    def __init__(self, runs: int) -> None:
+        self.subsets: dict[str, int] = {}
+        self.columns: dict[str, Any] = {
+            "id": [],
+            "subset": [],
+            "head": [],
+            "runs": [{"score": [], "flags": [], "answer": []} for _ in range(runs)],
+        }
+
+    def add(self, first: Record, answers: Sequence[_Answer | None]) -> None:
+        self.columns["id"].append(first.id)
+        self.columns["subset"].append(self.subsets.setdefault(first.subset, len(self.subsets)))
+        self.columns["head"].append(" ".join(_question(first)[: 4 * HEAD].split())[:HEAD])
+        given: dict[Any, int] = {}
+        for column, answer in zip(self.columns["runs"], answers, strict=True):
+            column["score"].append(_score(answer.side.task, answer.record) if answer else None)
+            column["flags"].append(_flags(answer.record) if answer else 0)
+            column["answer"].append(given.setdefault(_compared(answer), len(given)) if answer else None)  # equal numbers: equal answers
+
+
+def _flags(record: Record) -> int:
+    found = UNPARSED * (record.extracted is None) + DROPPED * (record.dropped_shots > 0)
+    if isinstance(record.response, GenerateResponse):
+        found += TRUNCATED * ("length" in record.response.finish) + EMPTY * any(not text.strip() for text in record.response.texts)
+    return found
+
+
+def _question(record: Record) -> str:
+    """The question; where the run keeps none, what else it says of the item."""
+    if "query" in record.fields:
+        return str(record.fields["query"])
+    return ", ".join(f"{key} {value}" for key, value in record.fields.items())
+
+
+# -- one item -------------------------------------------------------------------------------------------------
+
+
+def _item(record: Record) -> dict[str, Any]:
+    """What is the same in all runs."""
+    fields = {key: value for key, value in record.fields.items() if key not in {"query", "choices"}}
+    gold = record.target.get("gold") if isinstance(record.response, ScoreResponse) and isinstance(record.target, dict) else None
+    return {
+        "id": record.id,
+        "cluster": record.cluster if record.cluster != record.id else "",
+        "question": _question(record),
+        "fields": [[key, _shown(value)] for key, value in fields.items()],
+        "choices": _choices(record),
+        "gold": gold if isinstance(gold, int) else None,
+        "target": [] if isinstance(gold, int) else _target(record.target),
+    }
+
+
+def _choices(record: Record) -> list[str]:
+    if not isinstance(record.response, ScoreResponse):
+        return []
+    named = record.fields.get("choices")
+    return [str(choice) for choice in named] if isinstance(named, list) else [f"choice {i}" for i in range(len(record.response.logprobs))]
+
+
+def _target(target: JSON) -> list[str]:
+    return [_shown(value) for value in target] if isinstance(target, list) else [_shown(target)]
+
+
+def _shown(value: JSON) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _view(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
+    """One run's answer to an item."""
+    task, record = answer.side.task, answer.record
+    view: dict[str, Any] = {
+        "scores": [[metric, _metric(task, metric, value)] for metric, value in record.scores.items()],
+        "asked": record.prompt_sha256,
+        "dropped": record.dropped_shots,
+        "prompt": _prompt(answer, shards, folder),
+    }
+    if isinstance(record.response, GenerateResponse):
+        return view | {
+            "texts": list(record.response.texts),
+            "finish": list(record.response.finish),
+            "tokens": list(record.response.tokens),
+            "extracted": record.extracted,
+        }
+    choice = choice_of(task, record)
+    return view | {
+        "logprobs": [value if math.isfinite(value) else None for value in record.response.logprobs],
+        "lengths": list(record.response.lengths),
+        "greedy": list(record.response.greedy),
+        "picked": choice.picked if choice else None,
+    }
+
+
+def _compared(answer: _Answer) -> str | int | None:
+    """What counts when answers are compared: the choice picked, what was extracted, or else the text. None: none was found."""
+    record = answer.record
+    if isinstance(record.response, GenerateResponse):
+        return "\n".join(record.response.texts) if record.extracted == "" else record.extracted
+    choice = choice_of(answer.side.task, record)
+    return choice.picked if choice else None
+
+
+def _score(task: Task, record: Record) -> float | None:
+    """The first of the task's metrics that an item has of its own, as a share of a perfect answer's."""
+    metric = next((metric for metric in task.metrics if metric in record.scores), None)
+    value = _metric(task, metric, record.scores[metric]) if metric else None
+    return None if value is None else round(value / task.scale, 4)
+
+
+def _metric(task: Task, metric: str, value: ItemScore) -> float | None:
+    """An item's score; of a corpus metric, that of the item alone."""
+    number = float(task.corpus_metrics()[metric](np.asarray(value, dtype=np.int64))) if isinstance(value, list) else float(value)
+    return round(number, 6) if math.isfinite(number) else None
+
+
+def _prompt(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any] | None:
+    found = answer.side.prompt(answer.record)
+    if found is None:
+        return None
+    sections = []
+    for section in found.sections:
+        if section.image:
+            sections.append(
+                [section.kind, section.number, None, _thumbnail(answer.side.run, section.image, folder), list(section.box or [])]
+            )
+        else:
+            sections.append([section.kind, section.number, shards.text(section.text)])
+    return {"tokens": found.tokens, "left_out": found.left_out, "sections": sections}
+
+
+def _thumbnail(run: RunDir, sha256: str, folder: Path) -> str:
+    """The thumbnail's address, copied beside the page; empty if the run kept none."""
+    small = thumbnail_file(run, sha256)
+    if not small.is_file():
+        return ""
+    copy = folder / "images" / small.name
+    if not copy.is_file():
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(small, copy)
+    return f"images/{small.name}"
