@@ -96,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
     report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
     report.set_defaults(command=_report)
+    export = commands.add_parser(
+        "export", help="write runs for other tools: pandas, the Hub's model cards, lm-evaluation-harness, W&B, MLflow"
+    )
+    export.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
+    export.add_argument("--to", metavar="FORM", required=True, help="parquet, csv, lm-eval, model-index, wandb or mlflow")
+    export.add_argument("--out", metavar="PATH", default="export", help="folder to write to; default: export")
+    export.set_defaults(command=_export)
     compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
     compare.add_argument(
         "runs", nargs="+", metavar="RUN", help="run directory or baseline file; the first is what the others are compared with"
@@ -300,6 +307,17 @@ def _report(arguments: argparse.Namespace) -> int:
         _write(arguments.markdown, to_markdown(filled))
     else:
         print_sheets(filled)
+    return DONE
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from gemma_eval import results
+    from gemma_eval.export import export
+
+    for written in export(results.load(arguments.runs), arguments.to, Path(arguments.out)):
+        print(written)
     return DONE
 
 

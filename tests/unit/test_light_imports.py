@@ -25,6 +25,7 @@ def loaded(statement: str) -> set[str]:
         "import gemma_eval.report.card, gemma_eval.report.console, gemma_eval.report.markdown, gemma_eval.store",
         "from gemma_eval.task import registry; registry()",
         "import gemma_eval.compare, gemma_eval.gate, gemma_eval.gate_command, gemma_eval.report.gate, gemma_eval.report.html",
+        "import gemma_eval.results, gemma_eval.export",
     ],
 )
 def test_nothing_heavy_is_imported(statement: str) -> None:
