@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import chain
@@ -68,13 +67,6 @@ class Run:
     @cached_property
     def environment(self) -> dict[str, Any]:
         return self.directory.read_json("environment.json", {})  # type: ignore[no-any-return]
-
-    @property
-    def date(self) -> datetime:
-        """When it was last started; runs of earlier versions: when it was scored."""
-        if date := self.environment.get("date"):
-            return datetime.fromisoformat(date)
-        return datetime.fromtimestamp((self.directory.path / "scores.json").stat().st_mtime, UTC)
 
     @cached_property
     def tasks(self) -> dict[str, Task]:

@@ -209,18 +209,18 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
     for item in todo:
         waiting[item.key].append(item)
     counts = Counter(item.task.name for item in todo)
-    before = Counter(item.task.name for item in asked) - counts
+    earlier = [(item.task, known[item.task.name][item.entry]) for item in asked if (item.task.name, item.entry) in scored]
     unknown = [items for key, items in waiting.items() if key not in responses]
     with ExitStack() as stack:
         appenders = {name: stack.enter_context(directory.append(name)) for name in counts}
-        progress = stack.enter_context(reporter(dict(counts), dict(before)))
+        progress = stack.enter_context(reporter(directory, [item.task for item in asked], earlier))
         usage = stack.enter_context(closing(_UsageLog(directory)))
         unseen: dict[str, Usage] = {}  # by key: what progress was not told of yet
 
         def done(task: Task, record: Record) -> None:
             if record.scores or (task.name, Entry(record.id, record.key)) not in stored:
                 appenders[task.name].write(record)
-            progress.advance(task.name, unseen.pop(record.key, Usage()))
+            progress.advance(task, record, unseen.pop(record.key, Usage()))
 
         scorer = stack.enter_context(Scorer(done))
 

@@ -79,7 +79,7 @@ def _eval_results(run: Run, name: str, entry: dict[str, Any]) -> str:
         task_id=task.dataset.config or "default",
         value=numbers["value"],
         dataset_revision=_dataset(run, name).get("revision"),
-        date=run.date.date().isoformat(),
+        date=run.directory.date.date().isoformat(),
         notes=f"{entry['primary']}, {task.num_fewshot}-shot {_kind(task)}, {_described(entry, numbers)}; by gemma_eval",
     )
     return NOTE + yaml.safe_dump(eval_result_entries_to_yaml([found]), sort_keys=False, allow_unicode=True)

@@ -26,7 +26,7 @@ def write(runs: Runs, out: Path) -> list[str]:
 
 def _write_run(run: Run, folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    date = run.date.replace(tzinfo=None).isoformat().replace(":", "-")
+    date = run.directory.date.replace(tzinfo=None).isoformat().replace(":", "-")
     hashes = {}
     for name, task in run.tasks.items():
         file, digest = folder / f"samples_{name}_{date}.jsonl", hashlib.sha256()
@@ -74,7 +74,7 @@ def _results(run: Run) -> dict[str, Any]:
             "limit": max((task.limit for task in run.tasks.values() if task.limit is not None), default=None),
         },
         "git_hash": environment.get("git_commit"),
-        "date": run.date.timestamp(),
+        "date": run.directory.date.timestamp(),
         "transformers_version": environment.get("packages", {}).get("transformers"),
         "model_source": model["backend"],
         "model_name": model_name,
