@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from rich import box
 from rich.console import Console, Group
@@ -252,7 +251,8 @@ def render(snapshot: Snapshot, rows: int) -> Group:
         table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for name, task in snapshot.tasks.items():
         if name in ranked:
-            table.add_row(name, ProgressBar(task.total, task.done, width=24), f"{task.done:,}/{task.total:,}", score_text(task))
+            bar = ProgressBar(task.total, task.done, width=24, complete_style="cyan", finished_style="green")
+            table.add_row(name, bar, f"{task.done:,}/{task.total:,}", score_text(task))
     hidden = len(snapshot.tasks) - len(ranked)
     more = [Text(f"and {hidden} more tasks", style="dim")] if hidden else []
     return Group(table, *more, Text(summary(snapshot), style="bold"))
