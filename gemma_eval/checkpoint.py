@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ class Checkpoint:
     identity: dict[str, str]
     context_length: int
     quantization: Quantization = Quantization.none
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The model's own config.json."""
+        return read_config(self.path)
 
 
 def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
@@ -89,8 +94,13 @@ def checkpoint_ref(config: RunConfig) -> CheckpointRef:
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CheckpointRef), ref))  # type: ignore[return-value]
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
 def _context_length(path: Path) -> int:
-    config = json.loads((path / "config.json").read_text())
+    config = read_config(path)
     return int(config.get("text_config", config).get("max_position_embeddings", 8192))
 
 

@@ -374,7 +374,7 @@ def _baseline(arguments: argparse.Namespace) -> int:
 
 
 def _rescore(arguments: argparse.Namespace) -> int:
-    from gemma_eval.run import rescore
+    from gemma_eval.scores import rescore
     from gemma_eval.store import RunDir
 
     for run in arguments.runs:

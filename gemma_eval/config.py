@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import field, make_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,10 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gemma_eval import quantization
-from gemma_eval.checkpoint import checkpoint_ref
+from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import BACKENDS, RunConfig, TransformersConfig
+from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, TransformersConfig
 from gemma_eval.task import Task, registry
 
 
@@ -85,7 +86,7 @@ def validate(config: RunConfig) -> None:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"suite.tasks: no task {name!r}.{hint} Choices: {', '.join(sorted(known))}")
     quantization.check(config)
-    blinding = "" if config.model.vision else f"model={config.model.size}"
+    blinding = "" if config.model.vision or _sees(config.model.path) else f"model={config.model.size}"
     if config.model.path is None and checkpoint_ref(config).gguf:
         blinding = blinding or f"weights={config.weights.name}"  # the image tower is a file of its own, which transformers does not read
     if blinding:
@@ -94,6 +95,9 @@ def validate(config: RunConfig) -> None:
             raise ConfigError(
                 f"{blinding} cannot see images, which {', '.join(blind)} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks"
             )
+    if not isinstance(config.backend, TransformersConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
+        raise ConfigError(f"backend={config.backend.name} sends no images yet: {', '.join(seeing)} need(s) backend=transformers")
+    _validate_images(config.images)
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:
             raise ConfigError(f"{key}={value}: must be at least 1 (leave it out for the full split)")
@@ -103,6 +107,19 @@ def validate(config: RunConfig) -> None:
     for task in selected_tasks(config):
         if task.num_fewshot < 0:
             raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
+
+
+def _sees(path: str | None) -> bool:
+    """Whether a local checkpoint reads images."""
+    return path is not None and (file := Path(path).expanduser() / "config.json").is_file() and "vision_config" in read_config(file.parent)
+
+
+def _validate_images(images: ImagesConfig) -> None:
+    least = {"limit": 1, "min_crop_size": 1, "max_crops": 2, "min_ratio": 1}
+    for name, smallest in least.items():
+        value = getattr(images, name)
+        if value is not None and value < smallest:
+            raise ConfigError(f"images.{name}={value}: must be at least {smallest}")
 
 
 def selected_tasks(config: RunConfig) -> list[Task]:

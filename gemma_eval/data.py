@@ -5,19 +5,19 @@ A source answers one question, `table(ref, split)`; nothing else in the program 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gemma_eval.errors import DataError
+from gemma_eval.rows import EachOf, JoinedRows, ListedRows, Row, Rows, StoredRows, Table
 
 if TYPE_CHECKING:
     import datasets
 
-Row: TypeAlias = Mapping[str, Any]
+__all__ = ["DatasetRef", "FolderSource", "HubSource", "Row", "SampleSource", "Source", "Table", "open_source"]
 
 
 @dataclass(unsafe_hash=True)  # hashable, so that an instance may stand as a task's default
@@ -33,7 +33,8 @@ class DatasetRef:
 
     `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
     row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
-    files, whose rows stand under "examples": the file's name, with {config} and {split}.
+    files, whose rows stand under "examples": the file's name, with {config} and {split}. `each` names a column of lists
+    whose entries are the items: the questions on a row's picture.
 
     `generated`: the task's page makes the items; `repo` names where the recipe comes from, and nothing is read there.
     """
@@ -48,6 +49,7 @@ class DatasetRef:
     files: str | None = None
     views: bool = False
     generated: bool = False
+    each: str | None = None
 
     def parts(self) -> list[tuple[str, str, str | None]]:
         """Name, repository and configuration of every part."""
@@ -59,42 +61,6 @@ class DatasetRef:
 
     def repos(self) -> list[str]:
         return list(dict.fromkeys(repo for _, repo, _ in self.parts()))
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one split. `rows[i]` has the dataset's own columns; `configs[i]` names its configuration; `ids[i]` is stable.
-
-    Where items are generated, `rows` are recipes, and `make` follows one. `missing` says which subsets cannot be had, and why.
-    """
-
-    repo: str
-    split: str
-    rows: Sequence[Row]
-    ids: Sequence[str]
-    configs: Sequence[str]
-    revision: str
-    make: Callable[[Row], Row] | None = None
-    missing: Mapping[str, str] = field(default_factory=dict)
-
-    def row(self, index: int) -> Row:
-        """The whole row."""
-        return self.make(self.rows[index]) if self.make else self.rows[index]
-
-    def where(self, index: int) -> str:
-        return f"{self.repo} config={self.configs[index] or 'default'} split={self.split} row={self.ids[index]}"
-
-    def sha256(self) -> str:
-        """Hash of all rows, in order, as canonical JSON (bytes by their own hash)."""
-        digest = hashlib.sha256()
-        for row in self.rows:
-            digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=_canonical).encode())
-            digest.update(b"\n")
-        return digest.hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else repr(value)
 
 
 class Source(Protocol):
@@ -139,14 +105,8 @@ class SampleSource:
                 row | {f"pivot_{name}": value for name, value in pivot[i].items()}
                 for row, (i, _) in zip(rows, _numbered(kept), strict=True)
             ]
-        return Table(
-            repo=f"samples:{ref.repo}",
-            split=split,
-            rows=rows,
-            ids=ids,
-            configs=[item["config"] for item in kept],
-            revision="bundled",
-        )
+        table = Table(f"samples:{ref.repo}", split, ListedRows(rows, samples.parent), ids, [item["config"] for item in kept], "bundled")
+        return _each_of(table, ref.each)
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
         return "bundled" if samples.is_file() else "no samples"
@@ -231,16 +191,19 @@ class _Address:
     path: str
     revision: str | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        return Path(self.path) if Path(self.path).is_dir() else None
+
 
 def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown: str) -> Table:
     import datasets
     from datasets import exceptions
 
     datasets.disable_progress_bars()
-    rows: list[Row] | datasets.Dataset = []
     ids: list[str] = []
     configs: list[str] = []
-    parts = []
+    parts: list[Rows] = []
     for name, repo, config in ref.parts():
         where = f"{repo} config={config or 'default'} split={split}"
         address = addresses[repo]
@@ -264,11 +227,23 @@ def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown:
                 f"{where}: cannot be read: {_first_line(error)}. "
                 "Check the config and split names and the connection, or point data.root at a local copy"
             ) from error
-        parts.append(part.add_column("config", [name] * len(part)) if ref.configs else part)
+        parts.append(StoredRows(part, address.folder, {"config": name} if ref.configs else None))
         ids += [f"{name}/{i}" if ref.configs else str(i) for i in range(len(part))]
         configs += [name] * len(part)
-    rows = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
-    return Table(ref.repo, split, rows, ids, configs, shown)
+    rows = parts[0] if len(parts) == 1 else JoinedRows(parts)
+    return _each_of(Table(ref.repo, split, rows, ids, configs, shown), ref.each)
+
+
+def _each_of(table: Table, column: str | None) -> Table:
+    """The table with a row for each entry of a list column."""
+    if column is None:
+        return table
+    try:
+        rows = EachOf(table.rows, column)
+    except KeyError as error:
+        raise DataError(f"{table.repo} split={table.split}: no column {error}, whose entries are to be the items (dataset.each)") from error
+    ids = [f"{table.ids[index]}-{place}" for index, place in rows.owners]
+    return replace(table, rows=rows, ids=ids, configs=[table.configs[index] for index, _ in rows.owners])
 
 
 def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) -> datasets.Dataset:
@@ -277,8 +252,7 @@ def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) ->
 
     if ref.files:
         file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
-        folder = Path(address.path)
-        if not folder.is_dir() or (folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
+        if not address.folder or (address.folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
             return datasets.load_dataset(address.path, data_files={split: file}, field="examples", split=split, revision=address.revision)
     return datasets.load_dataset(address.path, config, split=split, revision=address.revision)
 

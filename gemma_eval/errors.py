@@ -20,7 +20,15 @@ class PluginError(GemmaEvalError):
 
 
 class PromptError(GemmaEvalError):
-    """A request that cannot be sent to this model: too long without any exemplar, images for a text model, ..."""
+    """A request that cannot be sent to this model: too long without any exemplar, images for a text model, a broken image, ..."""
+
+
+class UnansweredError(GemmaEvalError):
+    """Some requests could not be answered, found out only on the way: an image does not decode. All others were answered before."""
+
+    def __init__(self, reasons: dict[int, str]) -> None:
+        super().__init__(f"{len(reasons)} requests cannot be answered; {next(iter(reasons.values()))}")
+        self.reasons = reasons  # by the request's index
 
 
 class RunError(GemmaEvalError):

@@ -19,7 +19,7 @@ def request_key(fingerprint: dict[str, JSON], encoded: Encoded) -> str:
 
 
 def prompt_sha256(encoded: Encoded) -> str:
-    """Hash of what the model reads: token ids of prompt and continuations. Equal hashes mean equal questions, on any engine."""
+    """Hash of what the model reads: token ids of prompt and continuations, and images. Equal hashes mean equal questions, on any engine."""
     return hashlib.sha256(_token_bytes(encoded)).hexdigest()[:32]
 
 
@@ -34,9 +34,10 @@ def _request_bytes(encoded: Encoded) -> bytes:
 
 
 def _token_bytes(encoded: Encoded) -> bytes:
+    images = b"".join(f"{span.start}:{span.end}:{span.content};".encode() for span in encoded.images)
     if not isinstance(encoded, EncodedScore):
-        return encoded.prompt.astype("<i4").tobytes()
-    parts = []
+        return images + encoded.prompt.astype("<i4").tobytes()
+    parts = [images]
     for sequence, start in zip(encoded.sequences, encoded.starts, strict=True):
         parts.append(f"{len(sequence)}:{start};".encode() + sequence.astype("<i4").tobytes())
     return b"".join(parts)

@@ -16,7 +16,27 @@ import evaluate
 
 from gemma_eval import sandbox
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.scoring import agieval, choice, chrf, drop, eclektic, ifeval, math, minerva, qa, ruler, squad
+from gemma_eval.scoring import (
+    agieval,
+    anls,
+    chartqa,
+    choice,
+    chrf,
+    cider,
+    counting,
+    drop,
+    eclektic,
+    ifeval,
+    letters,
+    math,
+    minerva,
+    mmmu,
+    qa,
+    remi,
+    ruler,
+    squad,
+    vqa,
+)
 
 
 class _AnswerMetric(evaluate.Metric):  # type: ignore[misc]
@@ -158,6 +178,102 @@ class StringMatchPart(_AnswerMetric):
     @staticmethod
     def score(answer: str, golds: list[str]) -> float:
         return ruler.match_part(answer, golds)
+
+
+class ANLS(_AnswerMetric):
+    """Average normalised Levenshtein similarity with threshold 0.5 (Biten et al., 2019), best over golds. Used by DocVQA and InfoVQA."""
+
+    key = "anls"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return anls.similarity(answer, golds)
+
+
+class VQAAccuracy(_AnswerMetric):
+    """Soft accuracy against ten annotators, by the VQA challenge's script (Antol et al., 2015). Used by VQAv2 and OK-VQA."""
+
+    key = "vqa"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return vqa.accuracy(answer, golds)
+
+
+class TextVQAAccuracy(_AnswerMetric):
+    """Soft accuracy against ten annotators after TextVQA's own text processor (Singh et al., 2019)."""
+
+    key = "vqa"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return vqa.textvqa_accuracy(answer, golds)
+
+
+class RelaxedAccuracy(_AnswerMetric):
+    """Numbers within 5 % of a gold, texts equal to one (ChartQA; Masry et al., 2022)."""
+
+    key = "relaxed_accuracy"
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return max(chartqa.relaxed(answer, gold) for gold in golds)
+
+
+class CountMatch(_AnswerMetric):
+    """The whole answer is a gold count, in digits or as a word up to twenty. Used by TallyQA and CountBenchQA."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return float(counting.whole(answer) in golds)
+
+
+class LetterMatch(_AnswerMetric):
+    """The option letter that an answer begins with is a gold one. Used by AI2D."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return float(letters.leading(answer) in golds)
+
+
+class YesNoMatch(_AnswerMetric):
+    """The yes or no that an answer begins with is a gold one. Used by SpatialSense."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return float(letters.yes_or_no(answer) in golds)
+
+
+class MMMUOpenMatch(_AnswerMetric):
+    """What an answer concludes holds a gold text or number, by the parser of MMMU's authors (Yue et al., 2024)."""
+
+    @staticmethod
+    def score(answer: str, golds: list[str]) -> float:
+        return mmmu.open_answer(answer, golds)
+
+
+class MMMUChoice(_AnswerMetric):
+    """The option an answer names, by the parser of MMMU's authors without its random guess, is a gold letter. `options`: their texts."""
+
+    def _compute(self, predictions: Any, references: Any, options: Sequence[Sequence[str]]) -> dict[str, float]:  # type: ignore[override]
+        found = [mmmu.choice(answer, texts) in golds for answer, golds, texts in zip(predictions, references, options, strict=True)]
+        return {self.key: sum(found) / len(found)}
+
+
+class ReMIMatch(_AnswerMetric):
+    """An answer is right by the rule of its task of ReMI (Kazemi et al., 2024). references: one label each; `tasks`: names of tasks."""
+
+    def _compute(self, predictions: Any, references: Any, tasks: Sequence[str]) -> dict[str, float]:  # type: ignore[override]
+        found = [remi.correct(answer, golds[0], task) for answer, golds, task in zip(predictions, references, tasks, strict=True)]
+        return {self.key: sum(found) / len(found)}
+
+
+class CIDErD(_AnswerMetric):
+    """CIDEr-D (Vedantam et al., 2015), 0 to 10, of captions among all that are given. In need of no Java."""
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+        found = cider.scores(predictions, references)
+        return {"cider": sum(found) / len(found)}
 
 
 class InstructionFollowing(evaluate.Metric):  # type: ignore[misc]

@@ -3,19 +3,50 @@
 Pure functions on token ids: no model, no tensors. A *node* is a run of tokens that some set of sequences share, below
 the runs they share with more. A *pass* is one forward of the model over some nodes, under a path of nodes whose keys and
 values are kept. The last token of a scored sequence is predicted, never read, so it is not in the tree.
+
+Images have the same soft tokens, whatever they show. To plan, each distinct one gets an id of its own instead, from `FIRST_IMAGE`
+on; a run of one such id is an image, which attends to itself both ways and is never cut.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
-from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, TokenIds
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, ImageSpan, TokenIds
 
 ROOT = -1
+FIRST_IMAGE = 1 << 24  # above any vocabulary
+
+E = TypeVar("E", EncodedScore, EncodedGenerate)
+
+
+def number_images(requests: Sequence[E]) -> tuple[list[E], list[ImageSpan]]:
+    """The requests with an id from `FIRST_IMAGE` on for each distinct image, and what the ids stand for, in their order."""
+    numbers: dict[object, int] = {}
+    distinct: list[ImageSpan] = []
+
+    found = []
+    for request in requests:
+        for span in request.images:
+            if span.content not in numbers:
+                numbers[span.content] = FIRST_IMAGE + len(distinct)
+                distinct.append(span)
+        found.append(request.with_ids(partial(_numbered, request.images, numbers)) if request.images else request)
+    return found, distinct
+
+
+def _numbered(images: Sequence[ImageSpan], numbers: Mapping[object, int], ids: TokenIds) -> TokenIds:
+    ids = ids.copy()
+    for span in images:
+        ids[span.start : span.end] = numbers[span.content]
+    return ids
 
 
 @dataclass(frozen=True)
@@ -52,7 +83,7 @@ class Tree:
 
 
 def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -> Tree:
-    """The radix tree of `sequences`. Nodes longer than `longest_node` are cut, so that each fits in one pass.
+    """The radix tree of `sequences`. Nodes longer than `longest_node` are cut between images, so that each fits in one pass.
 
     Time is linear in the tokens but for sorting; memory is linear in the sequences (nodes point into them).
     """
@@ -133,15 +164,35 @@ def _finish(
     stack = [(node, ROOT) for node in reversed(tops)]
     while stack:
         old, parent = stack.pop()
-        for start in range(starts[old], ends[old], longest or max(ends[old] - starts[old], 1)):
-            end = min(ends[old], start + longest) if longest else ends[old]
-            nodes.append(Node(parent, owners[old], start, end))
+        run = sequences[owners[old]][starts[old] : ends[old]]
+        for start, end in pairwise([0, *_cuts(run, longest)]):
+            nodes.append(Node(parent, owners[old], starts[old] + start, starts[old] + end))
             children.append([])
             (roots if parent == ROOT else children[parent]).append(len(nodes) - 1)
             parent = len(nodes) - 1
         renamed[old] = parent
         stack += [(child, parent) for child in reversed(below[old])]
     return Tree(sequences, nodes, children, roots, [renamed[n] if n != ROOT else ROOT for n in leaf], order, shared)
+
+
+def _cuts(run: TokenIds, longest: int | None) -> list[int]:
+    """Where the parts of a run end, each of at most `longest` tokens unless an image is longer."""
+    if longest is None or len(run) <= longest:
+        return [len(run)]
+    free = np.unique(_until(run))  # a part may end here
+    ends = [0]
+    while ends[-1] < len(run):
+        last = int(np.searchsorted(free, ends[-1] + longest, side="right")) - 1
+        first = int(np.searchsorted(free, ends[-1], side="right"))
+        ends.append(int(free[max(first, last)]))
+    return ends[1:]
+
+
+def _until(ids: TokenIds) -> TokenIds:
+    """One past the last token that each of `ids` may look at: itself, or the end of its image."""
+    ends = np.append((ids[1:] != ids[:-1]) | (ids[1:] < FIRST_IMAGE), True)
+    at = np.flatnonzero(ends)
+    return (at[np.searchsorted(at, np.arange(len(ids)))] + 1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -208,17 +259,18 @@ def _subtree(tree: Tree, top: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a pass's tokens stand. `depth[i]`: position in its sequence; `end[i]`: token j may look at i only if i <= j < end[i]."""
+    """Where a pass's tokens stand. `depth[i]`: position in its sequence; token j may look at i where i < until[j] and j < end[i]."""
 
     ids: TokenIds
     depth: TokenIds
     end: TokenIds
+    until: TokenIds
     offset: dict[int, int]  # node -> index of its first token
 
 
 def lay_out(tree: Tree, nodes: Sequence[int]) -> Layout:
     """The tokens of `nodes` (depth-first) side by side, with what a tree mask needs: in depth-first order, a token's
-    descendants follow it without a gap, so one number a token describes the whole mask."""
+    descendants follow it without a gap, so two numbers a token describe the whole mask."""
     offset: dict[int, int] = {}
     at = 0
     for node in nodes:
@@ -231,10 +283,12 @@ def lay_out(tree: Tree, nodes: Sequence[int]) -> Layout:
         if parent in stop:
             stop[parent] = max(stop[parent], stop[node])
     runs = [tree.nodes[node] for node in nodes]
+    ids = np.concatenate([tree.tokens(node) for node in nodes])
     return Layout(
-        ids=np.concatenate([tree.tokens(node) for node in nodes]),
+        ids=ids,
         depth=np.concatenate([np.arange(run.start, run.end, dtype=np.int32) for run in runs]),
         end=np.concatenate([np.full(len(run), stop[node], dtype=np.int32) for run, node in zip(runs, nodes, strict=True)]),
+        until=_until(ids),
         offset=offset,
     )
 
@@ -293,8 +347,8 @@ class Cost:
 
 def cost(requests: Sequence[Encoded]) -> Cost:
     """Token counts of the plan for these requests, before anything is run."""
-    scores = [request for request in requests if isinstance(request, EncodedScore)]
-    texts = [request for request in requests if isinstance(request, EncodedGenerate)]
+    scores, _ = number_images([request for request in requests if isinstance(request, EncodedScore)])
+    texts, _ = number_images([request for request in requests if isinstance(request, EncodedGenerate)])
     planned = plan_scores(scores)
     prompts = build_tree([request.prompt for request in texts])
     asked = sum(len(sequence) - 1 for request in scores for sequence in request.sequences)

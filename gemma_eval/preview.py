@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.text import Text
 
@@ -11,7 +13,7 @@ from gemma_eval.checkpoint import resolve
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.settings import RunConfig, Variant
 from gemma_eval.types import Encoded, EncodedScore, Sample, TokenIds
 
@@ -24,7 +26,13 @@ def preview(config: RunConfig, console: Console | None = None) -> None:
     source = open_source(root=config.data.root, samples=config.data.samples)
     checkpoint = resolve(config, weights=False)
     tokenizer = open_backend(config.backend, checkpoint).tokenizer
-    renderer = Renderer(tokenizer, context_length=checkpoint.context_length, chat=config.variant is Variant.it)
+    renderer = Renderer(
+        tokenizer,
+        context_length=checkpoint.context_length,
+        chat=config.variant is Variant.it,
+        image_tokens=ImageTokens.of(checkpoint.config),
+        images=config.images,
+    )
     for task in selected_tasks(config):
         built = build(task, source, lambda: renderer)
         encoded = renderer.encode([sample.request for sample in built.samples])
@@ -38,7 +46,7 @@ def preview(config: RunConfig, console: Console | None = None) -> None:
 
 def _show(console: Console, tokenizer: object, sample: Sample, encoded: Encoded, bos: list[int]) -> None:
     decode = tokenizer.decode  # type: ignore[attr-defined]
-    console.print(Text(decode(encoded.prompt)))
+    console.print(Text(_readable(decode, encoded)))
     if isinstance(encoded, EncodedScore):
         for number, (sequence, start) in enumerate(zip(encoded.sequences, encoded.starts, strict=True)):
             mark = "*" if isinstance(sample.target, dict) and sample.target.get("gold") == number else " "
@@ -48,6 +56,16 @@ def _show(console: Console, tokenizer: object, sample: Sample, encoded: Encoded,
         console.print(Text(f"* {sample.target!r}", style="bold"))
         console.print(Text(f"stop {list(encoded.request.stop)!r}, at most {encoded.request.max_tokens} tokens", style="dim"))
     console.print(_ids(encoded.prompt, bos))
+
+
+def _readable(decode: Callable[[TokenIds], str], encoded: Encoded) -> str:
+    """The prompt as text, with a note in place of an image's soft tokens."""
+    text, at = "", 0
+    for span in encoded.images:
+        part = f", part {span.box}" if span.box else ""
+        text += f"{decode(encoded.prompt[at : span.start])}[{span.end - span.start} soft tokens: image {span.image.sha256[:8]}{part}]"
+        at = span.end
+    return text + decode(encoded.prompt[at:])
 
 
 def _ids(prompt: TokenIds, bos: list[int]) -> Text:

@@ -1,4 +1,4 @@
-"""Prompts become token ids. The only place that knows BOS.
+"""Prompts become token ids. The only place that knows BOS, and the ids around and in place of an image.
 
 Invariant: every encoded request begins with the tokenizer's BOS exactly once (id 2 for Gemma), whatever the text says
 and whatever a chat template adds. A missing or doubled BOS is the commonest reason why Gemma scores do not reproduce.
@@ -8,30 +8,93 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gemma_eval.errors import PromptError
-from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Parts, Prompt, Request, TokenIds
+from gemma_eval.images import pan_and_scan, size
+from gemma_eval.settings import ImagesConfig
+from gemma_eval.types import (
+    Box,
+    Continuation,
+    Encoded,
+    EncodedGenerate,
+    EncodedScore,
+    Generate,
+    Image,
+    ImageSpan,
+    Parts,
+    Prompt,
+    Request,
+    TokenIds,
+)
 
 _BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")  # what nearly all control tokens look like
+
+_Text: TypeAlias = tuple[str, ...]
+"""Pieces of text, with a view between each two."""
+
+_View: TypeAlias = tuple[Image, Box | None]
+"""What one run of soft tokens shows: an image, or a part of it."""
+
+
+@dataclass(frozen=True)
+class ImageTokens:
+    """The ids of an image: `begin`, `soft` as often as `count` says, `end`."""
+
+    begin: int
+    soft: int
+    end: int
+    count: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> ImageTokens | None:
+        """As a Gemma 3 checkpoint's config.json has them; None for a model that reads text alone."""
+        if "vision_config" not in config:
+            return None
+        names = {"boi_token_index": 255_999, "image_token_index": 262_144, "eoi_token_index": 256_000, "mm_tokens_per_image": 256}
+        return cls(*(int(config.get(name, gemma)) for name, gemma in names.items()))
+
+    @property
+    def ids(self) -> list[int]:
+        return [self.begin, *[self.soft] * self.count, self.end]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A request as text: the prompt; or, for each continuation, its context and then the two together. All texts have the same views."""
+
+    request: Request
+    texts: list[_Text]
+    views: tuple[_View, ...]
 
 
 class Renderer:
     """Encodes requests for one tokenizer.
 
     `chat` puts the prompt into the model's chat template as one user turn. Text from data sets never becomes a special
-    token: "<bos>" in a question is encoded as the characters it is.
+    token: "<bos>" in a question is encoded as the characters it is. Without `image_tokens`, images are refused.
     """
 
-    def __init__(self, tokenizer: Any, *, context_length: int, chat: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        context_length: int,
+        chat: bool = False,
+        image_tokens: ImageTokens | None = None,
+        images: ImagesConfig | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._context_length = context_length
         self._chat = chat
+        self._image_tokens = image_tokens
+        self._images = images or ImagesConfig()
+        self._crops: dict[str, list[Box]] = {}  # by an image's hash
         self._bos: list[int] = _leading_ids(tokenizer)
         self._pieces = _Pieces.of(tokenizer)
         self._control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
@@ -49,87 +112,151 @@ class Renderer:
 
     def tokens(self, prompt: Prompt) -> int:
         """How many tokens the model reads of a prompt."""
-        text = self._text(prompt)
-        return len(self._with_bos(_encode(self._tokenizer, [text], split_special_tokens=not self._chat)[0]))
+        text, _ = self._text(prompt)
+        return self._length(text, dict(zip(text, _encode(self._tokenizer, list(text), split_special_tokens=not self._chat), strict=True)))
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
-        """Token ids of each request. A prompt too long for the context drops its last exemplars, whole, until it fits.
+        """Token ids of each request. A prompt with too many tokens or images drops its last exemplars, whole, until it fits.
 
-        A request that cannot be sent (too long even without exemplars, images) has its `PromptError` in its place.
+        A request that cannot be sent (too long even without exemplars, a broken image) has its `PromptError` in its place.
         """
         return list(chain.from_iterable(map(self._encode_batch, _batches(requests))))
 
     def _encode_batch(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
-        texts: dict[str, int] = {}
-        jobs = [self._texts_or_error(request) for request in requests]
-        for job in jobs:
-            if not isinstance(job, PromptError):
-                for text in job:
-                    texts.setdefault(text, len(texts))
-        ids = self._ids(list(texts))
-        return [
-            job if isinstance(job, PromptError) else self._fitted(request, [ids[texts[text]] for text in job])
-            for request, job in zip(requests, jobs, strict=True)
-        ]
+        jobs = [self._job_or_error(request) for request in requests]
+        ids = self._ids(text for job in jobs if isinstance(job, _Job) for text in job.texts)
+        return [self._fitted(job, ids) if isinstance(job, _Job) else job for job in jobs]
 
-    def _texts_or_error(self, request: Request) -> list[str] | PromptError:
+    def _job_or_error(self, request: Request) -> _Job | PromptError:
         try:
-            return self._texts(request)
+            return self._job(request)
         except PromptError as error:
             return error
 
-    def _fitted(self, request: Request, ids: list[list[int]]) -> Encoded | PromptError:
+    def _fitted(self, job: _Job, ids: Mapping[str, list[int]]) -> Encoded | PromptError:
         try:
-            encoded = self._assemble(request, ids)
-            return encoded if self._excess(request, encoded) <= 0 else self._shorten(request)
+            encoded = self._assemble(job, ids)
+            return self._shorten(job.request) if self._obstacle(job.request, encoded) else encoded
         except PromptError as error:
             return error
 
     def _shorten(self, request: Request) -> Encoded:
         shots = request.prompt.shots
-        excess = 0
+        obstacle = None
         for kept in range(len(shots), -1, -1):
             shorter = replace(request, prompt=replace(request.prompt, shots=shots[:kept]))
-            encoded = self._assemble(shorter, self._ids(self._texts(shorter)))
-            excess = self._excess(shorter, encoded)
-            if excess <= 0:
+            job = self._job(shorter)
+            encoded = self._assemble(job, self._ids(job.texts))
+            obstacle = self._obstacle(shorter, encoded)
+            if not obstacle:
                 return replace(encoded, dropped_shots=len(shots) - kept)
-        raise PromptError(f"prompt is {excess} tokens too long for a context of {self._context_length}, even without exemplars")
+        raise PromptError(f"{obstacle}, even without exemplars")
 
-    def _excess(self, request: Request, encoded: Encoded) -> int:
-        """Tokens beyond the context. The last token of a continuation is predicted, never read."""
+    def _obstacle(self, request: Request, encoded: Encoded) -> str | None:
+        """What is too much about a prompt. The last token of a continuation is predicted, never read."""
         if isinstance(encoded, EncodedScore):
-            return max(len(sequence) for sequence in encoded.sequences) - 1 - self._context_length
-        assert isinstance(request, Generate)
-        return len(encoded.prompt) + request.max_tokens - self._context_length
+            excess = max(len(sequence) for sequence in encoded.sequences) - 1 - self._context_length
+        else:
+            excess = len(encoded.prompt) + encoded.request.max_tokens - self._context_length
+        if excess > 0:
+            return f"prompt is {excess} tokens too long for a context of {self._context_length}"
+        limit = self._images.limit
+        if limit is not None and len(encoded.images) > limit:
+            return f"prompt has {len(encoded.images)} images and images.limit={limit}"
+        return None
 
-    def _texts(self, request: Request) -> list[str]:
-        text = self._text(request.prompt)
+    def _job(self, request: Request) -> _Job:
+        text, views = self._text(request.prompt)
         if isinstance(request, Generate):
-            return [text]
-        pairs = [_split_spaces(text, continuation, self._chat) for continuation in request.continuations]
-        return [side for context, scored in pairs for side in (context, context + scored)]
+            return _Job(request, [text], views)
+        pairs = [_split_spaces(text[-1], continuation, self._chat) for continuation in request.continuations]
+        lasts = [side for context, scored in pairs for side in (context, context + scored)]
+        return _Job(request, [(*text[:-1], last) for last in lasts], views)
 
-    def _assemble(self, request: Request, ids: list[list[int]]) -> Encoded:
-        if isinstance(request, Generate):
-            return EncodedGenerate(self._with_bos(ids[0]), request)
-        sequences = [self._with_bos(whole) for whole in ids[1::2]]
-        starts = [len(context) + len(self._bos) for context in ids[0::2]]
-        for sequence, start, continuation in zip(sequences, starts, request.continuations, strict=True):
+    def _assemble(self, job: _Job, ids: Mapping[str, list[int]]) -> Encoded:
+        images = self._spans(job, ids)
+        if isinstance(job.request, Generate):
+            return EncodedGenerate(self._joined(job.texts[0], ids), job.request, images=images)
+        sequences = [self._joined(whole, ids) for whole in job.texts[1::2]]
+        starts = [self._length(context, ids) for context in job.texts[0::2]]
+        for sequence, start, continuation in zip(sequences, starts, job.request.continuations, strict=True):
             if not 0 < start < len(sequence):
                 raise PromptError(f"the continuation {continuation.text!r} has no token of its own after this prompt")
-        return EncodedScore(tuple(sequences), tuple(starts))
+        return EncodedScore(tuple(sequences), tuple(starts), images=images)
 
-    def _text(self, prompt: Prompt) -> str:
-        text = "".join(_texts_only(prompt.parts))
+    def _length(self, text: _Text, ids: Mapping[str, list[int]]) -> int:
+        pictures = (len(text) - 1) * len(self._image_tokens.ids) if self._image_tokens else 0
+        return len(self._bos) + sum(len(ids[piece]) for piece in text) + pictures
+
+    def _joined(self, text: _Text, ids: Mapping[str, list[int]]) -> TokenIds:
+        joined = list(ids[text[0]])
+        for piece in text[1:]:
+            assert self._image_tokens
+            joined += self._image_tokens.ids
+            joined += ids[piece]
+        if self._bos and self._bos[0] in joined:
+            raise PromptError("BOS would stand inside the prompt")
+        return np.asarray(self._bos + joined, dtype=np.int32)
+
+    def _spans(self, job: _Job, ids: Mapping[str, list[int]]) -> tuple[ImageSpan, ...]:
+        spans = []
+        at = len(self._bos)
+        for piece, (image, box) in zip(job.texts[0], job.views, strict=False):  # the last piece has no view after it
+            assert self._image_tokens
+            start = at + len(ids[piece]) + 1
+            spans.append(ImageSpan(image, start, start + self._image_tokens.count, box))
+            at = start + self._image_tokens.count + 1
+        return tuple(spans)
+
+    def _text(self, prompt: Prompt) -> tuple[_Text, tuple[_View, ...]]:
         if not self._chat:
-            return text
-        self._refuse_control_tokens(text)
-        turn = [{"role": "user", "content": "".join(_texts_only(prompt.asked))}]
-        rendered: str = self._tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-        if self._bos:  # `_with_bos` adds it, as an id
+            return self._written(prompt.parts)
+        self._refuse_control_tokens("".join(part for part in prompt.parts if isinstance(part, str)))
+        rendered: str = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": _content(prompt.asked)}], tokenize=False, add_generation_prompt=True
+        )
+        if self._bos:  # `_joined` adds it, as an id
             rendered = rendered.removeprefix(self._tokenizer.bos_token)
-        return rendered + prompt.reply
+        images = [part for part in prompt.asked if isinstance(part, Image)]
+        return self._written((*self._with_images(rendered, images), prompt.reply))
+
+    def _with_images(self, rendered: str, images: list[Image]) -> Parts:
+        """A rendered chat with the images in place of the template's marks."""
+        if not images or self._image_tokens is None:
+            return (rendered, *images)
+        pieces = rendered.split(self._tokenizer.convert_ids_to_tokens(self._image_tokens.begin))
+        if len(pieces) != len(images) + 1:
+            raise PromptError(f"the chat template has {len(pieces) - 1} places for {len(images)} images")
+        parts: list[str | Image] = [pieces[0]]
+        for image, piece in zip(images, pieces[1:], strict=True):
+            parts += [image, piece]
+        return tuple(parts)
+
+    def _written(self, parts: Parts) -> tuple[_Text, tuple[_View, ...]]:
+        """Text and views as transformers' Gemma3Processor writes them: a blank line before and after each, words between crops."""
+        pieces = [""]
+        views: list[_View] = []
+        for part in parts:
+            if isinstance(part, str):
+                pieces[-1] += part
+                continue
+            for words, box in self._shown(part):
+                pieces[-1] += f"{words}\n\n"
+                pieces.append("\n\n")
+                views.append((part, box))
+        return tuple(pieces), tuple(views)
+
+    def _shown(self, image: Image) -> list[tuple[str, Box | None]]:
+        """The views of an image, each with the words before it."""
+        if self._image_tokens is None:
+            raise PromptError("the prompt holds an image, and this model reads text alone (its config.json has no vision_config)")
+        if image.sha256 not in self._crops:
+            self._crops[image.sha256] = pan_and_scan(size(image), self._images)
+        crops = self._crops[image.sha256]
+        if not crops:
+            return [("", None)]
+        words = ["Here is the original image ", " and here are some crops to help you see better ", *[" "] * (len(crops) - 1)]
+        return list(zip(words, [None, *crops], strict=True))
 
     def _refuse_control_tokens(self, text: str) -> None:
         odd = (token for token in self._control if not _BRACKETED.fullmatch(token))
@@ -137,16 +264,14 @@ class Renderer:
         if found:
             raise PromptError(f"the prompt holds the control token {min(found)!r} as text, which a chat template cannot carry safely")
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
+    def _ids(self, texts: Iterable[_Text]) -> dict[str, list[int]]:
+        """Token ids of every piece of these texts."""
+        pieces = list(dict.fromkeys(chain.from_iterable(texts)))
         if self._pieces and not self._chat:
-            return self._pieces.encode(texts)
-        # A chat template's markers are control tokens; plain text has none.
-        return _encode(self._tokenizer, texts, split_special_tokens=not self._chat)
-
-    def _with_bos(self, ids: list[int]) -> TokenIds:
-        if self._bos and self._bos[0] in ids:
-            raise PromptError("BOS would stand inside the prompt")
-        return np.asarray(self._bos + ids, dtype=np.int32)
+            encoded = self._pieces.encode(pieces)
+        else:  # a chat template's markers are control tokens; plain text has none
+            encoded = _encode(self._tokenizer, pieces, split_special_tokens=not self._chat)
+        return dict(zip(pieces, encoded, strict=True))
 
 
 def _batches(requests: Sequence[Request], characters: int = 2**25) -> Iterator[Sequence[Request]]:
@@ -226,8 +351,12 @@ def _split_spaces(text: str, continuation: Continuation, chat: bool) -> tuple[st
     return stripped, context[len(stripped) :] + scored
 
 
-def _texts_only(parts: Parts) -> Iterable[str]:
+def _content(parts: Parts) -> Any:
+    """A user's turn as chat templates take it: a string, or a list of texts and images."""
+    merged: list[dict[str, str]] = [{"type": "text", "text": ""}]
     for part in parts:
         if isinstance(part, Image):
-            raise PromptError("the prompt holds an image, which this backend cannot send")
-        yield part
+            merged += [{"type": "image"}, {"type": "text", "text": ""}]
+        else:
+            merged[-1]["text"] += part
+    return merged[0]["text"] if len(merged) == 1 else [item for item in merged if item.get("text") != ""]

@@ -18,18 +18,18 @@ from omegaconf import OmegaConf
 from gemma_eval.backends import Backend, open_backend
 from gemma_eval.build import Built, build
 from gemma_eval.checkpoint import Checkpoint, resolve
-from gemma_eval.config import run_name, selected_tasks, weights_label
+from gemma_eval.config import run_name, selected_tasks
 from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment, peak_memory
-from gemma_eval.errors import DataError, GemmaEvalError, PromptError, RunError
+from gemma_eval.errors import DataError, GemmaEvalError, PromptError, UnansweredError
 from gemma_eval.keys import prompt_sha256, request_key
 from gemma_eval.progress import reporter
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.scorer import Scorer
+from gemma_eval.scores import other_form, write_scores
 from gemma_eval.settings import RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
-from gemma_eval.summary import summarize, task_from_settings, with_usage
-from gemma_eval.task import Task, load_plugins
+from gemma_eval.task import Task
 from gemma_eval.types import Encoded, Reader, Record, Response, Sample, Usage
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,13 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
         longest = config.backend.max_model_len or ready.checkpoint.context_length
-        return ready, Renderer(ready.backend.tokenizer, context_length=longest, chat=config.variant is Variant.it)
+        return ready, Renderer(
+            ready.backend.tokenizer,
+            context_length=longest,
+            chat=config.variant is Variant.it,
+            image_tokens=ImageTokens.of(ready.checkpoint.config),
+            images=config.images,
+        )
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
@@ -109,7 +115,7 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
         _write_header(directory, config, prepared)
         unscored = _answer_all(directory, prepared.asked, prepared.backend)
         write_scores(directory)
-    return Outcome(directory, prepared.missing | unscored)
+    return Outcome(directory, _joined(prepared.missing, unscored))
 
 
 def _warn_of_other_forms(config: RunConfig) -> None:
@@ -195,7 +201,8 @@ def _groups(built: Built) -> dict[str, dict[str, int]]:
 def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once; append each answer as it arrives.
 
-    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be scored, by task.
+    An answer whose scoring takes time is appended at once without scores, and again with them. Returns what could not be answered or
+    scored, by task.
     """
     known = {name: directory.found(name) for name in {item.task.name for item in asked}}
     stored = {(name, entry) for name, found in known.items() for entry in found}
@@ -237,9 +244,29 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend) -> dict
         for key, items in waiting.items():
             if key in responses:
                 keep(items, responses[key], Usage())
-        for answer in backend.answer([items[0].encoded for items in unknown]):
-            keep(unknown[answer.index], answer.response, answer.usage, answer.method)
-    return scorer.failed
+        unanswered: dict[str, str] = {}
+        try:
+            for answer in backend.answer([items[0].encoded for items in unknown]):
+                keep(unknown[answer.index], answer.response, answer.usage, answer.method)
+        except UnansweredError as error:
+            unanswered = _unanswered([(item, why) for index, why in error.reasons.items() for item in unknown[index]])
+    return _joined(unanswered, scorer.failed)
+
+
+def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    """Messages by task; a task in both has both."""
+    return first | second | {name: f"{first[name]}; {second[name]}" for name in first.keys() & second.keys()}
+
+
+def _unanswered(reasons: list[tuple[Asked, str]]) -> dict[str, str]:
+    """By task: how many samples have no answer, and why the first has none."""
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for item, why in reasons:
+        by_task[item.task.name].append(f"sample {item.sample.id}: {why}")
+    missing = {name: f"{name}: {len(why)} samples cannot be answered; {why[0]}" for name, why in by_task.items()}
+    for message in missing.values():
+        log.warning("%s", message)
+    return missing
 
 
 def _unscored(item: Asked, response: Response) -> Record:
@@ -307,89 +334,3 @@ class _UsageLog:
         self._directory.write_json("memory.json", {place: max(size, before.get(place, 0)) for place, size in peak_memory().items()})
 
     close = save
-
-
-# -- scores from a run directory alone --------------------------------------------------------------------------
-
-
-def write_scores(directory: RunDir) -> dict[str, Any]:
-    """Write scores.json from manifest, records and usage."""
-    manifest = directory.read_json("manifest.json")
-    config = OmegaConf.load(directory.path / "config.yaml")
-    usage = directory.read_json("usage.json", {})
-    tasks: dict[str, Any] = {}
-    for name, entry in manifest["tasks"].items():
-        records = directory.records(name)
-        if not records:
-            continue
-        task = task_from_settings(name, entry["settings"])
-        spent = usage.get(name, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
-        tokens = Usage(spent["prompt"], spent["computed"], spent["generated"])
-        summary = with_usage(summarize(task, records, entry["size"]), tokens, spent["seconds"])
-        for group, found in summary.get("groups", {}).items():
-            found |= entry["groups"][group]
-        tasks[name] = summary | {
-            "asked": len(entry["samples"]),
-            "missing": entry.get("missing", {}),
-            "methods": spent.get("methods", {}),
-            "source": entry["source"],
-            "num_fewshot": task.num_fewshot,
-            "changed": task.changed(),
-            "comparable": task.comparable,
-            "undisclosed": task.undisclosed,
-            "warnings": [*other_form(task, Variant(config.variant)), *task.warnings()],
-        }
-    model = {
-        "size": config.model.size,
-        "variant": config.variant,
-        "weights": weights_label(config),
-        "backend": config.backend.name,
-        "dtype": config.backend.get("dtype"),
-    }
-    scores = {
-        "schema": SCHEMA,
-        "run": directory.name,
-        "model": model,
-        "peak_memory": directory.read_json("memory.json", {}),
-        "tasks": tasks,
-    }
-    directory.write_json("scores.json", scores)
-    return scores
-
-
-def other_form(task: Task, variant: Variant) -> list[str]:
-    """What a reader must know where form and variant do not match: either may be meant, but neither is what the card states."""
-    if task.chat and variant is Variant.pt:
-        return ["chat form without a chat template"]
-    return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []
-
-
-def rescore(directory: RunDir) -> int:
-    """Score a finished run's answers again, with today's metrics and without a model. Returns how many records changed."""
-    manifest = directory.read_json("manifest.json")
-    load_plugins(manifest["plugins"])
-    tasks = {name: task_from_settings(name, entry["settings"]) for name, entry in manifest["tasks"].items()}
-    for task in tasks.values():
-        task.check_scorable()
-    with directory.lock():
-        found = [_rescore_task(directory, name, task) for name, task in tasks.items()]
-        write_scores(directory)
-    if failed := [why for _, failures in found for why in failures.values()]:
-        raise RunError("\n".join(failed))
-    return sum(changed for changed, _ in found)
-
-
-def _rescore_task(directory: RunDir, name: str, task: Task) -> tuple[int, dict[str, str]]:
-    """How many records changed, and what could not be scored; that keeps its record."""
-    old = {Entry(record.id, record.key): record for record in directory.answers(name)}
-    new: list[str] = []
-
-    def done(task: Task, record: Record) -> None:
-        if record.scores and record != old[Entry(record.id, record.key)]:
-            appender.write(record)
-            new.append(record.id)
-
-    with directory.append(name) as appender, Scorer(done) as scorer:
-        for record in old.values():
-            scorer.put(task, record)
-    return len(new), scorer.failed

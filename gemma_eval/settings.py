@@ -136,6 +136,17 @@ class DataConfig:
 
 
 @dataclass
+class ImagesConfig:
+    """How images stand in prompts. The report's rows of pre-trained models are without Pan & Scan; the thresholds are transformers'."""
+
+    limit: int | None = None  # images in one prompt; a prompt with more drops whole exemplars
+    pan_and_scan: bool = False  # after a long image, crops along its longer side
+    min_crop_size: int = 256  # pixels; smaller crops are not made
+    max_crops: int = 4
+    min_ratio: float = 1.2  # of the sides, from which on an image is cropped
+
+
+@dataclass
 class SuiteConfig:
     name: str = MISSING
     tasks: list[str] = MISSING
@@ -163,6 +174,7 @@ class RunConfig:
     backend: BackendConfig = MISSING
     suite: SuiteConfig = field(default_factory=SuiteConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    images: ImagesConfig = field(default_factory=ImagesConfig)
     tasks: Any = MISSING
     plan: PlanConfig = field(default_factory=PlanConfig)
     plugins: list[str] = field(default_factory=list)

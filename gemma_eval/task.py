@@ -28,6 +28,7 @@ from gemma_eval.types import (
     Generate,
     GenerateResponse,
     ItemScore,
+    Parts,
     Prompt,
     Reader,
     Record,
@@ -36,6 +37,8 @@ from gemma_eval.types import (
     Score,
     ScoreResponse,
     Verdict,
+    as_parts,
+    as_text,
 )
 
 ENTRY_POINTS = "gemma_eval.tasks"
@@ -84,8 +87,8 @@ class Task(ABC):
     # -- the protocol, in terms of one row ------------------------------------------------------------------
 
     @abstractmethod
-    def query(self, row: Row) -> str:
-        """The item as the model sees it, up to where its answer begins. Must not end in a space."""
+    def query(self, row: Row) -> str | Parts:
+        """The item as the model sees it, up to where its answer begins: text, or text and images. Must not end in a space."""
 
     @abstractmethod
     def solution(self, row: Row) -> str:
@@ -150,8 +153,9 @@ class Task(ABC):
 
     # -- shared by all tasks --------------------------------------------------------------------------------
 
-    def shot(self, row: Row) -> str:
-        return f"{self.query(row)}{self.reply(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
+    def shot(self, row: Row) -> str | Parts:
+        query, answer = self.query(row), f"{self.reply(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
+        return query + answer if isinstance(query, str) else (*query, answer)
 
     def shot_rank(self, row: Row) -> int:
         """Orders the exemplar split for `fewshot=first`: smallest first, equal ones as they stand."""
@@ -164,10 +168,10 @@ class Task(ABC):
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
         header = self.header(row)
         if self.fewshot is Fewshot.published:
-            texts = [f"{shot}{self.shot_separator}" for shot in self.published_shots(row)[: self.num_fewshot]]
+            shown = [as_parts(f"{shot}{self.shot_separator}") for shot in self.published_shots(row)[: self.num_fewshot]]
         else:
-            texts = [self.shot(shot) for shot in shots]
-        return Prompt((self.query(row),), tuple((text,) for text in texts), (header,) if header else (), self.reply(row))
+            shown = [as_parts(self.shot(shot)) for shot in shots]
+        return Prompt(as_parts(self.query(row)), tuple(shown), (header,) if header else (), self.reply(row))
 
     def settings(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
@@ -227,7 +231,7 @@ class MultipleChoice(Task):
             target={"gold": answer, "characters": [len(choice) for choice in choices]},
             subset=self.subset(row, config),
             cluster=self.cluster(row, config, id),
-            fields={"query": self.query(row), "choices": list(choices)},
+            fields={"query": as_text(self.query(row)), "choices": list(choices)},
         )
 
     def score(self, target: JSON, response: Response) -> Verdict:
@@ -291,7 +295,7 @@ class Generation(Task):
             target=target,
             subset=self.subset(row, config),
             cluster=self.cluster(row, config, id),
-            fields={"query": self.query(row)},
+            fields={"query": as_text(self.query(row))},
         )
 
     def score(self, target: JSON, response: Response) -> Verdict:

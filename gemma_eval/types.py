@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -21,18 +21,47 @@ TokenIds: TypeAlias = npt.NDArray[np.int32]
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
 
-@dataclass(frozen=True)
 class Image:
-    """An encoded picture (PNG, JPEG, ...), kept as bytes until a backend decodes it."""
+    """An encoded picture (PNG, JPEG, ...), given as bytes or as what reads them.
 
-    data: bytes = field(repr=False)
+    Bytes that are read are not kept: the pictures of a benchmark never stand in memory together.
+    """
+
+    def __init__(self, data: bytes | Callable[[], bytes]) -> None:
+        self._source = data
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes. Raises `PromptError` if they cannot be read."""
+        return self._source() if callable(self._source) else self._source
 
     @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Image) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return "<image>"
+
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""A part of an upright image, in pixels: left, upper, right, lower."""
 
 Parts: TypeAlias = tuple[str | Image, ...]
+
+
+def as_parts(content: str | Parts) -> Parts:
+    return (content,) if isinstance(content, str) else content
+
+
+def as_text(content: str | Parts) -> str:
+    """For people: "<image>" stands for each picture."""
+    return "".join(map(str, as_parts(content)))
 
 
 @dataclass(frozen=True)
@@ -173,16 +202,37 @@ class Record:
 
 
 @dataclass(frozen=True)
+class ImageSpan:
+    """Where a prompt shows an image, or with `box` a part of it: the soft tokens from `start` to `end`."""
+
+    image: Image
+    start: int
+    end: int
+    box: Box | None = None
+
+    @property
+    def content(self) -> tuple[str, Box | None]:
+        """What the model sees there, wherever it stands."""
+        return self.image.sha256, self.box
+
+
+@dataclass(frozen=True)
 class EncodedScore:
-    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index."""
+    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index.
+    `images` stand in the prompt, and so at the same places of every sequence."""
 
     sequences: tuple[TokenIds, ...]
     starts: tuple[int, ...]
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
 
     @property
     def prompt(self) -> TokenIds:
         return self.sequences[0][: self.starts[0]]
+
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedScore:
+        """The same request with other token ids in each sequence."""
+        return replace(self, sequences=tuple(map(change, self.sequences)))
 
     @property
     def room(self) -> int:
@@ -197,6 +247,11 @@ class EncodedGenerate:
     prompt: TokenIds
     request: Generate
     dropped_shots: int = 0
+    images: tuple[ImageSpan, ...] = ()
+
+    def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedGenerate:
+        """The same request with other token ids."""
+        return replace(self, prompt=change(self.prompt))
 
     @property
     def room(self) -> int:

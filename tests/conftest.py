@@ -61,6 +61,16 @@ def tiny_gemma(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_vision(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Gemma 3 that reads images, with the real tokenizer and a window of 96 tokens, as a checkpoint folder."""
+    from tests.tiny_vision import save
+
+    folder = tmp_path_factory.mktemp("tiny_vision")
+    save(folder, tokenizer_from=gemma_270m)
+    return folder
+
+
 @pytest.fixture
 def plugin_page(tmp_path: Path) -> Path:
     """A task page outside the project, as a third party writes one, with its bundled items."""

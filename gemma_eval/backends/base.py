@@ -26,7 +26,8 @@ class Backend(Protocol):
     """Answers encoded requests with a model.
 
     `answer` may yield in any order and must yield as answers arrive, so that a killed run loses little. It must not
-    depend on batch size or order beyond the noise of the dtype.
+    depend on batch size or order beyond the noise of the dtype. If requests turn out to be unanswerable (an image does not
+    decode), it answers the others and then raises `UnansweredError`.
     """
 
     @property

@@ -1,12 +1,38 @@
 """Pure scoring functions: values in, numbers out. No files, no model, no task."""
 
-from gemma_eval.scoring import agieval, choice, chrf, code, drop, eclektic, final_answer, ifeval, letters, math, minerva, qa, ruler, squad
+from gemma_eval.scoring import (
+    agieval,
+    anls,
+    chartqa,
+    choice,
+    chrf,
+    cider,
+    code,
+    counting,
+    drop,
+    eclektic,
+    final_answer,
+    ifeval,
+    letters,
+    math,
+    minerva,
+    mmmu,
+    qa,
+    remi,
+    ruler,
+    squad,
+    vqa,
+)
 
 __all__ = [
     "agieval",
+    "anls",
+    "chartqa",
     "choice",
     "chrf",
+    "cider",
     "code",
+    "counting",
     "drop",
     "eclektic",
     "final_answer",
@@ -14,7 +40,10 @@ __all__ = [
     "letters",
     "math",
     "minerva",
+    "mmmu",
     "qa",
+    "remi",
     "ruler",
     "squad",
+    "vqa",
 ]

@@ -1,4 +1,4 @@
-"""Option letters in generated reasoning, as the authors of MMLU-Pro look for them (Wang et al., 2024, arXiv 2406.01574)."""
+"""Option letters, and yes or no, in generated text; in reasoning as MMLU-Pro's authors find them (Wang et al., 2024, arXiv 2406.01574)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ import re
 
 _STATED = re.compile(r"answer is \(?([A-J])\b\)?")
 _LABELLED = re.compile(r".*[aA]nswer:\s*([A-J])\b")
+_LEADING = re.compile(r"\(([A-J])\)|([A-J])(?=[.):]|$)")
+_YES_OR_NO = re.compile(r"(?:yes|no)\b", re.IGNORECASE)
+_BRACKETED = re.compile(r"\(([A-J])\)")
 _LONE = re.compile(r"\b([A-J])\b")
+
+
+def leading(text: str) -> str | None:
+    """The letter that a text begins with as an answer does: "B", "(B)", "B. Paris", but not the article of "A dog"."""
+    match = _LEADING.match(text.strip())
+    return match[1] or match[2] if match else None
+
+
+def first(text: str) -> str | None:
+    """The leading letter, else that of the first "answer is X", else the first in brackets. The order is lmms-eval's for BLINK."""
+    bracketed = _BRACKETED.search(text)
+    return leading(text) or stated(text) or (bracketed[1] if bracketed else None)
+
+
+def yes_or_no(text: str) -> str | None:
+    """The "yes" or "no" that a text begins with."""
+    match = _YES_OR_NO.match(text.strip())
+    return match[0].lower() if match else None
 
 
 def stated(text: str) -> str | None:

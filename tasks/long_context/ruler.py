@@ -8,6 +8,7 @@ from random import Random
 
 from gemma_eval.data import DatasetRef, Row, Source, Table
 from gemma_eval.errors import DataError
+from gemma_eval.rows import ListedRows
 from gemma_eval.scoring import ruler
 from gemma_eval.task import Average, Generation, register
 from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
@@ -107,19 +108,21 @@ class RULER(Generation):
         model = reader()
         documents, missing = self._documents(source)
         listed = super().table(source, reader) if source.kind == "samples" else self._recipes(documents)
-        left_out = {}
-        for row in listed.rows:
+        left_out: dict[str, str] = {}
+        kept: list[int] = []
+        for i, row in enumerate(listed.rows):
             if row["length"] > model.context_length:
-                left_out[self.subset(row, "")] = f"longer than the model's context of {model.context_length} tokens"
+                left_out[str(row["length"])] = f"longer than the model's context of {model.context_length} tokens"
             elif row["task"] in missing:
                 left_out[self.subset(row, "")] = missing[row["task"]]
-        kept = [i for i, row in enumerate(listed.rows) if self.subset(row, "") not in left_out]
+            else:
+                kept.append(i)
         if not kept:
             raise DataError(f"ruler: nothing is left of tasks.ruler.lengths={self.lengths}: {'; '.join(sorted({*left_out.values()}))}")
         sentences = self._sentences()
         return replace(
             listed,
-            rows=[listed.rows[i] for i in kept],
+            rows=ListedRows(list(listed.rows.read(kept)), Path()),
             ids=[listed.ids[i] for i in kept],
             configs=[""] * len(kept),
             revision=self._origin(sentences, documents),
@@ -132,7 +135,7 @@ class RULER(Generation):
         count = {name: min(self.items, len(documents[name].questions)) if name in documents else self.items for name in TASKS}
         rows = [{"task": name, "length": length, "index": i} for length in lengths for name in TASKS for i in range(count[name])]
         ids = [f"{row['length']}/{row['task']}/{row['index']}" for row in rows]
-        return Table(self.dataset.repo, self.dataset.split, rows, ids, [""] * len(rows), revision="")
+        return Table(self.dataset.repo, self.dataset.split, ListedRows(rows, Path()), ids, [""] * len(rows), revision="")
 
     def _documents(self, source: Source) -> tuple[dict[str, Documents], dict[str, str]]:
         """By task: what its questions are asked about, or why that cannot be had."""

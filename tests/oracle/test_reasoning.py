@@ -22,7 +22,7 @@ from lm_eval.tasks.mmlu_pro import utils as mmlu_pro
 from gemma_eval.data import Row
 from gemma_eval.scoring import letters, minerva
 from gemma_eval.task import Generation, registry
-from gemma_eval.types import GenerateResponse
+from gemma_eval.types import GenerateResponse, as_text
 from tests.oracle.lm_eval_tasks import from_folder, give_exemplars, page_config, requests_of, table_of, text_of
 
 ITEMS = 60
@@ -247,7 +247,7 @@ def test_mgsm_exemplars_are_the_datas_own_text(language: str, data_root: Path) -
     shots = [row for row, config in zip(table.rows, table.configs, strict=True) if config == language]
     assert len(shots) == task.num_fewshot == 8
     for row in shots:
-        assert squeezed(task.shot(row)) == squeezed(f"{row['question']}\n{row['answer']}")
+        assert squeezed(as_text(task.shot(row))) == squeezed(f"{row['question']}\n{row['answer']}")
         assert task.extract(task.solution(row)) is not None
         assert task.judge(task.extract(task.solution(row)) or "", task.golds(row)) == 1.0
 

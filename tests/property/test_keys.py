@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gemma_eval.keys import prompt_sha256, request_key
-from gemma_eval.types import JSON, EncodedGenerate, EncodedScore, Generate, Prompt, TokenIds
+from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore, Generate, Image, ImageSpan, Prompt, TokenIds
 
 FINGERPRINT: dict[str, JSON] = {
     "checkpoint": {"repo": "google/gemma-3-1b-pt", "commit": "abc"},
@@ -66,6 +66,21 @@ def test_continuations_count(other: EncodedScore) -> None:
     request = EncodedScore((ids(2, 5, 6), ids(2, 5, 7)), (2, 2))
     assert request_key(FINGERPRINT, request) != request_key(FINGERPRINT, other)
     assert prompt_sha256(request) != prompt_sha256(other)
+
+
+def test_images_count() -> None:
+    """Every image has the same soft tokens: what tells them apart is their content, where they stand, and which part is shown."""
+    prompt = ids(2, 9, 9, 5)
+
+    def asked(*images: ImageSpan) -> list[Encoded]:
+        return [EncodedGenerate(prompt, GENERATE, images=images), EncodedScore((prompt,), (3,), images=images)]
+
+    one, other = Image(b"one"), Image(b"other")
+    spans = [(), (ImageSpan(one, 1, 3),), (ImageSpan(other, 1, 3),), (ImageSpan(one, 1, 3, (0, 0, 8, 8)),), (ImageSpan(one, 1, 2),)]
+    requests = [request for images in spans for request in asked(*images)]
+    assert len({request_key(FINGERPRINT, request) for request in requests}) == len(requests)
+    assert len({prompt_sha256(request) for request in requests}) == len(requests)
+    assert request_key(FINGERPRINT, asked(ImageSpan(Image(b"one"), 1, 3))[0]) == request_key(FINGERPRINT, asked(ImageSpan(one, 1, 3))[0])
 
 
 def test_the_prompt_hash_is_the_same_on_every_engine() -> None:

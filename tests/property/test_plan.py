@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.plan import ROOT, Tree, build_tree, lay_out, schedule
+from gemma_eval.plan import FIRST_IMAGE, ROOT, Tree, build_tree, lay_out, schedule
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=25)
 
@@ -60,6 +62,38 @@ def test_layout_masks_exactly_the_ancestors(sequences: list[list[int]]) -> None:
     for node in nodes:
         for position in range(len(tree.nodes[node])):
             at = layout.offset[node] + position
-            seen = [int(layout.ids[i]) for i in range(len(layout.ids)) if i <= at < layout.end[i]]
+            seen = [int(layout.ids[i]) for i in range(len(layout.ids)) if i < layout.until[at] and at < layout.end[i]]
             assert seen == spelled(tree, node)[: tree.nodes[node].start + position + 1]
             assert layout.depth[at] == len(seen) - 1
+
+
+SOFT = 3  # tokens of an image in these tests
+
+
+@st.composite
+def illustrated(draw: st.DrawFn) -> list[list[int]]:
+    """Sequences of words and pictures, a word after each picture; the shorter budgets are less than a picture."""
+    part = st.one_of(st.integers(0, 2).map(lambda word: [word]), st.integers(0, 2).map(lambda n: [FIRST_IMAGE + n] * SOFT + [9]))
+    return [list(chain.from_iterable(parts)) for parts in draw(st.lists(st.lists(part, min_size=1, max_size=8), min_size=1, max_size=12))]
+
+
+@given(illustrated(), st.sampled_from([None, 1, 2, 5, 8]))
+def test_pictures_are_never_cut_and_see_themselves_both_ways(sequences: list[list[int]], budget: int | None) -> None:
+    tree = tree_of(sequences, budget)
+    assert [spelled(tree, leaf) for leaf in tree.leaf] == sequences
+    for step in schedule(tree, budget or 10_000):
+        assert len(step.nodes) == 1 or sum(len(tree.nodes[node]) for node in step.nodes) <= (budget or 10_000)
+        layout = lay_out(tree, step.nodes)
+        for node in step.nodes:
+            run = tree.tokens(node)
+            pictures = int((run >= FIRST_IMAGE).sum())
+            assert pictures % SOFT == 0  # whole ones
+            assert budget is None or len(run) <= budget or (pictures == SOFT and len(run) == SOFT)
+            for position in range(len(run)):
+                at = layout.offset[node] + position
+                seen = [int(layout.ids[i]) for i in range(len(layout.ids)) if i < layout.until[at] and at < layout.end[i]]
+                depth = layout.depth[at] + 1
+                while run[position] >= FIRST_IMAGE and position + 1 < len(run) and run[position + 1] == run[position]:
+                    position, depth = position + 1, depth + 1
+                above = tree.nodes[step.nodes[0]].start  # what the path holds
+                assert seen == spelled(tree, node)[above:depth]

@@ -13,7 +13,7 @@ from gemma_eval.build import build
 from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer, _batches, _encode, _Pieces
+from gemma_eval.prompt import ImageTokens, Renderer, _batches, _encode, _Pieces
 from gemma_eval.task import registry
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Score
 from tests.gemma_chat import GEMMA_CHAT
@@ -80,7 +80,8 @@ def test_every_task_has_one_bos(tokenizer: Any, name: str, chat: bool) -> None:
     tokenizer.chat_template = GEMMA_CHAT
     task = registry()[name]()
     task.seed = 1
-    renderer = Renderer(tokenizer, context_length=32768, chat=chat)
+    image_tokens = ImageTokens.of({"vision_config": {}} if task.vision else {})
+    renderer = Renderer(tokenizer, context_length=32768, chat=chat, image_tokens=image_tokens)
     encoded = renderer.encode([sample.request for sample in build(task, open_source(root=None, samples=True), lambda: renderer).samples])
     for ids in encoded:
         assert not isinstance(ids, PromptError), ids

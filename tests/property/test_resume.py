@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.run import rescore, run
+from gemma_eval.run import run
+from gemma_eval.scores import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store import RunDir
 from gemma_eval.types import ScoreResponse

@@ -38,7 +38,7 @@ def table(reader: Callable[[], Reader] = EvenReader, source: Source | None = Non
 
 def item(name: str, index: int = 0, length: int = 4096, **settings: Any) -> Row:
     listed = table(lengths=[length], **settings)
-    return listed.row(list(listed.ids).index(f"{length}/{name}/{index}"))
+    return listed.made(listed.rows[list(listed.ids).index(f"{length}/{name}/{index}")])
 
 
 def sample(row: Row) -> Sample:
@@ -98,7 +98,7 @@ def test_all_lengths_ask_for_the_same(name: str) -> None:
 def test_more_items_are_the_same_and_more() -> None:
     few, many = table(items=1), table(items=3)
     assert set(few.ids) < set(many.ids)
-    assert few.row(0) == many.row(list(many.ids).index(few.ids[0]))
+    assert few.made(few.rows[0]) == many.made(many.rows[list(many.ids).index(few.ids[0])])
 
 
 # -- answers found again by reading the text --------------------------------------------------------------------
@@ -175,8 +175,7 @@ def test_lengths_beyond_the_context_are_left_out_by_name() -> None:
     reader = EvenReader(context_length=8192)
     listed = table(lambda: reader, lengths=[8192, 16384])
     assert {row["length"] for row in listed.rows} == {8192}
-    assert set(listed.missing) == {f"16384/{name}" for name in TASKS}
-    assert set(listed.missing.values()) == {"longer than the model's context of 8192 tokens"}
+    assert listed.missing == {"16384": "longer than the model's context of 8192 tokens"}
 
 
 def test_questions_without_documents_are_left_out_by_name(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ from gemma_eval.data import Row, Source, open_source
 from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.task import Generation, MultipleChoice, Task, registry
-from gemma_eval.types import GenerateResponse, Sample, Score, ScoreResponse
+from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreResponse, as_parts
 from tests.readers import EvenReader
 
 TASKS = sorted(registry())
-PARTIAL = {"f1", "chrf"}  # metrics that give part of the score for part of the answer
+PARTIAL = {"f1", "chrf", "anls"}  # metrics that give part of the score for part of the answer
 FOUND_ANYWHERE = {"recall", "string_match"}  # metrics to which a longer answer is not worse
+PARSED_ANYWHERE = {"mmmu"}  # tasks whose parser finds the answer in a longer text
+HERE = {"chartqa": "test"}  # splits of real data, where another than the page's is at hand
 
 
 def task_of(name: str, **settings: Any) -> Task:
@@ -41,7 +43,7 @@ def build(task: Task, source: Source) -> Built:
 
 def rows_of(task: Task, source: Source) -> dict[str, Row]:
     table = task.table(source, EvenReader)
-    return {table.ids[i]: table.row(i) for i in range(len(table.rows))}
+    return {table.ids[i]: table.made(table.rows[i]) for i in range(len(table.rows))}
 
 
 def check_gold_and_distractors(task: Task, sample: Sample) -> None:
@@ -83,7 +85,7 @@ def check_task(task: Task, source: Source) -> None:
             alone = [gold for gold in golds if task.extract(gold) == gold.strip()]  # where the protocol asks for the answer alone
             for text in (f"{task.target_delimiter}{task.solution(row)}", *alone):
                 assert score_of(task, sample, text) == 1.0, (sample.id, text, sample.target)
-            if task.primary in FOUND_ANYWHERE:
+            if task.primary in FOUND_ANYWHERE or task.name in PARSED_ANYWHERE:
                 continue
             padded = score_of(task, sample, f" not {golds[0]} at all")
             assert padded < 1.0 if task.primary in PARTIAL else padded == 0.0, (sample.id, golds[0])
@@ -101,7 +103,10 @@ def test_gold_scores_one_on_real_rows(name: str, data_root: Path) -> None:
     here = [config for config in task.dataset.configs if (data_root / task.dataset.repo / config).is_dir()]
     if here:  # a folder may have some of the languages
         task.dataset = replace(task.dataset, configs=here)
-    if sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
+    task.dataset = replace(task.dataset, split=HERE.get(name, task.dataset.split))
+    config = task.dataset.config
+    lacking = name == "infovqa" and config and not (data_root / task.dataset.repo / config).is_dir()
+    if lacking or sources(data_root).available(task.dataset, task.samples_file()) != "in folder":
         pytest.skip(f"{task.dataset.repo} is not in GEMMA_EVAL_DATA")
     check_task(task, sources(data_root))
 
@@ -134,9 +139,8 @@ def test_exemplars_are_never_the_item(name: str, policy: Fewshot) -> None:
         pytest.skip("an open-ended task shows no exemplars")
     built = build(task, sources())
     for sample in built.samples:
-        shots = ["".join(str(part) for part in shot) for shot in sample.request.prompt.shots]
-        assert len(shots) == 1
-        assert shots[0] != task.shot(rows[sample.id])
+        (shot,) = sample.request.prompt.shots
+        assert shot != as_parts(task.shot(rows[sample.id]))
     everything = build(task_of(name, num_fewshot=0), sources()).size
     assert built.size == everything if policy is Fewshot.per_item else built.size < everything
 
@@ -146,7 +150,7 @@ def test_prompts_end_without_a_space_and_differ(name: str) -> None:
     samples = build(task_of(name), sources()).samples
     texts = set()
     for sample in samples:
-        text = "".join(str(part) for part in sample.request.prompt.parts)
+        text = "".join(part.sha256 if isinstance(part, Image) else part for part in sample.request.prompt.parts)
         if isinstance(sample.request, Score):
             assert all(not c.text.endswith(" ") for c in sample.request.continuations)
             assert not any((text + c.given).endswith(" ") for c in sample.request.continuations)

@@ -57,6 +57,8 @@ def test_model_facts() -> None:
         (["limit=0"], r"limit=0: must be at least 1"),
         (["suite=piqa", "tasks.piqa.limit=-1"], r"tasks.piqa.limit=-1"),
         (["suite=piqa", "tasks.piqa.num_fewshot=-1"], r"tasks.piqa.num_fewshot=-1"),
+        (["images.limit=0"], r"images.limit=0: must be at least 1"),
+        (["images.pan_and_scan=true", "images.max_crops=1"], r"images.max_crops=1: must be at least 2"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(overrides: list[str], message: str) -> None:

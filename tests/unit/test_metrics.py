@@ -44,6 +44,25 @@ def test_choices() -> None:
     assert found == pytest.approx({"acc": 0.0, "acc_norm": 1.0})
 
 
+def test_image_answers() -> None:
+    ten = ["red"] * 3 + ["dark red"] * 7
+    assert metrics.ANLS().compute(predictions=["abcd", "x"], references=[["abce", "z"], ["long answer"]]) == {"anls": 0.375}
+    assert metrics.VQAAccuracy().compute(predictions=["red"], references=[ten]) == pytest.approx({"vqa": 0.9})
+    assert metrics.TextVQAAccuracy().compute(predictions=["a Red?"], references=[["red"] * 10]) == {"vqa": 1.0}
+    assert metrics.RelaxedAccuracy().compute(predictions=["$1,040", "106"], references=[["1000"], ["100"]]) == {"relaxed_accuracy": 0.5}
+    assert metrics.CountMatch().compute(predictions=["Five.", "five cats"], references=[["5"], ["5"]]) == {"exact_match": 0.5}
+    assert metrics.LetterMatch().compute(predictions=["(B) zygote", "A zygote"], references=[["B"], ["A"]]) == {"exact_match": 0.5}
+    assert metrics.YesNoMatch().compute(predictions=["Yes, it is", "not no"], references=[["yes"], ["no"]]) == {"exact_match": 0.5}
+    assert metrics.MMMUOpenMatch().compute(predictions=["so it is 1,001.0"], references=[["1001"]]) == {"exact_match": 1.0}
+    options = [["cat", "dog"]] * 2
+    assert metrics.MMMUChoice().compute(predictions=["(B)", "no idea"], references=[["B"], ["A"]], options=options) == {"exact_match": 0.5}
+    assert metrics.ReMIMatch().compute(predictions=["55", "55"], references=[["50"], ["50"]], tasks=["Clocks", "IQ"]) == {
+        "exact_match": 0.5
+    }
+    captions = {"predictions": ["a cat", "a boat"], "references": [["a cat"], ["two dogs"]]}
+    assert metrics.CIDErD().compute(**captions) == pytest.approx({"cider": 10 * 0.5 / 2})  # no three-word runs
+
+
 @needs_bubblewrap
 def test_programs() -> None:
     programs = ["def f(x): return x + 1", "def f(x): return x - 1"]

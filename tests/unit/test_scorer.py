@@ -22,7 +22,8 @@ from gemma_eval.data import SampleSource
 from gemma_eval.errors import RunError, SandboxError
 from gemma_eval.report.card import sheets
 from gemma_eval.report.markdown import to_markdown
-from gemma_eval.run import Asked, Outcome, Prepared, rescore, run
+from gemma_eval.run import Asked, Outcome, Prepared, run
+from gemma_eval.scores import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store import RunDir
 from gemma_eval.task import registry

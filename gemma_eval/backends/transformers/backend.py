@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
@@ -13,10 +14,13 @@ import transformers
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers import generate, plain, score
 from gemma_eval.backends.transformers.compiling import Compiler
-from gemma_eval.backends.transformers.self_check import self_check
+from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
+from gemma_eval.backends.transformers.vision import Pictures, Vision
 from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.errors import ConfigError, UnansweredError
 from gemma_eval.memory import cache_bytes
+from gemma_eval.plan import number_images
 from gemma_eval.quantization import library, transformers_config
 from gemma_eval.settings import Quantization, TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
@@ -47,6 +51,9 @@ class TransformersBackend:
 
     @cached_property
     def fingerprint(self) -> dict[str, JSON]:
+        images: dict[str, JSON] = {}
+        if self._reads_images:
+            images = {"image_processor": type(self._image_processor).__name__, "image_attention": "both ways"}
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
@@ -55,7 +62,9 @@ class TransformersBackend:
             "torch_version": torch.__version__,
             "attention": TREE_ATTENTION,
             "device": self.device.type,
-        } | ({"quantization_library": self._library} if self._library else {})
+            **({"quantization_library": self._library} if self._library else {}),
+            **images,
+        }
 
     @cached_property
     def model(self) -> Any:
@@ -68,14 +77,32 @@ class TransformersBackend:
             model = self._load()
         return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
 
+    @property
+    def _reads_images(self) -> bool:
+        return "vision_config" in self._checkpoint.config
+
+    @cached_property
+    def _image_processor(self) -> Any:
+        """The one that resizes with Pillow, whatever is installed: the same pixels everywhere."""
+        return transformers.AutoImageProcessor.from_pretrained(self._checkpoint.path, backend="pil")
+
+    @cached_property
+    def _vision(self) -> Vision:
+        if not attends_both_ways(self.model):
+            attention = self.model.config.get_text_config()._attn_implementation
+            raise ConfigError(
+                f"attention {attention!r} of transformers {transformers.__version__} lets the tokens of an image see only what stands "
+                "before them, but Gemma 3's see each other: choose another in config.json, or another version of transformers"
+            )
+        return Vision(self.model, self._image_processor)
+
     def _load(self, **arguments: Any) -> Any:
         if self._quantized:  # quantized weights cannot be moved afterwards
             arguments |= {"quantization_config": transformers_config(self._checkpoint.quantization), "device_map": {"": self.device}}
         if self._settings.device_map:
             arguments["device_map"] = self._settings.device_map
-        return transformers.AutoModelForCausalLM.from_pretrained(
-            self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments
-        )
+        auto = transformers.AutoModelForImageTextToText if self._reads_images else transformers.AutoModelForCausalLM
+        return auto.from_pretrained(self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments)
 
     @property
     def _quantized(self) -> bool:
@@ -88,18 +115,41 @@ class TransformersBackend:
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
         generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
-        yield from self._within_memory(requests, scores, self._score, self._pass_tokens())
-        yield from self._within_memory(requests, generations, self._generate, self._cache_tokens())
+        refused: dict[int, str] = {}
+        for answer in chain(
+            self._within_memory(requests, scores, self._score, self._pass_tokens()),
+            self._within_memory(requests, generations, self._generate, self._cache_tokens()),
+        ):
+            if why := self._unreadable(requests[answer.index]):
+                refused[answer.index] = why
+            else:
+                yield answer
+        if refused:
+            raise UnansweredError(refused)
+
+    def _unreadable(self, request: Encoded) -> str | None:
+        """Why an image of an answered request could not be decoded; a blank one stood in its place."""
+        broken = (self._vision.unreadable.get(span.image.sha256) for span in request.images)
+        return next(filter(None, broken), None)
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
+        requests, pictures = self._numbered(requests)
         if self._shares:
-            return score.score(self.model, requests, budget, self._compiler)
-        return plain.score(self.model, requests, budget)
+            return score.score(self.model, requests, budget, self._compiler, pictures)
+        return plain.score(self.model, requests, budget, pictures)
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
+        requests, pictures = self._numbered(requests)
         if self._shares:
-            return generate.generate(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, self._compiler)
-        return plain.generate(self.model, self.tokenizer, requests, budget)
+            return generate.generate(
+                self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, self._compiler, pictures
+            )
+        return plain.generate(self.model, self.tokenizer, requests, budget, pictures)
+
+    def _numbered(self, requests: list[Any]) -> tuple[list[Any], Pictures | None]:
+        """The requests with an id for each distinct image, and the images by number."""
+        requests, spans = number_images(requests)
+        return requests, self._vision.pictures(spans) if spans else None
 
     @cached_property
     def _shares(self) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from gemma_eval.backends.transformers.tree_attention import KeyValues, TreeContext
+from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import Layout, Pass, Tree, lay_out
 
 ROUND = 32  # pass lengths are padded to multiples of this: the CPU's matrix library keeps a kernel for each shape it has seen
@@ -15,7 +16,7 @@ ROUND = 32  # pass lengths are padded to multiples of this: the CPU's matrix lib
 
 @torch.inference_mode()
 def forward_pass(
-    model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]], keep: bool
+    model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]], keep: bool, pictures: Pictures | None = None
 ) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
     """One planned pass: last hidden states [tokens, hidden size], with `keep` the keys and values by layer, and the layout."""
     layout = lay_out(tree, step.nodes)
@@ -23,20 +24,22 @@ def forward_pass(
     padding = -length % ROUND
     ids = functional.pad(torch.from_numpy(layout.ids).long(), (0, padding))
     depth = functional.pad(torch.from_numpy(layout.depth).long(), (0, padding), value=int(layout.depth[0]))
-    end = torch.cat([torch.from_numpy(layout.end).long(), torch.arange(length, length + padding) + 1])  # padding sees itself and the path
-    context = TreeContext(depth, end, path, keep=keep)
-    hidden = run_body(model, ids, depth.to(model.device), context)
+    alone = torch.arange(length, length + padding) + 1  # padding sees itself and the path
+    end, until = (torch.cat([torch.from_numpy(bounds).long(), alone]) for bounds in (layout.end, layout.until))
+    context = TreeContext(depth, end, until, path, keep=keep)
+    hidden = run_body(model, ids, depth.to(model.device), context, pictures)
     kept = {layer: (keys[:, :, :length], values[:, :, :length]) for layer, (keys, values) in context.kept.items()}
     return hidden[:length], kept, layout
 
 
 @torch.inference_mode()
-def run_body(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any) -> torch.Tensor:
+def run_body(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any, pictures: Pictures | None = None) -> torch.Tensor:
     """Last hidden states [tokens, hidden size] of `ids` [tokens] at positions `depth`, under an attention context."""
     body = model.get_decoder()
     device = model.get_input_embeddings().weight.device
+    inputs = {"inputs_embeds": pictures.embed(model, ids[None])} if pictures else {"input_ids": ids[None].to(device)}
     output = body(
-        input_ids=ids[None].to(device),
+        **inputs,
         position_ids=depth[None].to(device),
         attention_mask=_no_mask(body),
         use_cache=False,

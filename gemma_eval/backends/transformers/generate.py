@@ -21,6 +21,7 @@ from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
+from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
 from gemma_eval.types import EncodedGenerate
 
@@ -43,8 +44,12 @@ def generate(
     pass_budget: int,
     cache_budget: int,
     compiler: Compiler | None = None,
+    pictures: Pictures | None = None,
 ) -> Iterator[Answer]:
-    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the keys and values of rows being decoded."""
+    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the keys and values of rows being decoded.
+
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number.
+    """
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):
@@ -56,27 +61,31 @@ def generate(
     batch = _Batch(model, tokenizer, cache_budget)
     if compiler:
         compiler.start()
-    for finished, row in enumerate(_finished(model, tree, batch, pass_budget, ending), 1):
+    for finished, row in enumerate(_finished(model, tree, batch, pass_budget, ending, pictures), 1):
         if compiler:
             compiler.consider(finished, len(rows))
         yield from collector.add(row)
 
 
-def _finished(model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[Row]]) -> Iterator[Row]:
+def _finished(
+    model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[Row]], pictures: Pictures | None
+) -> Iterator[Row]:
     """Prefill pass after pass, decoding as soon as rows have to wait for a slot; the rows as they finish."""
     path: Path = []
     for step in schedule(tree, pass_budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
-        waiting, kept = _prefill(model, tree, step, path, ending)
+        waiting, kept = _prefill(model, tree, step, path, ending, pictures)
         yield from batch.feed(step.prefix, [values for _, values in path], waiting)
         if step.keep:
             path.append((step.nodes[0], kept))
     yield from batch.drain()
 
 
-def _prefill(model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]]) -> tuple[list[_Waiting], dict[int, KeyValues]]:
+def _prefill(
+    model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]], pictures: Pictures | None
+) -> tuple[list[_Waiting], dict[int, KeyValues]]:
     """Run a pass; the rows whose prompts end in it, and its keys and values."""
-    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True)
+    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True, pictures=pictures)
     ends = [(node, row) for node in step.nodes for row in ending.get(node, ())]
     if not ends:
         return [], kept

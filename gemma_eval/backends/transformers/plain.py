@@ -15,6 +15,8 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
 from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
+from gemma_eval.backends.transformers.vision import Pictures
+from gemma_eval.plan import FIRST_IMAGE
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
 
 
@@ -54,14 +56,15 @@ class _Scored:
         return len(self.ids)
 
 
-def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator[Answer]:
-    """Log-likelihoods, each continuation with its whole prompt, in padded batches of `budget` tokens."""
+def score(model: Any, requests: Sequence[EncodedScore], budget: int, pictures: Pictures | None = None) -> Iterator[Answer]:
+    """Log-likelihoods, each continuation with its whole prompt, in padded batches of `budget` tokens.
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
     scored = [
         [_Scored(r, ids, start) for ids, start in zip(request.sequences, request.starts, strict=True)] for r, request in enumerate(requests)
     ]
     left = [len(parts) for parts in scored]
     for batch in _batches([part for parts in scored for part in parts], budget):
-        _score_batch(model, batch)
+        _score_batch(model, batch, pictures)
         for part in batch:
             left[part.request] -= 1
             if left[part.request] == 0:
@@ -69,16 +72,14 @@ def score(model: Any, requests: Sequence[EncodedScore], budget: int) -> Iterator
 
 
 @torch.inference_mode()
-def _score_batch(model: Any, batch: list[_Scored]) -> None:
-    device = model.get_input_embeddings().weight.device
+def _score_batch(model: Any, batch: list[_Scored], pictures: Pictures | None) -> None:
     width = max(part.room for part in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for i, part in enumerate(batch):
         ids[i, : part.room] = torch.from_numpy(part.ids).long()
         mask[i, : part.room] = 1
-    body = model.get_decoder()
-    hidden = body(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).last_hidden_state
+    hidden = hidden_states(model, ids, mask, pictures)
     rows = [(i, position - 1) for i, part in enumerate(batch) for position in range(part.start, part.room)]
     needed = hidden[[i for i, _ in rows], [at for _, at in rows]]
     tokens = torch.tensor([int(part.ids[position]) for part in batch for position in range(part.start, part.room)])
@@ -86,6 +87,23 @@ def _score_batch(model: Any, batch: list[_Scored]) -> None:
     for (i, _), logprob, likeliest in zip(rows, logprobs.tolist(), greedy.tolist(), strict=True):
         batch[i].logprob += logprob
         batch[i].greedy &= likeliest
+
+
+@torch.inference_mode()
+def hidden_states(model: Any, ids: torch.Tensor, mask: torch.Tensor, pictures: Pictures | None) -> torch.Tensor:
+    """Last hidden states [rows, tokens, hidden size] of `ids` [rows, tokens], right-padded as `mask` says."""
+    inputs = _inputs(model, ids, pictures)
+    body = model.base_model if pictures else model.get_decoder()  # the whole model makes masks for images, its decoder does not
+    hidden: torch.Tensor = body(**inputs, attention_mask=mask.to(model.device), use_cache=False).last_hidden_state
+    return hidden
+
+
+def _inputs(model: Any, ids: torch.Tensor, pictures: Pictures | None) -> dict[str, torch.Tensor]:
+    """What a model takes for `ids` [rows, tokens]: with pictures, embeddings and the token types that let an image attend to itself."""
+    device = model.get_input_embeddings().weight.device
+    if pictures is None:
+        return {"input_ids": ids.to(device)}
+    return {"inputs_embeds": pictures.embed(model, ids), "token_type_ids": (ids >= FIRST_IMAGE).long().to(device)}
 
 
 def _answer(request: int, parts: list[_Scored]) -> Answer:
@@ -99,26 +117,30 @@ def _answer(request: int, parts: list[_Scored]) -> Answer:
 # -- generation -------------------------------------------------------------------------------------------------
 
 
-def generate(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int) -> Iterator[Answer]:
-    """Texts, in left-padded batches whose cache holds `budget` tokens; finished rows leave the batch."""
+def generate(
+    model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, pictures: Pictures | None = None
+) -> Iterator[Answer]:
+    """Texts, in left-padded batches whose cache holds `budget` tokens; finished rows leave the batch.
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
     collector = Collector()
     for batch in _batches(rows_of(requests), budget):
-        _decode(model, tokenizer, batch)
+        _decode(model, tokenizer, batch, pictures)
         for row in batch:
             yield from collector.add(row)
 
 
 @torch.inference_mode()
-def _decode(model: Any, tokenizer: Any, batch: list[Row]) -> None:
+def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | None) -> None:
     """Generate every row of the batch to its end."""
     device = model.get_input_embeddings().weight.device
     ends = end_tokens(model.generation_config, tokenizer)
-    ids, mask = (tensor.to(device) for tensor in _left_padded(batch))
+    ids, mask = _left_padded(batch)
+    inputs, mask = _inputs(model, ids, pictures), mask.to(device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     active = list(batch)
     while active:
-        output = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        output = model(**inputs, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
         last = output.logits[:, -1]
         chosen = [draw(row, last[i]) if row.generator else int(last[i].argmax()) for i, row in enumerate(active)]
         for row, token in zip(active, chosen, strict=True):
@@ -128,7 +150,7 @@ def _decode(model: Any, tokenizer: Any, batch: list[Row]) -> None:
         if stay and len(stay) < len(active):
             cache.batch_select_indices(index)
         active = [active[i] for i in stay]
-        ids = torch.tensor([[chosen[i]] for i in stay], dtype=torch.long, device=device)
+        inputs = {"input_ids": torch.tensor([[chosen[i]] for i in stay], dtype=torch.long, device=device)}
         mask = torch.cat([mask[index], mask.new_ones(len(stay), 1)], dim=1)
         positions = positions[index, -1:] + 1
 

@@ -14,6 +14,7 @@ from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
 from gemma_eval.backends.transformers.tree_attention import KeyValues
+from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import Layout, Pass, ScorePlan, plan_scores, schedule
 from gemma_eval.types import EncodedScore, ScoreResponse, Usage
 
@@ -41,8 +42,11 @@ class _Tally:
         return Answer(index, response, Usage(prompt=prompt, computed=self.computed))
 
 
-def score(model: Any, requests: Sequence[EncodedScore], budget: int, compiler: Compiler | None = None) -> Iterator[Answer]:
-    """Answers as they complete. `budget`: tokens in one pass; `compiler` hears after each how far the plan has come."""
+def score(
+    model: Any, requests: Sequence[EncodedScore], budget: int, compiler: Compiler | None = None, pictures: Pictures | None = None
+) -> Iterator[Answer]:
+    """Answers as they complete. `budget`: tokens in one pass; `compiler` hears after each how far the plan has come.
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
     planned = plan_scores(requests, longest_node=budget)
     tree = planned.tree
     tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
@@ -54,7 +58,7 @@ def score(model: Any, requests: Sequence[EncodedScore], budget: int, compiler: C
         compiler.start()
     for step in schedule(tree, budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
-        hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep)
+        hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep, pictures)
         if step.keep:
             path.append((step.nodes[0], kept))
         for r in _tally_up(model, planned, step, layout, hidden, tallies):

@@ -52,7 +52,8 @@ class _Block(NamedTuple):
 class TreeContext:
     """What one pass tells every attention layer.
 
-    `depth` [tokens]: position of each packed token; `end` [tokens]: one past its last descendant in the pack.
+    `depth` [tokens]: position of each packed token; `end` [tokens]: one past its last descendant in the pack; `until` [tokens]: one
+    past the last token it may look at, itself or the end of its image.
     `path`: per kept node above the pack, its keys and values by layer. With `keep`, this pass's own are stored in `kept`.
 
     Queries go in blocks, each with the keys that some token of the block can see: most pairs of packed tokens stand on different
@@ -61,6 +62,7 @@ class TreeContext:
 
     depth: torch.Tensor
     end: torch.Tensor
+    until: torch.Tensor
     path: list[dict[int, KeyValues]] = field(default_factory=list)
     keep: bool = False
     kept: dict[int, KeyValues] = field(default_factory=dict)
@@ -90,14 +92,14 @@ class TreeContext:
         return self._blocks[window, device]
 
     def _block(self, start: int, stop: int, window: int | None, device: torch.device, dtype: torch.dtype) -> _Block:
-        depth, end = self.depth.to(device), self.end.to(device)
+        depth, end, until = self.depth.to(device), self.end.to(device), self.until[start:stop].to(device)
         index = torch.arange(len(depth), device=device)
         reach = depth[start:stop].min() - (window or 0)  # positions up to here no token of the block sees in a sliding layer
-        seen = (index < stop) & (end > start) & (depth > (reach if window else -1))
+        seen = (index < until.max()) & (end > start) & (depth > (reach if window else -1))
         skip = max(0, int(reach) + 1) if window else 0
         columns, rows = index[seen], index[start:stop]
         skip = min(skip, length := path_length(self.path))
-        allowed = (columns[None, :] <= rows[:, None]) & (rows[:, None] < end[columns][None, :])
+        allowed = (columns[None, :] < until[:, None]) & (rows[:, None] < end[columns][None, :])
         allowed = torch.cat([allowed.new_ones(len(rows), length - skip), allowed], dim=1)
         if window is not None:
             positions = torch.cat([torch.arange(skip, length, device=device), depth[columns]])

@@ -1,0 +1,67 @@
+"""CIDEr-D (Vedantam et al., 2015, arXiv 1411.5726): consensus of a caption with several references, for a whole set of captions.
+
+Words and word n-grams up to four weigh by how few pictures' references have them, so a picture's score depends on all pictures,
+and the score of a part is not comparable with that of the whole. Like pycocoevalcap's `Cider`, but in need of no Java for words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeAlias
+
+ORDER = 4
+SIGMA = 6.0
+PERFECT = 10.0
+
+NGrams: TypeAlias = Counter[tuple[str, ...]]
+
+_SUFFIX = re.compile(r"(?<=\w)(n't|'(?:s|m|d|ll|re|ve))(?!\w)")
+_CLITIC = re.compile(r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b|\b(gim|lem)(me)\b")
+_WORD = re.compile(r"n't(?!\w)|'(?:s|m|d|ll|re|ve)(?!\w)|(?:[a-z]\.){2,}|\w+(?:[-'&/]\w+|[.,:]\d+)*|[^\w\s]")
+_QUOTES = str.maketrans("\u2018\u2019\u0060\u00b4", "''''")
+_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
+_DROPPED = set("'\".?!,:-;\u201c\u201d\u2013\u2014\u2026")  # what the coco-caption tools drop; they do keep brackets
+
+
+def words(caption: str) -> list[str]:
+    """A caption's words in the manner of the Penn Treebank, in lower case, without punctuation."""
+    text = _SUFFIX.sub(r" \1", caption.lower().translate(_QUOTES))
+    text = _CLITIC.sub(lambda match: " ".join(filter(None, match.groups())), text)
+    return [_BRACKETS.get(word, word) for word in _WORD.findall(text) if word not in _DROPPED]
+
+
+def scores(captions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """CIDEr-D of each caption, 0 to 10, among all of them. Their mean is the score; the card shows it times 100."""
+    grams = [[_ngrams(words(reference)) for reference in several] for several in references]
+    frequency = Counter(gram for several in grams for gram in set().union(*several))
+    log_pictures = math.log(len(references)) if references else 0.0
+    weights = {gram: log_pictures - math.log(count) for gram, count in frequency.items()}
+    return [
+        PERFECT * sum(_similarity(_ngrams(words(caption)), other, weights, log_pictures) for other in several) / len(several)
+        for caption, several in zip(captions, grams, strict=True)
+    ]
+
+
+def _ngrams(text: list[str]) -> NGrams:
+    return Counter(tuple(text[i : i + n]) for n in range(1, ORDER + 1) for i in range(len(text) - n + 1))
+
+
+def _similarity(ours: NGrams, reference: NGrams, weights: dict[tuple[str, ...], float], unseen: float) -> float:
+    """Mean over the orders of the cosine of the weighted counts, ours clipped to the reference's, less for another length."""
+    total = 0.0
+    for order in range(1, ORDER + 1):
+        mine = {gram: count * weights.get(gram, unseen) for gram, count in ours.items() if len(gram) == order}
+        theirs = {gram: count * weights[gram] for gram, count in reference.items() if len(gram) == order}
+        norms = math.hypot(*mine.values()) * math.hypot(*theirs.values())
+        if norms:
+            total += sum(min(weight, theirs[gram]) * theirs[gram] for gram, weight in mine.items() if gram in theirs) / norms
+    difference = _length(ours) - _length(reference)
+    return total / ORDER * math.exp(-(difference**2) / (2 * SIGMA**2))
+
+
+def _length(grams: NGrams) -> int:
+    """As the reference code counts it: pairs of words."""
+    return sum(count for gram, count in grams.items() if len(gram) == 2)

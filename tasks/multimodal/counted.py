@@ -1,0 +1,28 @@
+"""What the counting pages have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gemma_eval.data import Row
+from gemma_eval.scoring import counting
+
+from .visual_question import VisualQuestion
+
+
+@dataclass
+class Counted(VisualQuestion):
+    """Count things. The whole answer must be the number, in digits or as a word up to twenty; `first_number` takes the first in it."""
+
+    max_tokens: int = 16
+
+    def question(self, row: Row) -> str:
+        return str(row["question"]).strip()
+
+    def extract(self, text: str) -> str | None:
+        return counting.whole(text)
+
+    def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        return {"first_number": counting.first}
+
+    def judge(self, answer: str, golds: list[str]) -> float:
+        return float(answer in golds)

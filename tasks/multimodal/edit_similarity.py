@@ -1,0 +1,29 @@
+"""What DocVQA and InfographicVQA have in common."""
+
+from dataclasses import dataclass
+
+from gemma_eval.data import Row
+from gemma_eval.scoring import anls
+
+from .visual_question import VisualQuestion
+
+
+@dataclass
+class EditSimilarity(VisualQuestion):
+    """Read an answer off a page; ANLS with threshold 0.5 against the closest gold."""
+
+    max_tokens: int = 64
+
+    primary = "anls"
+
+    def question(self, row: Row) -> str:
+        return str(row["question"]).strip()
+
+    def golds(self, row: Row) -> list[str]:
+        return list(dict.fromkeys(row["answers"]))
+
+    def extract(self, text: str) -> str | None:
+        return text.strip() or None
+
+    def judge(self, answer: str, golds: list[str]) -> float:
+        return anls.similarity(answer, golds)

@@ -1,0 +1,426 @@
+# ruff: noqa: E501 - tables of data
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from PIL import Image
+
+from gemma_eval import paths
+from tests.draw import charts, papers
+from tests.draw.album import ALBUM
+from tests.draw.scenes import Thing, scene
+
+FOLDER = paths.TASKS / "multimodal" / "samples"
+Row: TypeAlias = dict[str, Any]
+
+
+def save(image: Image.Image, name: str, **options: Any) -> Row:
+    """The picture in a file of its own, as a row names it. PNG in few colours; JPEG for what a camera or a scanner would give."""
+    file = FOLDER / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".png" and image.mode == "RGB":
+        image = image.quantize(32)
+    image.save(file, optimize=True, **options)
+    return {"path": name}
+
+
+def write(task: str, items: Iterable[tuple[str, str, Row]]) -> None:
+    """Rows as (configuration, split, row)."""
+    lines = [json.dumps({"config": config, "split": split, "row": row}, ensure_ascii=False) for config, split, row in items]
+    (FOLDER / f"{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def votes(text: str) -> list[str]:
+    """Ten answers, from "red*9|dark red"."""
+    answers = []
+    for part in text.split("|"):
+        answer, _, count = part.partition("*")
+        answers += [answer] * int(count or 1)
+    assert len(answers) == 10, text
+    return answers
+
+
+def photographs() -> None:
+    """COCO captions, VQAv2, OK-VQA and TallyQA, on the same scenes."""
+    pictures = {name: save(shown.image, f"scenes/{name}.png") for name, shown in ALBUM.items()}
+    captions, vqa, okvqa, tally = [], [], [], []
+    for number, (name, shown) in enumerate(ALBUM.items()):
+        coco = 900000 + 17 * number
+        captions.append({
+            "question_id": f"{coco:012}.jpg", "image": pictures[name], "question": "Please carefully observe the image and come up with a caption.",
+            "answer": list(shown.captions), "id": coco, "license": 0, "file_name": f"{coco:012}.jpg", "coco_url": "",
+            "height": shown.image.height, "width": shown.image.width, "date_captured": "",
+        })  # fmt: skip
+        for place, (question, kind, answers) in enumerate(shown.vqa):
+            given = [{"answer": answer, "answer_confidence": "yes", "answer_id": i + 1} for i, answer in enumerate(votes(answers))]
+            vqa.append({
+                "question_type": "", "multiple_choice_answer": given[0]["answer"], "answers": given, "image_id": coco,
+                "answer_type": kind, "question_id": 1000 * coco + place, "question": question, "image": pictures[name],
+            })  # fmt: skip
+        okvqa += [
+            {
+                "question_id": f"{coco}{place}", "image": pictures[name], "question": question, "answers": votes(answers),
+                "question_type": "", "answer_type": "other"
+            }
+            for place, (question, answers) in enumerate(shown.okvqa)
+        ]  # fmt: skip
+        if shown.counts:
+            qa = [{"question": q, "answer": str(n), "is_simple": simple, "data_source": "drawn"} for q, n, simple in shown.counts]
+            tally.append({"image": pictures[name], "qa": qa})
+    write("coco_caption", (("", "val", row) for row in captions))
+    write("vqav2", (("", "validation", row) for row in vqa))
+    write("okvqa", (("", "val2014", row) for row in okvqa))
+    write("tallyqa", (("", "test", row) for row in tally))
+
+
+PAGES: list[tuple[str, list[str], list[tuple[str, list[str]]]]] = [
+    ("HARBOUR LOG", ["Date: 14 March 1962", "Vessel|Berth|Tons", "Aurora|4|1,250", "Petrel|7|980", "Signed: T. Okafor"],
+     [("How many tons did the Aurora carry?", ["1,250", "1250"]), ("Who signed the log?", ["T. Okafor"])]),
+    ("INVOICE No. 20-417", ["To: Lindgren & Sons", "Item|Qty|Price", "Lamp oil|12|$4.50", "Rope 20m|3|$11.00", "Total due|| $87.00"],
+     [("What is the total due?", ["$87.00", "87.00"]), ("What is the invoice number?", ["20-417"])]),
+    ("MEMORANDUM", ["FROM: Dr. H. Vale", "TO: All staff", "RE: Greenhouse keys", "The keys are kept at", "the porter's desk until 6:30 p.m."],
+     [("What is the memorandum about?", ["Greenhouse keys"]), ("Until when are the keys at the desk?", ["6:30 p.m.", "6:30 pm"])]),
+    ("CLINIC SCHEDULE", ["Day|Doctor|Room", "Monday|Ruiz|12", "Tuesday|Abe|7", "Friday|Ruiz|3", "Phone 555-0142"],
+     [("Which doctor is in on Tuesday?", ["Abe"]), ("What is the phone number?", ["555-0142"])]),
+    ("FIELD NOTES", ["Site: North dune", "Rainfall 3.2 mm", "Birds seen: 41 (terns)", "Wind: W, 12 knots", "Observer: Ines Prado"],
+     [("How much rain fell?", ["3.2 mm", "3.2mm"]), ("Which birds were seen?", ["terns", "Terns"])]),
+    ("MENU", ["Soup of the day|2.80", "Lentil stew|6.20", "Pear tart|3.90", "Service is included", "Closed on Sundays"],
+     [("What does the pear tart cost?", ["3.90"]), ("On which day is it closed?", ["Sundays", "Sunday"])]),
+    ("BOARD MINUTES", ["Present: 9 of 11 members", "1. Budget approved 7-2", "2. Well to be dug by June", "Next meeting: 3 May"],
+     [("How many members were present?", ["9", "nine"]), ("When is the next meeting?", ["3 May", "May 3"])]),
+    ("RAIL TICKET", ["From Brenn to Alstadt", "Class 2   Seat 14C", "Depart 07:45", "Fare 18.60"],
+     [("Where does the train go?", ["Alstadt"]), ("Which seat is it?", ["14C"])]),
+]  # fmt: skip
+
+
+def documents() -> None:
+    rows = []
+    for number, (title, lines, questions) in enumerate(PAGES):
+        image = papers.scanned(papers.page(title, lines, height=260), seed=number, angle=(number % 3 - 1) * 1.2)
+        picture = save(image, f"pages/{title.split()[0].lower()}.jpg", quality=45)
+        rows += [
+            {
+                "questionId": str(100 * number + place), "question": question, "question_types": ["form"], "image": picture, "docId": number,
+                "ucsf_document_id": f"page{number:04}", "ucsf_document_page_no": "1", "answers": answers, "data_split": "val"
+            }
+            for place, (question, answers) in enumerate(questions)
+        ]  # fmt: skip
+    write("docvqa", (("DocVQA", "validation", row) for row in rows))
+
+
+POSTERS: list[tuple[str, str, list[tuple[str, str]], list[tuple[str, list[str]]]]] = [
+    ("Water at home", "steelblue", [("62 L", "go into one shower"), ("9 L", "flush a toilet once"), ("1 in 5", "taps in town drip")],
+     [("How much water does one shower take?", ["62 L", "62 l", "62 litres"]), ("What share of taps drips?", ["1 in 5"])]),
+    ("City bees", "darkorange", [("340", "hives on rooftops"), ("27%", "more honey than in 2019"), ("May", "is the busiest month")],
+     [("How many hives stand on rooftops?", ["340"]), ("Which month is the busiest?", ["May"])]),
+    ("Night trains", "indigo", [("48", "lines across 11 countries"), ("-71%", "carbon against flying"), ("22:40", "is the usual departure")],
+     [("How many countries do the lines cross?", ["11"]), ("When do they usually leave?", ["22:40"])]),
+    ("Bread", "sienna", [("4", "things: flour, water, salt, yeast"), ("36 h", "for a slow dough"), ("230 °C", "in the oven")],
+     [("How hot is the oven?", ["230 °C", "230°C"]), ("How long does a slow dough take?", ["36 h", "36 hours"])]),
+    ("Libraries", "seagreen", [("1.4 M", "loans last year"), ("Tuesday", "is the quietest day"), ("63%", "of readers come weekly")],
+     [("How many loans were there last year?", ["1.4 M", "1.4 million"]), ("What share of readers comes weekly?", ["63%"])]),
+    ("Tides", "teal", [("12.4 m", "highest, at Port Sable"), ("2", "high tides a day"), ("18.6 y", "between extremes")],
+     [("Where is the highest tide?", ["Port Sable"]), ("How many high tides are there a day?", ["2"])]),
+    ("Cycling", "firebrick", [("8 km", "is the mean way to work"), ("71", "new racks in 2024"), ("Lena", "is the safest street")],
+     [("Which street is the safest?", ["Lena"]), ("How many racks are new?", ["71"])]),
+    ("Glaciers", "slategray", [("31 m", "lost each year since 2001"), ("7 of 9", "valley ice fields shrink"), ("2,940 m", "is the snow line")],
+     [("At what height is the snow line?", ["2,940 m", "2940 m"]), ("Since which year are losses counted?", ["2001"])]),
+]  # fmt: skip
+
+
+def infographics() -> None:
+    rows = []
+    for number, (title, colour, facts, questions) in enumerate(POSTERS):
+        picture = save(papers.poster(title, facts, colour), f"posters/{title.split()[0].lower()}.png")
+        rows += [
+            {
+                "questionId": str(60000 + 10 * number + place), "question": question, "answers": answers, "answer_type": ["single span"],
+                "image": picture, "image_url": f"poster{number}.png", "operation/reasoning": [], "ocr": "", "data_split": "val"
+            }
+            for place, (question, answers) in enumerate(questions)
+        ]  # fmt: skip
+    write("infovqa", (("InfographicVQA", "validation", row) for row in rows))
+
+
+SIGNS = [
+    ("BAKERY\nopen till 7", "cornsilk", "brown", "What kind of shop is this?", "bakery*9|bread shop"),
+    ("EXIT 23B", "darkgreen", "white", "What exit is this?", "23b*8|23*2"),
+    ("Lot's End\n4 mi", "white", "black", "How far is lot's end?", "4 mi*5|4 miles*5"),
+    ("SALE 50%", "crimson", "white", "How big is the discount?", "50%*10"),
+    ("PLATFORM 9", "navy", "white", "Which platform is this?", "9*6|platform 9*4"),
+    ("No parking\n8-18 h", "white", "red", "What is not allowed?", "parking*10"),
+    ("CAFÉ RÍO", "gold", "black", "What is the name of the cafe?", "café río*6|cafe rio*4"),
+    ("Pop. 1,204", "green", "white", "What is the population?", "1204*6|1,204*4"),
+    ("STOP", "red", "white", "What does the sign say?", "stop*10"),
+    ("A. NOVAK\ndentist", "white", "teal", "What is a. novak's job?", "dentist*9|doctor"),
+    ("DEEP WATER", "gold", "black", "What is deep?", "water*9|the water"),
+    ("No. 10", "white", "black", "What number is shown?", "10*8|ten*2"),
+    ("TEA & SCONES", "mintcream", "black", "What is served besides tea?", "scones*9|scone"),
+]
+
+
+def signs() -> None:
+    items = []
+    for number, (text, ground, ink, question, answers) in enumerate(SIGNS):
+        picture = save(papers.sign(text, ground, ink), f"signs/{number:02}.png")
+        row = {
+            "image_id": f"drawn{number:04}", "question_id": 35000 + number, "question": question, "question_tokens": question.split(),
+            "image": picture, "image_width": 384, "image_height": 288, "image_classes": ["Sign"], "answers": votes(answers),
+            "set_name": "train" if number < 5 else "val", "ocr_tokens": text.split()
+        }  # fmt: skip
+        items.append(("", "train" if number < 5 else "validation", row))
+    write("textvqa", items)
+
+
+LETTER = "Please answer directly with only the letter of the correct option and nothing else."
+WORD = "Please answer directly with a single word or number."
+ROADS = [
+    ("street_cars", "Which car is closer to the left edge?\nA. The orange one\nB. The blue one\n" + LETTER, "B"),
+    ("street_cars", f"How many cars are there? {WORD}", "2"),
+    ("lone_car", f"Is there a tree to the right of the car? {WORD}", "Yes"),
+    ("lone_car", "What time of day is it?\nA. Night\nB. Noon\nC. Dawn\n" + LETTER, "A"),
+    ("orchard", f"How many trees are there? {WORD}", "5"),
+    ("three_boats", "Which boat is largest?\nA. The left\nB. The right\nC. The middle\n" + LETTER, "C"),
+    ("kites", f"How many kites are there? {WORD}", "4"),
+    ("night_house", f"Is the sky bright? {WORD}", "No"),
+    ("cups_on_table", "What is on the table?\nA. Plates\nB. Cups\n" + LETTER, "B"),
+    ("beach_house", f"What colour is the ball? {WORD}", "Orange"),
+    ("cubes", "Which cube is second from the left?\nA. Green\nB. Blue\nC. Red\n" + LETTER, "A"),
+    ("boat_and_kite", f"Is the kite above the horizon? {WORD}", "Yes"),
+    ("two_cats", f"Which way does the black cat face, left or right? {WORD}", "Right"),
+    ("cat_and_ball", "Where is the tree?\nA. Left of the cat\nB. Right of the cat\n" + LETTER, "A"),
+]
+
+
+def roads() -> None:
+    """RealWorldQA's pictures are as cameras leave them: one of these lies on its side and says so in its EXIF data."""
+    turned = ALBUM["street_cars"].image.rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown right after a quarter turn clockwise
+    pictures = {name: {"path": f"scenes/{name}.png"} for name in ALBUM}
+    pictures["street_cars"] = save(turned, "scenes/street_cars_on_its_side.jpg", quality=70, exif=exif)
+    rows = ({"image": pictures[name], "image_path": f"{i}.webp", "question": q, "answer": a} for i, (name, q, a) in enumerate(ROADS))
+    write("realworldqa", (("", "test", row) for row in rows))
+
+
+def exams() -> None:
+    """MMMU: the options are Python source, pictures stand where they are marked, one option is a picture."""
+    image_columns = [f"image_{i}" for i in range(1, 8)]
+
+    def row(subject: str, split: str, number: int, question: str, options: list[str], answer: str, *pictures: Row) -> tuple[str, str, Row]:
+        shown = dict(zip(image_columns, [*pictures, *[None] * 7], strict=False))
+        kind = "multiple-choice" if options else "open"
+        common = {"id": f"{split}_{subject}_{number}", "question": question, "options": repr(options), "explanation": "", "answer": answer}
+        return subject, split, common | shown | {"img_type": "", "topic_difficulty": "Easy", "question_type": kind, "subfield": ""}
+
+    sales = save(charts.bars("Sales of Orr Ltd ($1,000)", {"Q1": 40, "Q2": 55, "Q3": 35, "Q4": 70}), "exams/sales.png")
+    costs = save(charts.pie("Costs of Orr Ltd", {"wages": 50, "rent": 30, "other": 20}), "exams/costs.png")
+    cycle = save(charts.flow(["egg", "X", "pupa", "adult"]), "exams/cycle.png")
+    line = save(charts.lines("f", [0, 1, 2, 3], {"f(x)": [1, 3, 5, 7]}), "exams/line.png")
+    square = save(scene("plain", Thing("cube", 190, 220, 120, "lightgray")), "exams/square.png")
+    disc = save(scene("plain", Thing("ball", 190, 220, 120, "lightgray")), "exams/disc.png")
+    write("mmmu", [
+        row("Accounting", "dev", 1, "<image 1> Which quarter sold the most?", ["Q1", "Q2", "Q3", "Q4"], "D", sales),
+        row("Accounting", "dev", 2, "By <image 1>, what part of the costs is rent?", ["20%", "30%", "50%"], "B", costs),
+        row("Accounting", "dev", 3, "What are the sales of the year, in $1,000? <image 1>", [], "200", sales),
+        row("Accounting", "validation", 1, "Refer to <image 1>. By how much did sales rise from Q3 to Q4?", ["$15,000", "$35,000", "$70,000"], "B", sales),
+        row("Accounting", "validation", 2, "If costs are $120,000, what are the wages? <image 1>", ["$60,000", "$36,000", "$24,000"], "A", costs),
+        row("Accounting", "validation", 3, "Sales are in <image 1>, shares of cost in <image 2>. Which share is largest?", [], "wages", sales, costs),
+        row("Biology", "dev", 1, "<image 1> Which stage is hidden by X?", ["nymph", "larva", "imago"], "B", cycle),
+        row("Biology", "dev", 2, "Which stage follows the pupa? <image 1>", ["adult", "egg"], "A", cycle),
+        row("Biology", "dev", 3, "Name the first stage of <image 1>.", [], "egg", cycle),
+        row("Biology", "validation", 1, "What comes before the adult in <image 1>?", ["egg", "X", "pupa", "nothing"], "C", cycle),
+        row("Biology", "validation", 2, "How many stages does <image 1> have?", [], "['4', 'four']", cycle),
+        row("Biology", "validation", 3, "<image 1> The cycle belongs to", ["a butterfly", "a dog", "an oak"], "A", cycle),
+        row("Math", "dev", 1, "What is the slope of f in <image 1>?", ["1", "2", "3"], "B", line),
+        row("Math", "dev", 2, "What is f(0)? <image 1>", [], "1", line),
+        row("Math", "dev", 3, "Which solid's shadow is <image 1>?", ["a cube", "a ball"], "A", square),
+        row("Math", "validation", 1, "What is f(3) in <image 1>?", [], "7", line),
+        row("Math", "validation", 2, "Which figure has no corners?", ["<image 1>", "<image 2>"], "B", square, disc),
+        row("Math", "validation", 3, "Solve f(x) = 1,001 for f in <image 1>.", [], "500", line),
+    ])  # fmt: skip
+
+
+def many() -> None:
+    """ReMI: three of its tasks, two to four pictures an item."""
+    columns = [f"image_{i}" for i in range(1, 7)]
+    items: list[tuple[str, str, Row]] = []
+
+    def add(task: str, question: str, label: str, images: list[Image.Image]) -> None:
+        saved = [save(image, f"remi/{task.lower()}_{len(items)}_{i}.png") for i, image in enumerate(images)]
+        row = {"task": task, "question": question, "label": label, **dict(zip(columns, [*saved, *[None] * 6], strict=False))}
+        items.append(("", "test", row))
+
+    for (h1, m1), (h2, m2) in [
+        ((1, 10), (2, 0)),
+        ((9, 30), (11, 0)),
+        ((3, 0), (3, 35)),
+        ((6, 15), (8, 45)),
+        ((10, 5), (12, 0)),
+        ((4, 20), (7, 20)),
+        ((2, 50), (5, 0)),
+    ]:
+        minutes = 60 * (h2 - h1) + m2 - m1
+        add("Clocks", "How many minutes pass from <image1> to <image2>?", str(minutes), [charts.clock(h1, m1), charts.clock(h2, m2)])
+    for a, b, factor in [(3, 4, 2), (5, 1, 3), (2, 7, 4), (6, 6, 2), (8, 3, 5), (9, 2, 3), (4, 10, 6)]:
+        add(
+            "EmojiAlgebra", "Compute <image1> by using <image2> and <image3>.", str(factor * a + b),
+            [charts.equation(f"{factor}*A + B = ?"), charts.equation(f"A + 1 = {a + 1}"), charts.equation(f"B - A = {b - a}")]
+        )  # fmt: skip
+    square = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
+    star = [(0, 1), (0, 2), (0, 3), (0, 4)]
+    path = [(0, 1), (1, 2), (2, 3), (3, 4)]
+    for one, other, order in [(square, square, (0, 2, 4, 1, 3)), (square, star, (0, 1, 2, 3, 4)), (star, star, (3, 1, 0, 2, 4)), (path, star, (1, 0, 2, 4, 3)),
+                              (path, path, (2, 0, 3, 1, 4)), (path, square, (0, 1, 3, 2, 4)), (star, square, (4, 3, 2, 1, 0))]:  # fmt: skip
+        add(
+            "Isomorphism",
+            "<image1><image2>Are the two graphs isomorphic?",
+            str(int(one is other)),
+            [charts.graph(one), charts.graph(other, order)],
+        )
+    write("remi", items)
+
+
+CYCLES = [
+    (["rain", "river", "sea", "cloud"], "water"), (["seed", "sprout", "plant", "flower"], "plant"), (["egg", "tadpole", "froglet", "frog"], "frog"),
+    (["grass", "hare", "fox", "soil"], "food"), (["spring", "summer", "autumn", "winter"], "year"), (["new", "crescent", "half", "full"], "moon"),
+    (["magma", "lava", "rock", "sand"], "rock"), (["leaf", "worm", "bird", "hawk"], "chain"),
+]  # fmt: skip
+
+
+def diagrams() -> None:
+    rows = []
+    for number, (labels, name) in enumerate(CYCLES):
+        letters = [*"ABCD"[number // 2 :], *"ABCD"[: number // 2]]  # as in AI2D, where letters hide the names
+        shown = letters if number % 2 else labels
+        picture = save(charts.flow(shown), f"diagrams/{name}.png")
+        for place in (0, 2):
+            options = shown[1:] + shown[:1]
+            following = shown[(place + 1) % 4]
+            rows.append(
+                {"question": f"What follows {shown[place]}?", "options": options, "answer": str(options.index(following)), "image": picture}
+            )
+    write("ai2d", (("", "test", row) for row in rows))
+
+
+def graphs() -> None:
+    pictures = {
+        "fruit": charts.bars("Fruit sold", {"apple": 120, "plum": 75, "fig": 30}),
+        "towns": charts.lines("Towns (thousands)", [2000, 2010, 2020], {"Arn": [10, 14, 19], "Bel": [12, 12, 11]}),
+        "heat": charts.pie("How homes are heated", {"gas": 45, "oil": 25, "wood": 30}),
+        "rent": charts.bars("Rent a month", {"Oss": 1250, "Pim": 980, "Rua": 1410}, "${:,}"),
+        "rate": charts.lines("Rate", [1, 2, 3, 4], {"x": [0.5, 0.25, 0.0, -0.5]}),
+    }
+    saved = {name: save(image, f"charts/{name}.png") for name, image in pictures.items()}
+    asked = [
+        ("train", "fruit", "How many plums were sold?", "75", 1), ("train", "fruit", "Which fruit was sold most?", "apple", 0),
+        ("train", "rate", "What is the rate at 2?", "0.25", 1), ("train", "rate", "Is the rate ever negative?", "Yes", 0),
+        ("train", "rate", "What is the rate at 1?", "0.5", 1),
+        ("val", "towns", "What was Arn's population in 2020?", "19", 1), ("val", "towns", "In which year was Bel larger than Arn?", "2000", 0),
+        ("val", "towns", "By how much did Arn grow from 2000 to 2020?", "9", 0), ("val", "heat", "What percentage of homes is heated with gas?", "45", 1),
+        ("val", "heat", "What is the share of oil and wood together?", "0.55", 0), ("val", "rent", "What is the rent in Pim?", "980", 1),
+        ("val", "rent", "Which town is dearest?", "Rua", 0), ("val", "rent", "What is the rent in Oss?", "1250", 1), ("val", "heat", "What is wood's share?", "30", 1),
+    ]  # fmt: skip
+    write(
+        "chartqa",
+        (("", split, {"image": saved[name], "query": q, "label": [a], "human_or_machine": half}) for split, name, q, a, half in asked),
+    )
+
+
+def perception() -> None:
+    """BLINK: three of its tasks; one picture has a transparent ground."""
+    cubes = scene("plain", *(Thing("cube", 70 + 60 * i, 200, 40, "orange") for i in range(4)))
+    balls = scene("plain", *(Thing("ball", 60 + 55 * i, 200, 36, "teal") for i in range(6)))
+    left = ALBUM["orchard"].image
+    pieces = [left.crop((192, 144, 384, 288)), ALBUM["street_cars"].image.crop((192, 144, 384, 288))]
+    holed = left.copy()
+    holed.paste("black", (192, 144, 384, 288))
+    clear = scene("plain", Thing("star", 190, 220, 150, "gold")).convert("RGBA")
+    clear.putalpha(clear.convert("L").point(lambda light: 0 if light > 250 else 255))
+    saved = {
+        name: save(image, f"blink/{name}.png")
+        for name, image in {"cubes": cubes, "balls": balls, "holed": holed, "first": pieces[0], "second": pieces[1], "clear": clear}.items()
+    }
+    scenes = {name: {"path": f"scenes/{name}.png"} for name in ALBUM}
+
+    def row(task: str, number: int, question: str, choices: list[str], answer: str, *images: Row) -> tuple[str, str, Row]:
+        listed = "\n".join(f"({letter}) {choice}" for letter, choice in zip("ABCD", choices, strict=False))
+        shown = dict(zip([f"image_{i}" for i in range(1, 5)], [*images, *[None] * 4], strict=False))
+        common = {"idx": f"val_{task}_{number}", "question": question, "sub_task": task, "choices": choices, "answer": answer}
+        return task, "val", common | shown | {"prompt": f"{question}\nSelect from the following choices.\n{listed}"}
+
+    jigsaw = "Which one of the second or the third image is the missing corner of the first?"
+    pick = ["the second image", "the third image"]
+    relation = ["yes", "no"]
+    write("blink", [
+        row("Counting", 1, "How many cubes are there?", ["3", "4", "5", "6"], "(B)", saved["cubes"]),
+        row("Counting", 2, "How many balls are there?", ["7", "5", "6", "4"], "(C)", saved["balls"]),
+        row("Counting", 3, "How many stars are there?", ["1", "2"], "(A)", saved["clear"]),
+        row("Jigsaw", 1, jigsaw, pick, "(A)", saved["holed"], saved["first"], saved["second"]),
+        row("Jigsaw", 2, jigsaw, pick, "(B)", saved["holed"], saved["second"], saved["first"]),
+        row("Spatial_Relation", 1, "Is the cat left of the ball?", relation, "(A)", scenes["cat_and_ball"]),
+        row("Spatial_Relation", 2, "Is the ball left of the house?", relation, "(B)", scenes["beach_house"]),
+        row("Spatial_Relation", 3, "Is the cup between the cats?", relation, "(A)", scenes["two_cats"]),
+        row("Spatial_Relation", 4, "Is the kite under the boat?", relation, "(B)", scenes["boat_and_kite"]),
+    ])  # fmt: skip
+
+
+RELATIONS = [
+    ("train", "cat_and_ball", [("cat", "to the left of", "ball", True), ("tree", "to the right of", "cat", False)]),
+    ("train", "cups_on_table", [("white cup", "on", "table", True), ("red cup", "under", "table", False)]),
+    ("train", "lone_car", [("car", "next to", "tree", True), ("car", "in", "tree", False)]),
+    ("validation", "beach_house", [("ball", "to the right of", "house", True), ("cone", "on", "house", False)]),
+    ("validation", "boat_and_kite", [("kite", "above", "water", True), ("boat", "to the right of", "kite", False)]),
+    ("validation", "two_cats", [("cup", "to the right of", "black cat", True), ("black cat", "behind", "brown cat", False)]),
+    ("validation", "night_house", [("house", "under", "star", True), ("star", "in front of", "house", False)]),
+    ("validation", "orchard", [("ball", "in front of", "tree", True), ("tree", "on", "ball", False)]),
+]
+
+
+def relations() -> None:
+    """Two relations a picture, one true and one adversarially false, in the authors' form (their boxes left out)."""
+    items = []
+    for number, (split, name, stated) in enumerate(RELATIONS):
+        annotations = [
+            {"_id": f"{number}{place}", "predicate": predicate, "object": {"name": object_}, "subject": {"name": subject}, "label": label}
+            for place, (subject, predicate, object_, label) in enumerate(stated)
+        ]
+        row = {"url": f"{name}.png", "nsid": "", "height": 288, "width": 384, "split": split, "annotations": annotations}
+        items.append(("", split, row | {"image": {"path": f"scenes/{name}.png"}}))
+    write("spatialsense", items)
+
+
+def crowds() -> None:
+    """CountBenchQA: two to ten of a thing, among others; the caption gives the number away."""
+    rows = []
+    for count, kind, other in [
+        (2, "house", "tree"),
+        (3, "car", "ball"),
+        (4, "boat", "kite"),
+        (5, "star", "ball"),
+        (6, "cup", "cube"),
+        (7, "ball", "cone"),
+        (8, "cone", "ball"),
+        (10, "cube", "star"),
+    ]:
+        wanted = [Thing(kind, 44 + 74 * (i % 5), 110 + 120 * (i // 5), 46 if kind == "car" else 30, "orange") for i in range(count)]
+        others = [Thing(other, 60 + 90 * i, 270, 24, "slateblue") for i in range(count % 3)]
+        picture = save(scene("plain", *wanted, *others), f"crowds/{count:02}.png")
+        rows.append(
+            {
+                "image": picture,
+                "text": f"A picture of {count} {kind}s",
+                "question": f"How many {kind}s are there in the image?",
+                "number": count,
+            }
+        )
+    write("countbenchqa", (("", "test", row) for row in rows))
+
+
+if __name__ == "__main__":
+    Path(FOLDER).mkdir(parents=True, exist_ok=True)
+    for draw in (photographs, documents, infographics, signs, roads, exams, many, diagrams, graphs, perception, relations, crowds):
+        draw()

@@ -1,0 +1,71 @@
+"""A run over prompts with images: what cannot be read fails alone, and everything else is answered and kept."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gemma_eval import preview, run
+from gemma_eval.build import Built, build
+from gemma_eval.store import RunDir
+from gemma_eval.types import Image, Parts, Prompt, Sample
+from tests.settings import compose
+from tests.tiny_vision import picture
+
+
+@pytest.fixture
+def illustrated(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
+    """Puts a picture before each item of any task: of five, the second is no image and the fourth is cut short."""
+    sound = picture(3, 300, 200)
+    pictures = [picture(0), Image(b"no image"), picture(1), Image(sound.data[:-100]), picture(2)]
+
+    def with_picture(sample: Sample, image: Image) -> Sample:
+        shots: tuple[Parts, ...] = ((picture(9), "A picture.\n\n"),)
+        prompt = Prompt((image, *sample.request.prompt.query), shots)
+        return replace(sample, request=replace(sample.request, prompt=prompt))
+
+    def illustrating(*arguments: Any) -> Built:
+        built = build(*arguments)
+        return replace(built, samples=[with_picture(sample, image) for sample, image in zip(built.samples, pictures, strict=False)])
+
+    monkeypatch.setattr(run, "build", illustrating)
+    monkeypatch.setattr(preview, "build", illustrating)
+    return pictures
+
+
+def test_broken_images_fail_alone(illustrated: list[Image], tiny_vision: Path, tmp_path: Path) -> None:
+    settings = [f"model.path={tiny_vision}", "model=local", "data=samples", "backend.dtype=float32", f"results={tmp_path}", "run=images"]
+    config = compose(*settings, "suite={name: two, tasks: [boolq, trivia_qa]}", "limit=5", "tasks.trivia_qa.max_tokens=2")
+    outcome = run.run(config)
+    for name in ("boolq", "trivia_qa"):
+        assert len(RunDir.open(outcome.run.path).records(name)) == 3
+        assert "1 of 5 prompts cannot be sent; sample" in outcome.missing[name]
+        assert "1 samples cannot be answered; sample" in outcome.missing[name]
+    before = RunDir.open(outcome.run.path).read_json("usage.json")
+    again = run.run(config)
+    assert again.missing == outcome.missing
+    assert len(RunDir.open(again.run.path).records("boolq")) == 3
+    assert RunDir.open(again.run.path).read_json("usage.json") == before
+
+
+def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
+    settings = [f"model.path={tiny_vision}", "model=local", "data=samples", "backend.dtype=float32", f"results={tmp_path}", "run=rows"]
+    limits = [f"tasks.{name}.max_tokens=2" for name in compose("suite=card_vision", "model=4b").suite.tasks]
+    outcome = run.run(compose(*settings, "suite=card_vision", "limit=1", *limits))
+    scores = RunDir.open(outcome.run.path).read_json("scores.json")["tasks"]
+    assert not outcome.missing and len(scores) == 15 and {task["n"] for task in scores.values()} == {1}
+    seen = {name: task["tokens"]["prompt"] // 256 for name, task in scores.items()}
+    assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen  # four exemplars' images and its own
+
+
+def test_preview_shows_where_images_stand(illustrated: list[Image], tiny_vision: Path) -> None:
+    shown = io.StringIO()
+    config = compose(f"model.path={tiny_vision}", "model=local", "data=samples", "suite=boolq", "limit=2")
+    preview.preview(config, Console(file=shown, soft_wrap=True))
+    assert f"<start_of_image>[256 soft tokens: image {illustrated[0].sha256[:8]}]<end_of_image>" in shown.getvalue()
+    assert "an image cannot be read" in shown.getvalue()
