@@ -103,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", metavar="FORM", required=True, help="parquet, csv, lm-eval, model-index, wandb or mlflow")
     export.add_argument("--out", metavar="PATH", default="export", help="folder to write to; default: export")
     export.set_defaults(command=_export)
+    dashboard = commands.add_parser("dashboard", help="a local page over a folder of runs, with live progress and a playground (extra ui)")
+    dashboard.add_argument("results", metavar="FOLDER", nargs="?", default="results", help="folder of run directories; default: results")
+    dashboard.add_argument("--host", default="127.0.0.1", help="address to serve on; any but a loopback one needs --auth")
+    dashboard.add_argument("--port", type=int, default=7860)
+    dashboard.add_argument("--auth", metavar="USER:PASSWORD", help="let only who knows these in (behind TLS: they are sent as they are)")
+    dashboard.set_defaults(command=_dashboard)
     compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
     compare.add_argument(
         "runs", nargs="+", metavar="RUN", help="run directory or baseline file; the first is what the others are compared with"
@@ -157,14 +163,11 @@ exit code: 0 done; 1 refused; 3 done, but some tasks or samples could not be had
 
 
 def _run_help() -> int:
-    """Read from file names: composing settings, as Hydra's own help does, takes seconds."""
     from gemma_eval import paths
     from gemma_eval.task import registry
 
     groups = {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in sorted(paths.CONF.iterdir())
-        if folder.is_dir() and folder.name != "gate"
+        folder.name: paths.options(folder.name) for folder in sorted(paths.CONF.iterdir()) if folder.is_dir() and folder.name != "gate"
     }
     groups["suite"] += sorted(registry())
     print(RUN_HELP.format(groups="\n".join(f"  {name}: {', '.join(options)}" for name, options in groups.items() if options)))
@@ -318,6 +321,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
     for written in export(results.load(arguments.runs), arguments.to, Path(arguments.out)):
         print(written)
+    return DONE
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from gemma_eval.dashboard import serve
+
+    serve(Path(arguments.results), host=arguments.host, port=arguments.port, auth=arguments.auth)
     return DONE
 
 

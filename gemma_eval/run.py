@@ -81,6 +81,16 @@ def open_model(config: RunConfig, *, weights: bool = True) -> Model:
     return Model(checkpoint, open_backend(config.backend, checkpoint))
 
 
+def open_renderer(config: RunConfig, model: Model) -> Renderer:
+    return Renderer(
+        model.backend.tokenizer,
+        context_length=config.backend.max_model_len or model.checkpoint.context_length,
+        chat=config.variant is Variant.it,
+        image_tokens=ImageTokens.of(model.checkpoint.config),
+        images=config.images,
+    )
+
+
 def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = True) -> Prepared:
     """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
@@ -90,14 +100,7 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     @cache  # opened once, and not before it is known that there is something to ask
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
-        longest = config.backend.max_model_len or ready.checkpoint.context_length
-        return ready, Renderer(
-            ready.backend.tokenizer,
-            context_length=longest,
-            chat=config.variant is Variant.it,
-            image_tokens=ImageTokens.of(ready.checkpoint.config),
-            images=config.images,
-        )
+        return ready, open_renderer(config, ready)
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:

@@ -73,7 +73,8 @@ def entries(folder: Path) -> list[Entry]:
 
 def _readable(folder: Path) -> Iterator[tuple[Path, RunDir, Facts]]:
     """Run directories, in the folder itself and in its folders: `results/reference/270m`. Half-written ones are left for the next look."""
-    for path in sorted({file.parent for depth in ("*", "*/*") for name in ("manifest", "scores") for file in folder.glob(f"{depth}/{name}.json")}):
+    files = [file for place in ("*/", "*/*/") for name in ("manifest", "scores") for file in folder.glob(f"{place}{name}.json")]
+    for path in sorted({file.parent for file in files}):
         try:
             yield path, RunDir(path), _facts(path, _stamp(path))
         except (OSError, RunError, KeyError):
@@ -133,9 +134,8 @@ def _run_row(entry: Entry) -> list[Any]:
     done, asked = (snapshot.done, snapshot.total) if snapshot else (facts.answered, facts.asked)
     items = f"{done:,}" if done == asked else f"{done:,}/{asked:,}"
     difference = "" if facts.difference is None else f"{facts.difference:+.1f}"
-    return [
-        entry.name, entry.state.value, facts.model, facts.weights, facts.backend, facts.suite, facts.tasks, items, facts.started, difference,
-    ]  # fmt: skip
+    name, state = entry.name, entry.state.value
+    return [name, state, facts.model, facts.weights, facts.backend, facts.suite, facts.tasks, items, facts.started, difference]
 
 
 def progress_rows(found: list[Entry]) -> list[list[Any]]:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 import transformers
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import Answer, Draft
 from gemma_eval.backends.transformers import generate, plain, score
 from gemma_eval.backends.transformers.compiling import Compiler
+from gemma_eval.backends.transformers.sampling import draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
@@ -126,6 +127,19 @@ class TransformersBackend:
                 yield answer
         if refused:
             raise UnansweredError(refused)
+
+    def stream(self, request: EncodedGenerate) -> Iterator[Draft]:
+        """One text as it grows, token by token; the last draft is what `answer` gives."""
+        (numbered,), pictures = self._numbered([request])
+        budget = self._cache_tokens()
+        if self._shares:
+            rows = generate.grow(self.model, self.tokenizer, [numbered], min(budget, self._pass_tokens()), budget, pictures=pictures)
+        else:
+            rows = plain.grow(self.model, self.tokenizer, [numbered], budget, pictures)
+        for row in rows:
+            if why := self._unreadable(request):
+                raise UnansweredError({0: why})
+            yield draft(row, self.tokenizer)
 
     def _unreadable(self, request: Encoded) -> str | None:
         """Why an image of an answered request could not be decoded; a blank one stood in its place."""
