@@ -12,6 +12,15 @@ from gemma_eval.types import Finish, GenerateResponse, Record, ScoreResponse
 
 STOP: Finish = "stop"
 
+RUN_CONFIG = {
+    "model": {"size": "4b", "path": None},
+    "variant": "pt",
+    "weights": {"name": "bf16"},
+    "backend": {"name": "transformers", "dtype": "bfloat16"},
+    "suite": {"name": "some"},
+}
+"""What config.yaml must say for a run's scores to be written."""
+
 
 def choice(task: str, id: str, gaps: Sequence[float], *, cluster: str = "", prompt: str = "", gold: int = 0) -> Record:
     """A multiple-choice record whose choices are all ten characters long."""

@@ -18,7 +18,7 @@ from gemma_eval.store import RunDir
 
 COMPARED = (Verdict.consistent, Verdict.differs)
 
-RUN_COLUMNS = ["Run", "State", "Model", "Weights", "Backend", "Suite", "Tasks", "Items", "Started (UTC)", "Mean diff. to card"]
+RUN_COLUMNS = ["Run", "State", "Model", "Weights", "Backend", "Suite", "Tasks", "Items", "Started (UTC)", "Card diff."]
 
 PROGRESS_COLUMNS = ["Run", "Task", "Done", "Of", "%", "Score so far (95 % interval)"]
 
@@ -151,9 +151,8 @@ def progress_rows(found: list[Entry]) -> list[list[Any]]:
 def card(folder: Path, name: str) -> str:
     """A run's card as Markdown, with links to the pages that were written for it."""
     directory = RunDir(folder / name)
-    scores = directory.read_json("scores.json")
-    if scores is None:
-        return "No scores yet: they are written when the run ends."
+    filled = sheets(scores) if (scores := directory.read_json("scores.json")) else []
     pages = {"report.html": "report", "items/index.html": "items"}
     links = [f"[{title}](/runs/{name}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
-    return " · ".join(links) + "\n\n" + to_markdown(sheets(scores))
+    shown = to_markdown(filled) if filled else "No scores yet: they are written when the run ends."
+    return " · ".join([f"**{name}**", *links]) + f"\n\n{shown}"

@@ -26,7 +26,7 @@ def theme() -> Any:
 
 
 def build(results: Path) -> Any:
-    with gr.Blocks(title="gemma_eval", analytics_enabled=False) as page:
+    with gr.Blocks(title="gemma_eval", analytics_enabled=False, fill_width=True) as page:
         with gr.Tab("Runs"):
             _runs(page, results)
         with gr.Tab("Playground"):
@@ -59,7 +59,7 @@ def _runs(page: Any, results: Path) -> None:
 
     def show(name: str) -> str:
         known = {entry.name for entry in entries(results)}
-        return f"## {name}\n\n{card(results, name)}" if name in known else "That run is gone."
+        return card(results, name) if name in known else "That run is gone."
 
     def chosen(event: gr.SelectData) -> str:
         return show(event.row_value[0])

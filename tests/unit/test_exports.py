@@ -16,16 +16,9 @@ from gemma_eval import results
 from gemma_eval.cli import main
 from gemma_eval.errors import RunError
 from gemma_eval.results import SCORE_COLUMNS, Runs
-from gemma_eval.run import write_scores
+from gemma_eval.scores import write_scores
 from gemma_eval.store import RunDir
-from tests.runs import answers, generated, write_run
-
-CONFIG = {
-    "model": {"size": "4b", "path": None},
-    "variant": "pt",
-    "weights": {"name": "bf16"},
-    "backend": {"name": "transformers", "dtype": "bfloat16"},
-}
+from tests.runs import RUN_CONFIG, answers, generated, write_run
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
         "flores": [generated("flores", str(i), text, ["ein Haus"], subset="en-de") for i, text in enumerate(["ein Haus", "eine Maus", ""])],
     }
     run = write_run(tmp_path_factory.mktemp("runs") / "made", records)
-    run.write_text("config.yaml", yaml.safe_dump(CONFIG))
+    run.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
     write_scores(run)
     return run
 
@@ -152,7 +145,7 @@ def test_bundled_samples_are_nothing_to_publish(run: RunDir, tmp_path: Path, cap
     manifest = copy.read_json("manifest.json")
     manifest["tasks"]["piqa"]["source"] = "samples"
     copy.write_json("manifest.json", manifest)
-    copy.write_text("config.yaml", yaml.safe_dump(CONFIG))
+    copy.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
     write_scores(copy)
     assert main(["export", str(copy.path), "--to", "model-index", "--out", str(tmp_path)]) == 1
     assert main(["export", str(copy.path), "--to", "excel", "--out", str(tmp_path)]) == 1
