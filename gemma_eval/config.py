@@ -42,7 +42,7 @@ def compose(overrides: list[str]) -> RunConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
-    check_override_keys(overrides, register_schema())
+    register_schema()
     with initialize_config_dir(str(paths.CONF), version_base="1.3"):
         try:
             return to_run_config(hydra_compose("config", overrides=allow_engine_args(overrides)))

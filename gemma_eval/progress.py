@@ -248,7 +248,7 @@ def render(snapshot: Snapshot, rows: int) -> Group:
     ranked = sorted(snapshot.tasks, key=lambda name: _rank(snapshot.tasks[name]))[: max(rows, 1)]
     table = Table(box=box.SIMPLE, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     for justify in ("left", "left", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(justify=justify, no_wrap=True)
     for name, task in snapshot.tasks.items():
         if name in ranked:
             bar = ProgressBar(task.total, task.done, width=24, complete_style="cyan", finished_style="green")

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from gemma_eval import paths
+from gemma_eval.card import SIZES
 from gemma_eval.dashboard.overview import PROGRESS_COLUMNS, RUN_COLUMNS, card, entries, progress_rows, run_rows
 from gemma_eval.dashboard.playground import Playground, Question, Reply
 from gemma_eval.errors import GemmaEvalError
@@ -78,7 +79,7 @@ def _playground() -> None:
     with gr.Row():
         with gr.Column(scale=2):
             with gr.Row():
-                model = gr.Dropdown([name for name in paths.options("model") if name != "local"], value="270m", label="Model")
+                model = gr.Dropdown(SIZES, value="270m", label="Model")
                 variant = gr.Dropdown(paths.options("variant"), value="pt", label="Variant")
                 weights = gr.Dropdown(paths.options("weights"), value="gguf_q4_k_m", label="Weights")
             path = gr.Textbox(label="Local checkpoint instead of that model", placeholder="folder or .gguf file")

@@ -24,7 +24,7 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: str
     import uvicorn
 
     print(f"http://{host}:{port} (stop with Ctrl-C)", flush=True)
-    uvicorn.run(application, host=host, port=port, log_level="warning")
+    uvicorn.run(application, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)  # open pages do not hold up Ctrl-C
 
 
 def make_application(results: Path, *, host: str, auth: str | None = None) -> Any:

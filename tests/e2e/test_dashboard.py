@@ -53,7 +53,9 @@ def served(folder: Path, auth: str | None = None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(make_application(folder, host="127.0.0.1", auth=auth), port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(make_application(folder, host="127.0.0.1", auth=auth), port=port, log_level="error", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -100,16 +102,16 @@ def test_the_playground_answers_to_an_image(address: str, tiny_vision: Path, tmp
 
     (tmp_path / "picture.png").write_bytes(picture(0).data)
     shown = [{"image": gradio_client.handle_file(str(tmp_path / "picture.png")), "caption": None}]
-    grown, (last, state, tokens, ids) = ask(address, "", "it", "bf16", str(tiny_vision), shown, "Be brief.", "What is this?", 4, 0.0, 0)
+    grown, (last, state, tokens, ids) = ask(address, "270m", "it", "bf16", str(tiny_vision), shown, "Be brief.", "What is this?", 4, 0.0, 0)
     assert last == grown[-1] != "" and "tokens sent" in state
     assert [row[2] for row in tokens["data"]].count("<image_soft_token> x 256") == 1
     assert ids.split().count("262144") == 256
-    blind, _ = ask(address, "", "it", "bf16", str(tiny_vision), [], "Be brief.", "What is this?", 4, 0.0, 0)
+    blind, _ = ask(address, "270m", "it", "bf16", str(tiny_vision), [], "Be brief.", "What is this?", 4, 0.0, 0)
     assert blind[-1] != last  # it looked
 
 
 def test_a_system_prompt_stands_where_the_chat_template_puts_it(address: str, smollm2_gguf: Path) -> None:
-    _, (*_, ids) = ask(address, "", "it", "bf16", str(smollm2_gguf), [], "Answer in French.", "Hello", 2, 0.0, 0)
+    _, (*_, ids) = ask(address, "270m", "it", "bf16", str(smollm2_gguf), [], "Answer in French.", "Hello", 2, 0.0, 0)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(resolve(compose("model=local", f"model.path={smollm2_gguf}")).path)
@@ -122,7 +124,7 @@ def test_a_system_prompt_stands_where_the_chat_template_puts_it(address: str, sm
     ("question", "why"),
     [
         (("27b", "pt", "gguf_q4_k_m", "", [], "", "x", 8, 0.0, 0), "there is no such checkpoint"),
-        (("", "pt", "bf16", "/nowhere, 'really'", [], "", "x", 8, 0.0, 0), "no config.json there"),
+        (("270m", "pt", "bf16", "/nowhere, 'really'", [], "", "x", 8, 0.0, 0), "no config.json there"),
     ],
 )
 def test_what_cannot_be_asked_is_said(address: str, question: tuple[Any, ...], why: str) -> None:
