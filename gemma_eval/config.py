@@ -20,7 +20,7 @@ from gemma_eval import paths, quantization
 from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, TransformersConfig
+from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, ServerConfig, TransformersConfig
 from gemma_eval.task import Task, registry
 
 
@@ -109,8 +109,8 @@ def validate(config: RunConfig) -> None:
             raise ConfigError(
                 f"{blinding} cannot see images, which {', '.join(blind)} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks"
             )
-    if not isinstance(config.backend, TransformersConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
-        raise ConfigError(f"backend={config.backend.name} sends no images yet: {', '.join(seeing)} need(s) backend=transformers")
+    if isinstance(config.backend, ServerConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
+        raise ConfigError(f"backend={config.backend.name} sends no images: {', '.join(seeing)} need(s) backend=vllm or transformers")
     _validate_images(config.images)
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:

@@ -24,7 +24,7 @@ from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, ImageSpan, 
 ROOT = -1
 FIRST_IMAGE = 1 << 24  # above any vocabulary
 
-E = TypeVar("E", EncodedScore, EncodedGenerate)
+E = TypeVar("E", EncodedScore, EncodedGenerate, Encoded)
 
 
 def number_images(requests: Sequence[E]) -> tuple[list[E], list[ImageSpan]]:

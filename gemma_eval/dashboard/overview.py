@@ -148,7 +148,7 @@ def progress_rows(found: list[Entry]) -> list[list[Any]]:
     ]
 
 
-def card(folder: Path, name: str) -> str:
+def card_page(folder: Path, name: str) -> str:
     """A run's card as Markdown, with links to the pages that were written for it."""
     directory = RunDir(folder / name)
     filled = sheets(scores) if (scores := directory.read_json("scores.json")) else []

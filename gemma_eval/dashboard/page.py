@@ -10,7 +10,7 @@ import gradio as gr
 
 from gemma_eval import paths
 from gemma_eval.card import SIZES
-from gemma_eval.dashboard.overview import PROGRESS_COLUMNS, RUN_COLUMNS, card, entries, progress_rows, run_rows
+from gemma_eval.dashboard.overview import PROGRESS_COLUMNS, RUN_COLUMNS, card_page, entries, progress_rows, run_rows
 from gemma_eval.dashboard.playground import Playground, Question, Reply
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.progress import summary
@@ -60,7 +60,7 @@ def _runs(page: Any, results: Path) -> None:
 
     def show(name: str) -> str:
         known = {entry.name for entry in entries(results)}
-        return card(results, name) if name in known else "That run is gone."
+        return card_page(results, name) if name in known else "That run is gone."
 
     def chosen(event: gr.SelectData) -> str:
         return show(event.row_value[0])

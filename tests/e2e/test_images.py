@@ -60,7 +60,7 @@ def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
     scores = RunDir.open(outcome.run.path).read_json("scores.json")["tasks"]
     assert not outcome.missing and len(scores) == 15 and {task["n"] for task in scores.values()} == {1}
     seen = {name: task["tokens"]["prompt"] // 256 for name, task in scores.items()}
-    assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen  # four exemplars' images and its own
+    assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen
 
 
 def test_preview_shows_where_images_stand(illustrated: list[Image], tiny_vision: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from gemma_eval.backends.pixels import Pixels
 from gemma_eval.backends.transformers.vision import Vision
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import PromptError
@@ -81,7 +82,7 @@ def test_ids_types_and_pixels(tiny_vision: Path, processor: Any, count: int, ima
     numbered, spans = number_images([encoded])
     assert (numbered[0].prompt >= FIRST_IMAGE).astype(int).tolist() == expected["token_type_ids"][0].tolist()
     eyes = Eyes()
-    Vision(eyes, processor.image_processor).features(spans)
+    Vision(eyes, Pixels(processor.image_processor)).features(spans)
     assert len(eyes.seen) == len(encoded.images) == len(expected.get("pixel_values", ()))
     for ours, other in zip(eyes.seen, expected.get("pixel_values", ()), strict=True):
         assert torch.equal(ours, other)

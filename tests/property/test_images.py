@@ -9,8 +9,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers import AttentionInterface, AutoImageProcessor, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
+from transformers import AttentionInterface, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
 
+from gemma_eval.backends.pixels import Pixels
 from gemma_eval.backends.transformers import TransformersBackend, backend, vision
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.vision import Vision
@@ -232,7 +233,7 @@ def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monk
             peak[0] = max(peak[0], resident())
             return type("Output", (), {"pooler_output": torch.ones(len(pixels), 256, 2560)})
 
-    eyes = Vision(Eyes(), AutoImageProcessor.from_pretrained(tiny_vision, backend="pil"))
+    eyes = Vision(Eyes(), Pixels.of(tiny_vision))
     before = resident()
     for first in range(0, 60, 20):
         eyes.features([ImageSpan(Photo(number), 0, 256) for number in range(first, first + 20)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gemma_eval.dashboard.overview import State, card, entries, progress_rows, run_rows
+from gemma_eval.dashboard.overview import State, card_page, entries, progress_rows, run_rows
 from gemma_eval.dashboard.server import make_application
 from gemma_eval.errors import ConfigError
 from gemma_eval.progress import FILE, Progress
@@ -58,9 +58,9 @@ def test_a_change_is_seen(folder: Path) -> None:
 
 def test_the_card_links_to_what_was_written(folder: Path) -> None:
     (folder / "whole" / "report.html").write_text("<p>")
-    assert card(folder, "whole").startswith("**whole** · [report](/runs/whole/report.html)\n")
-    assert "| PIQA [1] | 0 | 100/10000 | 79.0 |" in card(folder, "whole")
-    assert "No scores yet" in card(folder, "going")
+    assert card_page(folder, "whole").startswith("**whole** · [report](/runs/whole/report.html)\n")
+    assert "| PIQA [1] | 0 | 100/10000 | 79.0 |" in card_page(folder, "whole")
+    assert "No scores yet" in card_page(folder, "going")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.types import Finish, Generate, TokenIds
+from gemma_eval.types import Finish, Generate, ImageSpan, TokenIds
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class ScoreAsk:
     ids: tuple[int, ...]
     rows_from: int | None = None
     fresh: bool = False
+    images: tuple[ImageSpan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class GenerateAsk:
     prompt: TokenIds
     settings: Generate
     sample: int
+    images: tuple[ImageSpan, ...] = ()
 
 
 Ask = ScoreAsk | GenerateAsk

@@ -23,7 +23,7 @@ class GenerateJob:
 
     def asks(self) -> list[Ask]:
         settings = self._request.request
-        return [GenerateAsk(self._request.prompt, settings, sample) for sample in range(settings.samples)]
+        return [GenerateAsk(self._request.prompt, settings, sample, self._request.images) for sample in range(settings.samples)]
 
     def take(self, ask: Ask, reply: Reply) -> list[Ask]:
         assert isinstance(ask, GenerateAsk)

@@ -16,7 +16,7 @@ not come back are asked for one by one as next tokens, which an engine always co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,9 +76,7 @@ class ScoreJob:
         return "next_token" if all(len(s) - start == 1 for s, start in self._parts()) else "cached_rows"
 
     def asks(self) -> list[Ask]:
-        asks: list[Ask] = [*(self._shared_asks() if self._way.share else self._full_asks())]
-        self._waiting += len(asks)
-        return asks
+        return self._due(self._shared_asks() if self._way.share else self._full_asks())
 
     def take(self, ask: Ask, reply: Reply) -> list[Ask]:
         assert isinstance(ask, ScoreAsk)
@@ -94,9 +92,7 @@ class ScoreJob:
         if self._again or not self._way.ids_per_ask:
             raise RunError("the engine did not answer for tokens that it was asked for one by one")
         self._again = True
-        asks: list[Ask] = [ask for prompt, ids in missing for ask in self._next_asks(prompt, ids)]
-        self._waiting += len(asks)
-        return asks
+        return self._due(ask for prompt, ids in missing for ask in self._next_asks(prompt, ids))
 
     def answer(self) -> Answer | None:
         if self._waiting:
@@ -109,6 +105,12 @@ class ScoreJob:
         )
         unshared = sum(len(sequence) - 1 for sequence in self.request.sequences)
         return Answer(self.index, response, Usage(prompt=unshared, computed=self._computed), self.method)
+
+    def _due(self, asks: Iterable[ScoreAsk]) -> list[Ask]:
+        """Asks to be waited for, each with the pictures of its prompt."""
+        due: list[Ask] = [replace(ask, images=self.request.images) for ask in asks]
+        self._waiting += len(due)
+        return due
 
     def _parts(self) -> Iterator[tuple[TokenIds, int]]:
         yield from zip(self.request.sequences, self.request.starts, strict=True)

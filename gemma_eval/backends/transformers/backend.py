@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from gemma_eval.backends.base import Answer, Draft
+from gemma_eval.backends.pixels import Pixels, readable
 from gemma_eval.backends.transformers import generate, plain, score
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.sampling import draft
@@ -54,7 +55,7 @@ class TransformersBackend:
     def fingerprint(self) -> dict[str, JSON]:
         images: dict[str, JSON] = {}
         if self._reads_images:
-            images = {"image_processor": type(self._image_processor).__name__, "image_attention": "both ways"}
+            images = {"image_processor": self._pixels.processor_name, "image_attention": "both ways"}
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
@@ -83,9 +84,8 @@ class TransformersBackend:
         return "vision_config" in self._checkpoint.config
 
     @cached_property
-    def _image_processor(self) -> Any:
-        """The one that resizes with Pillow, whatever is installed: the same pixels everywhere."""
-        return transformers.AutoImageProcessor.from_pretrained(self._checkpoint.path, backend="pil")
+    def _pixels(self) -> Pixels:
+        return Pixels.of(self._checkpoint.path)
 
     @cached_property
     def _vision(self) -> Vision:
@@ -95,7 +95,7 @@ class TransformersBackend:
                 f"attention {attention!r} of transformers {transformers.__version__} lets the tokens of an image see only what stands "
                 "before them, but Gemma 3's see each other: choose another in config.json, or another version of transformers"
             )
-        return Vision(self.model, self._image_processor)
+        return Vision(self.model, self._pixels)
 
     def _load(self, **arguments: Any) -> Any:
         if self._quantized:  # quantized weights cannot be moved afterwards
@@ -116,17 +116,11 @@ class TransformersBackend:
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
         generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
-        refused: dict[int, str] = {}
-        for answer in chain(
+        answers = chain(
             self._within_memory(requests, scores, self._score, self._pass_tokens()),
             self._within_memory(requests, generations, self._generate, self._cache_tokens()),
-        ):
-            if why := self._unreadable(requests[answer.index]):
-                refused[answer.index] = why
-            else:
-                yield answer
-        if refused:
-            raise UnansweredError(refused)
+        )
+        return readable(requests, answers, self._unreadable)
 
     def stream(self, request: EncodedGenerate) -> Iterator[Draft]:
         """One text as it grows, token by token; the last draft is what `answer` gives."""
@@ -137,14 +131,13 @@ class TransformersBackend:
         else:
             rows = plain.grow(self.model, self.tokenizer, [numbered], budget, pictures)
         for row in rows:
-            if why := self._unreadable(request):
-                raise UnansweredError({0: why})
+            if broken := [why for span in request.images if (why := self._unreadable.get(span.image.sha256))]:
+                raise UnansweredError({0: broken[0]})
             yield draft(row, self.tokenizer)
 
-    def _unreadable(self, request: Encoded) -> str | None:
-        """Why an image of an answered request could not be decoded; a blank one stood in its place."""
-        broken = (self._vision.unreadable.get(span.image.sha256) for span in request.images)
-        return next(filter(None, broken), None)
+    @property
+    def _unreadable(self) -> Mapping[str, str]:
+        return self._pixels.unreadable if self._reads_images else {}
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         requests, pictures = self._numbered(requests)

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import PIL.Image
 import torch
 
-from gemma_eval import images
-from gemma_eval.errors import PromptError
+from gemma_eval.backends.pixels import Pixels
 from gemma_eval.plan import FIRST_IMAGE
 from gemma_eval.types import Box, ImageSpan
 
@@ -47,20 +45,19 @@ class Pictures:
 class Vision:
     """A model's eyes. Embeddings are kept by what they show, the latest used up to `CACHE_BYTES`."""
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, pixels: Pixels) -> None:
         self._model = model
-        self._processor = processor
+        self._pixels = pixels
         self._known: OrderedDict[tuple[str, Box | None], torch.Tensor] = OrderedDict()
         self._bytes = 0
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
-        self.unreadable: dict[str, str] = {}  # by an image's hash, why it cannot be decoded
 
     def pictures(self, spans: Sequence[ImageSpan]) -> Pictures:
         """The pictures of numbered requests, given the distinct ones in order."""
         return Pictures(spans[0].end - spans[0].start, lambda numbers: self.features([spans[number] for number in numbers]))
 
     def features(self, spans: Sequence[ImageSpan]) -> list[torch.Tensor]:
-        """Embeddings [soft tokens, hidden size] of each; of a blank one where an image cannot be decoded, which `unreadable` then names."""
+        """Embeddings [soft tokens, hidden size] of each."""
         found = {span.content: self._known[span.content] for span in spans if span.content in self._known}
         new = {span.content: span for span in spans if span.content not in found}
         pixels = self._decoded(new.values())
@@ -76,21 +73,11 @@ class Vision:
         """Pixels of each, in order. The next few are decoded while these are encoded."""
         ahead: deque[Future[torch.Tensor]] = deque()
         for span in spans:
-            ahead.append(self._decoders.submit(self._pixels, span))
+            ahead.append(self._decoders.submit(self._pixels.read, span))
             if len(ahead) > AHEAD:
                 yield ahead.popleft().result()
         for future in ahead:
             yield future.result()
-
-    def _pixels(self, span: ImageSpan) -> torch.Tensor:
-        """[1, 3, height, width], as the checkpoint's image processor makes them."""
-        try:
-            picture = images.decode(span.image, span.box)
-        except PromptError as error:
-            self.unreadable[span.image.sha256] = str(error)
-            picture = PIL.Image.new("RGB", (1, 1))
-        pixels: torch.Tensor = self._processor(picture, do_pan_and_scan=False, return_tensors="pt")["pixel_values"]
-        return pixels
 
     @torch.inference_mode()
     def _encode(self, pixels: list[torch.Tensor]) -> list[torch.Tensor]:

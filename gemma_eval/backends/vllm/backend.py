@@ -15,7 +15,9 @@ from gemma_eval.backends.asking.jobs import checkpoint_ends, generate_jobs, scor
 from gemma_eval.backends.asking.replicas import feed_all
 from gemma_eval.backends.asking.score import Way
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.pixels import Pixels, readable
 from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
+from gemma_eval.backends.vllm.pictures import Pictures
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.settings import VllmConfig
 from gemma_eval.types import JSON, Encoded, EncodedScore
@@ -54,12 +56,18 @@ class VllmBackend:
             "batch_invariant": self._settings.batch_invariant,
             "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
             "device": device_type(),
+            **({"image_processor": self._pixels.processor_name, "image_attention": "both ways"} if self._pixels else {}),
         }
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         if not requests:
             return
         self._open(max(request.room for request in requests))
+        if any(request.images for request in requests):
+            self._engines[0].check_pictures()
+        yield from readable(requests, self._answers(requests), self._pixels.unreadable if self._pixels else {})
+
+    def _answers(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         settings = self._settings
         if any(isinstance(request, EncodedScore) for request in requests):
             yield from self._run(score_jobs(requests, self._way, settings.dtype, settings.verify, settings.seed))
@@ -87,8 +95,14 @@ class VllmBackend:
         self._longest = self._settings.max_model_len or min(needed, max(longest, self._checkpoint.context_length))
         log.info("starting vLLM %s on %s for requests of up to %d tokens", import_vllm().__version__, device_type(), self._longest)
         for replica in range(self._settings.data_parallel_size):
-            self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, replica))
+            pictures = Pictures(self._pixels) if self._pixels else None
+            self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, pictures, replica))
         self.__dict__.pop("_way", None)
+
+    @cached_property
+    def _pixels(self) -> Pixels | None:
+        """None for a model that reads text alone."""
+        return Pixels.of(self._checkpoint.path) if "vision_config" in self._checkpoint.config else None
 
     @cached_property
     def _way(self) -> Way:

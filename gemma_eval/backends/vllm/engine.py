@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored
+from gemma_eval.backends.vllm.pictures import Pictures, check
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import VllmConfig
@@ -21,6 +22,8 @@ NAMED = {
     "dtype", "tensor_parallel_size", "pipeline_parallel_size", "distributed_executor_backend", "gpu_memory_utilization",
     "quantization", "kv_cache_dtype", "enforce_eager", "seed",
 }  # fmt: skip
+
+PICTURED = 64  # asks in flight where some have pictures: each holds the pixels of its own until the engine has read them
 
 
 def import_vllm() -> Any:
@@ -81,11 +84,14 @@ class Capabilities:
 class Engine:
     """One vLLM engine. Asks go in with a tag and come back, in any order, as replies with that tag."""
 
-    def __init__(self, settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int, ends: set[int], replica: int = 0) -> None:
+    def __init__(
+        self, settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int, ends: set[int], pictures: Pictures | None, replica: int = 0
+    ) -> None:
         vllm = import_vllm()
         self.capabilities = Capabilities.probe()
         self._params = vllm.SamplingParams
         self._ends = sorted(ends)
+        self._pictures = pictures
         self._asked: dict[str, Ask] = {}
         self._serial = 0
         arguments = engine_arguments(settings, checkpoint, max_model_len)
@@ -96,6 +102,8 @@ class Engine:
                 raise ConfigError(f"backend=vllm: the engine refuses to start: {_first_lines(error)}") from error
         self.block = int(self._engine.vllm_config.cache_config.block_size)
         self.room = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
+        if pictures:
+            self.room = min(self.room, PICTURED)
 
     @property
     def in_flight(self) -> int:
@@ -107,11 +115,21 @@ class Engine:
         tag = str(self._serial)
         params = self._score_params(ask) if isinstance(ask, ScoreAsk) else self._generate_params(ask)
         try:
-            self._engine.add_request(tag, {"prompt_token_ids": ask.prompt.tolist()}, params)
+            self._engine.add_request(tag, self._prompt(ask), params)
         except ValueError as error:
             raise RunError(f"vLLM refuses a request of {len(ask.prompt)} tokens: {_first_lines(error)}") from error
         self._asked[tag] = ask
         return tag
+
+    def _prompt(self, ask: Ask) -> dict[str, Any]:
+        if not ask.images:
+            return {"prompt_token_ids": ask.prompt.tolist()}
+        assert self._pictures
+        return self._pictures.prompt(ask.prompt, ask.images)
+
+    def check_pictures(self) -> None:
+        """Refuse pictures where the engine's attention cannot express them."""
+        check(self._engine.vllm_config.model_config, device_type(), import_vllm().__version__)
 
     def step(self) -> Iterator[tuple[str, Ask, Reply]]:
         """One step of the engine, and the replies that it completed."""
@@ -179,6 +197,8 @@ def engine_arguments(settings: VllmConfig, checkpoint: Checkpoint, max_model_len
     }
     if "use_tqdm_on_load" in known:
         arguments["use_tqdm_on_load"] = False
+    if "disable_chunked_mm_input" in known and "vision_config" in checkpoint.config:
+        arguments["disable_chunked_mm_input"] = True  # the tokens of an image see each other: computed together, or not at all
     if "prefix_cache_retention_interval" in known:
         arguments["prefix_cache_retention_interval"] = None  # sliding layers keep every block, not only a prompt's end
     if device_type() == "cpu":
