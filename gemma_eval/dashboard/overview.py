@@ -18,7 +18,7 @@ from gemma_eval.store import RunDir
 
 COMPARED = (Verdict.consistent, Verdict.differs)
 
-RUN_COLUMNS = ["Run", "State", "Model", "Weights", "Backend", "Suite", "Tasks", "Items", "Started (UTC)", "Card diff."]
+RUN_COLUMNS = ["Run", "State", "Card diff.", "Items", "Tasks", "Model", "Weights", "Backend", "Suite", "Started (UTC)"]
 
 PROGRESS_COLUMNS = ["Run", "Task", "Done", "Of", "%", "Score so far (95 % interval)"]
 
@@ -135,7 +135,7 @@ def _run_row(entry: Entry) -> list[Any]:
     items = f"{done:,}" if done == asked else f"{done:,}/{asked:,}"
     difference = "" if facts.difference is None else f"{facts.difference:+.1f}"
     name, state = entry.name, entry.state.value
-    return [name, state, facts.model, facts.weights, facts.backend, facts.suite, facts.tasks, items, facts.started, difference]
+    return [name, state, difference, items, facts.tasks, facts.model, facts.weights, facts.backend, facts.suite, facts.started]
 
 
 def progress_rows(found: list[Entry]) -> list[list[Any]]:

@@ -96,7 +96,7 @@ def _playground() -> None:
         with gr.Column(scale=3):
             answer = gr.Textbox(label="Answer", lines=10, interactive=False, elem_id="answer", elem_classes="answer")
             state = gr.Textbox(label="State", interactive=False, elem_id="reply-state")
-            tokens = gr.Dataframe(headers=TOKEN_COLUMNS, label="Tokens sent", interactive=False, elem_id="tokens", elem_classes="tokens")
+            tokens = gr.Dataframe(headers=TOKEN_COLUMNS, label="Tokens sent", interactive=False, elem_id="tokens")
             ids = gr.Textbox(label="Exact token ids", lines=3, interactive=False, buttons=["copy"], elem_classes="answer")
 
     def ask(

@@ -117,6 +117,6 @@ def test_a_text_as_it_grows_ends_as_the_answer(tiny_gemma: Path, share: bool) ->
         (answer,) = backend.answer([request])
         drafts = list(backend.stream(request))
         last = drafts[-1]
-        assert answer.response == GenerateResponse((last.text,), (last.finish,), (last.tokens,))
+        assert last.finish and answer.response == GenerateResponse((last.text,), (last.finish,), (last.tokens,))
         assert [draft.finish for draft in drafts[:-1]] == [None] * (len(drafts) - 1)
         assert [draft.tokens for draft in drafts] == list(range(1, last.tokens + 1)) or last.finish == "eos"
