@@ -97,8 +97,8 @@ class Runs:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """Whole tasks (`group` and `subset` empty), groups of subsets, and subsets. Of a whole task's two averages over subsets, the
-        one that the benchmark states has the interval's verdict and comes first."""
+        """Whole tasks (`group` and `subset` empty), groups of subsets, and subsets. Of the two averages over subsets that a whole task
+        may have, the one that its benchmark states comes first and has the card's verdict."""
         return _frame((row for run in self.runs for row in run.score_rows()), SCORE_COLUMNS)
 
     @cached_property

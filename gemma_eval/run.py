@@ -23,7 +23,6 @@ from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment, peak_memory
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, UnansweredError
 from gemma_eval.keys import prompt_sha256, request_key
-from gemma_eval.progress import reporter
 from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.scorer import Scorer
 from gemma_eval.scores import other_form, write_scores
@@ -31,6 +30,7 @@ from gemma_eval.settings import RunConfig, ServerConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.task import Task
 from gemma_eval.types import Encoded, Reader, Record, Response, Sample, Usage
+from gemma_eval.watch import reporter
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gemma_eval.store import RunDir
 from gemma_eval.task import registry
-from gemma_eval.types import Finish, GenerateResponse, Record, ScoreResponse
+from gemma_eval.types import JSON, Finish, GenerateResponse, Record, ScoreResponse
 
 STOP: Finish = "stop"
 
@@ -31,12 +31,12 @@ def choice(task: str, id: str, gaps: Sequence[float], *, cluster: str = "", prom
     return Record(id, "", cluster or id, prompt or f"prompt of {id}", f"key {task} {id}", response, target, verdict.scores)  # type: ignore[arg-type]
 
 
-def generated(task: str, id: str, text: str, golds: list[str], *, subset: str = "", cluster: str = "") -> Record:
+def generated(task: str, id: str, text: str, golds: JSON, *, subset: str = "", cluster: str = "") -> Record:
     page = registry()[task]()
     response = GenerateResponse((text,), (STOP,), (3,))
-    verdict = page.score(golds, response)  # type: ignore[arg-type]
+    verdict = page.score(golds, response)
     return Record(
-        id, subset, cluster or id, f"prompt of {id}", f"key {task} {id}", response, golds, verdict.scores, verdict.extracted  # type: ignore[arg-type]
+        id, subset, cluster or id, f"prompt of {id}", f"key {task} {id}", response, golds, verdict.scores, verdict.extracted
     )  # fmt: skip
 
 

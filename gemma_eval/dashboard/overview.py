@@ -11,10 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from gemma_eval.errors import RunError
-from gemma_eval.progress import Snapshot, read_snapshot, score_text
+from gemma_eval.progress import Snapshot, read_snapshot
 from gemma_eval.report.card import Verdict, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.store import RunDir
+from gemma_eval.watch import score_text
 
 COMPARED = (Verdict.consistent, Verdict.differs)
 

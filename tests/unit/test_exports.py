@@ -18,6 +18,7 @@ from gemma_eval.errors import RunError
 from gemma_eval.results import SCORE_COLUMNS, Runs
 from gemma_eval.scores import write_scores
 from gemma_eval.store import RunDir
+from gemma_eval.types import JSON
 from tests.runs import RUN_CONFIG, answers, generated, write_run
 
 
@@ -86,6 +87,24 @@ def test_the_mean_of_the_items_is_the_score(run: RunDir, runs: Runs) -> None:
     assert list(texts["answer"]) == ["Paris", "Rome", "paris", "\u2028<script>"]
     assert list(runs.records.query("task == 'piqa'")["answer"]) == [0] * 6 + [1] * 4
     assert runs.records.query("task == 'flores'")["score"].isna().all()  # counts, not scores
+
+
+def test_a_group_of_subsets_has_its_own_row(tmp_path: Path) -> None:
+    """RULER's lengths: rows of the card are groups of one task."""
+    names = [f"{length}/{name}" for length in (32768, 131072) for name in ("vt", "cwe")]
+    golds: dict[str, JSON] = {"vt": {"answers": ["blue"], "match": "all"}, "cwe": {"answers": ["red"], "match": "all"}}
+    records = [generated("ruler", name, "blue", golds[name.partition("/")[2]], subset=name) for name in names]
+    made = write_run(tmp_path / "ruler", {"ruler": records})
+    manifest = made.read_json("manifest.json")
+    manifest["tasks"]["ruler"]["groups"] = {str(length): {"size": 2, "asked": 2} for length in (32768, 131072)}
+    made.write_json("manifest.json", manifest)
+    made.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
+    groups = write_scores(made)["tasks"]["ruler"]["groups"]
+    rows = results.load(made.path).scores.query("group != '' and primary").set_index("group")
+    assert list(rows["benchmark"]) == ["RULER 128K", "RULER 32K"] and list(rows["published"]) == [0.517, 0.671]
+    for name, row in rows.iterrows():
+        metric = groups[name]["metrics"][row["metric"]]
+        assert (row["value"], [row["low"], row["high"]], row["n"]) == (metric["value"], metric["ci95"], 2)
 
 
 def test_two_runs_of_one_name_are_refused(run: RunDir) -> None:

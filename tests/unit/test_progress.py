@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gemma_eval import progress
-from gemma_eval.progress import Progress, Snapshot, TaskProgress, read_snapshot, render, reporter, summary
+from gemma_eval import watch
+from gemma_eval.progress import FILE, Progress, Snapshot, TaskProgress, read_snapshot
 from gemma_eval.store import RunDir
 from gemma_eval.summary import summarize
 from gemma_eval.task import Average, registry
 from gemma_eval.types import Record, Usage
+from gemma_eval.watch import render, reporter, summary
 from tests.runs import answers, generated
 
 PIQA, MMLU, MGSM, FLORES = (registry()[name]() for name in ("piqa", "mmlu", "mgsm", "flores"))
@@ -63,8 +65,8 @@ def test_a_sample_that_could_not_be_scored_counts_as_done() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_file_is_there_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
-    monkeypatch.setattr(progress, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(progress, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "SAVE_SECONDS", 0.0)
     run = RunDir(tmp_path)
     try:
         with reporter(run, [PIQA] * 8, []) as told:
@@ -80,8 +82,6 @@ def test_the_file_is_there_while_the_run_goes_on(tmp_path: Path, monkeypatch: py
 
 
 def _wait_for(run: RunDir, done: int) -> Snapshot:
-    import time
-
     for _ in range(500):
         if (seen := read_snapshot(run)) and seen.done == done:
             return seen
@@ -91,7 +91,7 @@ def _wait_for(run: RunDir, done: int) -> Snapshot:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"updated": "2020-01-01T00:00:00+00:00"})])
 def test_what_a_killed_run_left_is_no_progress(tmp_path: Path, content: str) -> None:
-    (tmp_path / progress.FILE).write_text(content)
+    (tmp_path / FILE).write_text(content)
     assert read_snapshot(RunDir(tmp_path)) is None
 
 
@@ -99,7 +99,7 @@ def test_what_a_killed_run_left_is_no_progress(tmp_path: Path, content: str) -> 
 def test_lines_where_nobody_watches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: float, expected: str
 ) -> None:
-    monkeypatch.setattr(progress, "QUIET_SECONDS", quiet)
+    monkeypatch.setattr(watch, "QUIET_SECONDS", quiet)
     with reporter(RunDir(tmp_path), [PIQA] * 4, [(PIQA, record) for record in answers([True, False])]):
         pass
     printed = capsys.readouterr().err
