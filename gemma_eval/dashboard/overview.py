@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+from urllib.parse import quote
 
 from gemma_eval.errors import RunError
 from gemma_eval.progress import Snapshot, read_snapshot
@@ -131,9 +132,10 @@ def run_rows(found: list[Entry]) -> list[list[Any]]:
 
 
 def _run_row(entry: Entry) -> list[Any]:
-    facts, snapshot = entry.facts, entry.snapshot
-    done, asked = (snapshot.done, snapshot.total) if snapshot else (facts.answered, facts.asked)
-    items = f"{done:,}" if done == asked else f"{done:,}/{asked:,}"
+    """Nothing that changes while a run goes on: a table that is set anew forgets how it was scrolled and sorted."""
+    facts = entry.facts
+    whole = entry.snapshot or facts.answered == facts.asked
+    items = f"{facts.asked:,}" if whole else f"{facts.answered:,}/{facts.asked:,}"
     difference = "" if facts.difference is None else f"{facts.difference:+.1f}"
     name, state = entry.name, entry.state.value
     return [name, state, difference, items, facts.tasks, facts.model, facts.weights, facts.backend, facts.suite, facts.started]
@@ -154,6 +156,6 @@ def card_page(folder: Path, name: str) -> str:
     directory = RunDir(folder / name)
     filled = sheets(scores) if (scores := directory.read_json("scores.json")) else []
     pages = {"report.html": "report", "items/index.html": "items"}
-    links = [f"[{title}](/runs/{name}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
+    links = [f"[{title}](/runs/{quote(name)}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
     shown = to_markdown(filled) if filled else "No scores yet: they are written when the run ends."
     return " · ".join([f"**{name}**", *links]) + f"\n\n{shown}"

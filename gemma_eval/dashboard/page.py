@@ -39,7 +39,7 @@ def build(results: Path) -> Any:
 
 
 def _runs(page: Any, results: Path) -> None:
-    seen = gr.State([])  # what is shown: a table that is set anew forgets how it was scrolled and sorted
+    seen = gr.State([])  # the rows that are shown, which are not set anew
     runs = gr.Dataframe(headers=RUN_COLUMNS, label="Runs", interactive=False, show_search="filter", elem_id="runs")
     with gr.Column(visible=False) as going_on:
         state = gr.Markdown(elem_id="state")

@@ -46,7 +46,7 @@ def test_runs_and_their_states(folder: Path) -> None:
     assert next(iter(found)) == "going"
     rows = {row[0]: row for row in run_rows(list(found.values()))}
     assert rows["whole"][1:9] == ["finished", "-0.6", "100", 1, "4b pt", "bf16", "transformers", "some"]
-    assert rows["going"][1:4] == ["running", "", "100/200"]
+    assert rows["going"][1:4] == ["running", "", "100"]
     assert progress_rows(list(found.values())) == [["going", "piqa", 100, 200, "50%", "acc_norm 79.0 (70.0-85.8)"]]
 
 
