@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gemma_eval import __version__, gate_command
+from gemma_eval import __version__, dashboard_command, export_command, gate_command
 from gemma_eval.errors import ConfigError, GemmaEvalError
 
 if TYPE_CHECKING:
@@ -99,16 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export", help="write runs for other tools: pandas, the Hub's model cards, lm-evaluation-harness, W&B, MLflow"
     )
-    export.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
-    export.add_argument("--to", metavar="FORM", required=True, help="parquet, csv, lm-eval, model-index, wandb or mlflow")
-    export.add_argument("--out", metavar="PATH", default="export", help="folder to write to; default: export")
-    export.set_defaults(command=_export)
+    export_command.add_arguments(export)
+    export.set_defaults(command=export_command.main)
     dashboard = commands.add_parser("dashboard", help="a local page over a folder of runs, with live progress and a playground (extra ui)")
-    dashboard.add_argument("results", metavar="FOLDER", nargs="?", default="results", help="folder of run directories; default: results")
-    dashboard.add_argument("--host", default="127.0.0.1", help="address to serve on; any but a loopback one needs --auth")
-    dashboard.add_argument("--port", type=int, default=7860)
-    dashboard.add_argument("--auth", metavar="USER:PASSWORD", help="let only who knows these in (behind TLS: they are sent as they are)")
-    dashboard.set_defaults(command=_dashboard)
+    dashboard_command.add_arguments(dashboard)
+    dashboard.set_defaults(command=dashboard_command.main)
     compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
     compare.add_argument(
         "runs", nargs="+", metavar="RUN", help="run directory or baseline file; the first is what the others are compared with"
@@ -310,26 +305,6 @@ def _report(arguments: argparse.Namespace) -> int:
         _write(arguments.markdown, to_markdown(filled))
     else:
         print_sheets(filled)
-    return DONE
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from gemma_eval import results
-    from gemma_eval.export import export
-
-    for written in export(results.load(arguments.runs), arguments.to, Path(arguments.out)):
-        print(written)
-    return DONE
-
-
-def _dashboard(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from gemma_eval.dashboard import serve
-
-    serve(Path(arguments.results), host=arguments.host, port=arguments.port, auth=arguments.auth)
     return DONE
 
 
