@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gemma_eval.backends.base import Draft
 from gemma_eval.config import compose
-from gemma_eval.errors import ConfigError, PromptError
+from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer
 from gemma_eval.run import Model, open_model, open_renderer
 from gemma_eval.settings import RunConfig
 from gemma_eval.types import EncodedGenerate, Generate, Image, Prompt, TokenIds
+
+if TYPE_CHECKING:
+    from gemma_eval.backends.transformers import TransformersBackend
 
 Choice: TypeAlias = tuple[str, str, str, str]
 """Model, variant, weights, and the path of a local checkpoint (or "")."""
@@ -73,13 +76,12 @@ class Playground:
         """The reply as it grows. Raises `GemmaEvalError` where model or prompt cannot be had."""
         with self._lock:
             model, renderer = self._model(question.choice)
-            if not hasattr(model.backend, "stream"):
-                raise ConfigError("this backend shows no texts as they grow; choose backend=transformers")
+            backend = cast("TransformersBackend", model.backend)  # as `_config` chooses
             encoded = _encoded(renderer, question)
-            tokens = _tokens(model.backend.tokenizer, encoded.prompt)
+            tokens = _tokens(backend.tokenizer, encoded.prompt)
             start = time.monotonic()
             yield Reply(encoded.prompt, tokens, Draft("", 0, None), 0.0)
-            for draft in model.backend.stream(encoded):
+            for draft in backend.stream(encoded):
                 yield Reply(encoded.prompt, tokens, draft, time.monotonic() - start)
 
     def _model(self, choice: Choice) -> tuple[Model, Renderer]:

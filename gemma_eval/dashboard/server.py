@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 
 from gemma_eval.errors import ConfigError
 
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
-
 Scope: TypeAlias = MutableMapping[str, Any]
 Channel: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -23,7 +21,7 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: str
     application = make_application(results, host=host, auth=auth)
     import uvicorn
 
-    print(f"http://{host}:{port} (stop with Ctrl-C)", flush=True)
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port} (stop with Ctrl-C)", flush=True)
     uvicorn.run(application, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)  # open pages do not hold up Ctrl-C
 
 
@@ -44,7 +42,7 @@ def make_application(results: Path, *, host: str, auth: str | None = None) -> An
     if credentials:
         application.add_middleware(BasicAuth, credentials=credentials)
     else:  # a page elsewhere may have its own name resolve to this machine
-        application.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+        application.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", host, f"[{host}]"])
     application.mount("/runs", StaticFiles(directory=results))
     return gradio.mount_gradio_app(application, build(results), path="/", theme=theme(), css_paths=STYLE, footer_links=[], ssr_mode=False)
 
