@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gemma_eval import __version__, dashboard_command, export_command, gate_command
+from gemma_eval import __version__, dashboard_command, export_command, gate_command, report_command
 from gemma_eval.errors import ConfigError, GemmaEvalError
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ def _parser() -> argparse.ArgumentParser:
             "doctor", help="check tokenizer, BOS, log-probabilities and texts of a backend: gemma-eval doctor [key=value ...]"
         )
     )
-    report = commands.add_parser("report", help="rebuild the card's tables from run directories")
-    report.add_argument("runs", nargs="+", metavar="RUN", help="run directory")
-    report.add_argument("--markdown", metavar="FILE", help="write Markdown to FILE ('-': to the terminal) instead of tables")
-    report.set_defaults(command=_report)
+    report = commands.add_parser(
+        "report", help="rebuild the card from run directories: in the terminal, or as HTML, Markdown, LaTeX, CSV and figures"
+    )
+    report_command.add_arguments(report)
+    report.set_defaults(command=report_command.main)
     export = commands.add_parser(
         "export", help="write runs for other tools: pandas, the Hub's model cards, lm-evaluation-harness, W&B, MLflow"
     )
@@ -238,15 +239,15 @@ def _strip_command_from_completion() -> None:
 
 
 def _run(config: RunConfig) -> int:
-    from gemma_eval.report.card import sheets
-    from gemma_eval.report.console import print_sheets
+    from gemma_eval.report.card import card
+    from gemma_eval.report.console import print_card
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.run import run
 
     outcome = run(config)
-    filled = sheets(outcome.run.scores())
-    outcome.run.write_text("report.md", to_markdown(filled))
-    print_sheets(filled)
+    shown = card([outcome.run.scores()])
+    outcome.run.write_text("report.md", to_markdown(shown))
+    print_card(shown.touched())
     print(f"run directory: {outcome.run.path}")
     for reason in outcome.missing.values():
         print(f"missing: {reason}", file=sys.stderr)
@@ -292,20 +293,6 @@ def _preview(config: RunConfig) -> int:
 
 
 # -- commands without settings ----------------------------------------------------------------------------------
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from gemma_eval.report.card import sheets
-    from gemma_eval.report.console import print_sheets
-    from gemma_eval.report.markdown import to_markdown
-    from gemma_eval.store import RunDir
-
-    filled = [sheet for run in arguments.runs for sheet in sheets(RunDir.open(run).scores())]
-    if arguments.markdown:
-        _write(arguments.markdown, to_markdown(filled))
-    else:
-        print_sheets(filled)
-    return DONE
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_eval.card import CARD_TABLES, CardRow, Published, published
 from gemma_eval.compare.frame import answer, item
 from gemma_eval.errors import RunError
-from gemma_eval.report.card import verdict
+from gemma_eval.report.cell import verdict
 from gemma_eval.store import RunDir
 from gemma_eval.summary import task_from_settings
 from gemma_eval.task import Task, load_plugins

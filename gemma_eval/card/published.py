@@ -57,11 +57,14 @@ class CardRow:
 
 @dataclass(frozen=True)
 class CardTable:
+    """`detail`: shown only where something of it was measured."""
+
     key: str
     title: str
     sizes: list[str]
     rows: list[CardRow]
     variant: str = "pt"
+    detail: bool = False
 
     @property
     def tasks(self) -> set[str]:
@@ -153,6 +156,7 @@ CARD_TABLES = [
             CardRow("XorQA-IN-Xx", "indicgenbench_xorqa_xx", scale=1.0),
             CardRow("Flores-IN", "indicgenbench_flores", scale=1.0),
         ],
+        detail=True,
     ),
     CardTable(
         "multimodal",
@@ -243,12 +247,14 @@ CARD_TABLES = [
             CardRow("MRCR 32K", unmeasured="no task yet"),
             CardRow("MRCR 128K", unmeasured="no task yet"),
         ],
+        detail=True,
     ),
     CardTable(
         "ruler_detail",
         "RULER by length",
         ["4b", "12b", "27b"],
         [CardRow(f"RULER {size}K", "ruler", group=str(1024 * size)) for size in (1, 4, 8, 16, 64)],
+        detail=True,
     ),
 ]
 

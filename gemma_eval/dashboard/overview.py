@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from gemma_eval.errors import RunError
 from gemma_eval.progress import Snapshot, read_snapshot
-from gemma_eval.report.card import Verdict, sheets
+from gemma_eval.report.card import Verdict, card, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.store import RunDir
 from gemma_eval.watch import score_text
@@ -154,8 +154,8 @@ def progress_rows(found: list[Entry]) -> list[list[Any]]:
 def card_page(folder: Path, name: str) -> str:
     """A run's card as Markdown, with links to the pages that were written for it."""
     directory = RunDir(folder / name)
-    filled = sheets(scores) if (scores := directory.read_json("scores.json")) else []
+    scores = directory.read_json("scores.json")
     pages = {"report.html": "report", "items/index.html": "items"}
     links = [f"[{title}](/runs/{quote(name)}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
-    shown = to_markdown(filled) if filled else "No scores yet: they are written when the run ends."
+    shown = to_markdown(card([scores]).touched()) if scores and scores["tasks"] else "No scores yet: they are written when the run ends."
     return " · ".join([f"**{name}**", *links]) + f"\n\n{shown}"

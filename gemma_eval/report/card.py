@@ -1,210 +1,170 @@
-"""The card rebuilt: measured beside published, a verdict per row, rows not run shown as such."""
+"""The card rebuilt: what runs measured beside what was published, a verdict per row, rows not run shown as such.
+
+This is the one model of the card; each form (terminal, Markdown, LaTeX, CSV, HTML, figures) only draws it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from math import fsum, hypot
-from statistics import NormalDist
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gemma_eval.card import CARD_TABLES, CardRow, CardTable, Published, published
-from gemma_eval.stats import CONFIDENCE
+from gemma_eval.card import CARD_TABLES, SIZES, CardRow, CardTable, Published, published
+from gemma_eval.report.cell import Cell, Verdict, measured_cell
+
+__all__ = ["Card", "Cell", "Row", "Run", "Sheet", "Verdict", "card", "model_name", "sheets"]
 
 OWN = "270m"  # the size whose card has a table of its own
 
 
-class Verdict(Enum):
-    """What may be said of a measured score beside the published one."""
+@dataclass(frozen=True)
+class Run:
+    """A run that is shown, called by a letter where there are several."""
 
-    consistent = "consistent"  # the published value, as rounded, lies in the 95 % interval
-    differs = "differs"  # it does not
-    sample_only = "sample only"  # the bundled items, not the benchmark: no statement about the model
-    not_stated = "protocol not stated"  # too much is left open for a comparison to mean anything
-    other_settings = "other settings"  # shots, prompt or metric were changed for this run
-    not_published = "not published"  # no number for this size
-    not_run = "not run"
+    letter: str
+    name: str
+    scores: dict[str, Any]
+
+    @property
+    def model(self) -> dict[str, Any]:
+        return self.scores["model"]  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> str:
+        return str(self.model["size"])
+
+    @property
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        return self.scores["tasks"]  # type: ignore[no-any-return]
+
+    @property
+    def title(self) -> str:
+        return model_name(self.model)
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One row of the card for one run. Values are in the card's unit."""
+class Row:
+    """A benchmark: the published numbers by size, and a cell for each run."""
 
     benchmark: str
-    label: str
-    published: Published | None
-    verdict: Verdict
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    size: int = 0
-    shots: int | None = None
-    remarks: str = ""
-    note: str = ""
+    tasks: tuple[str, ...]
+    published: Mapping[str, Published]
+    cells: list[Cell]
 
     @property
-    def difference(self) -> float | None:
-        return None if self.value is None or self.published is None else self.value - self.published.value
+    def label(self) -> str:
+        """The card's words for metric and shots."""
+        return next((number.label for number in self.published.values()), "")
+
+    @property
+    def notes(self) -> list[str]:
+        """What the report leaves open."""
+        return list(dict.fromkeys(cell.note for cell in self.cells if cell.note))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A card table filled in from one run."""
+    """A table of the card, filled in."""
 
-    run: str
-    model: str
+    key: str
     title: str
-    cells: list[Cell]
-    missing: list[str] = field(default_factory=list)
+    variant: str
+    sizes: list[str]
+    rows: list[Row]
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [cell for row in self.rows for cell in row.cells]
+
+    @property
+    def touched(self) -> bool:
+        return any(cell.verdict is not Verdict.not_run for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Card:
+    runs: list[Run]
+    sheets: list[Sheet]
+
+    def touched(self) -> Card:
+        """Without the tables of which nothing was run."""
+        return replace(self, sheets=[sheet for sheet in self.sheets if sheet.touched])
+
+    def counts(self) -> list[dict[Verdict, int]]:
+        """For each run, how many rows have which verdict."""
+        cells = [[row.cells[index] for sheet in self.sheets for row in sheet.rows] for index in range(len(self.runs))]
+        return [{verdict: sum(cell.verdict is verdict for cell in column) for verdict in Verdict} for column in cells]
+
+
+def card(runs: Sequence[dict[str, Any]]) -> Card:
+    """The whole card for these runs' scores: every table of their variants, and details and other tables that they touch."""
+    shown = [Run(_letter(index), scores["run"], scores) for index, scores in enumerate(runs)]
+    touched = {table.key for run in shown for table in _touched(run)}
+    wanted = [table for table in CARD_TABLES if table.key in touched or _always(table, shown)]
+    small = all(run.size == OWN for run in shown)
+    sheets = [_sheet(table, shown, small) for table in wanted if small or not _repeated(table, wanted)]
+    return Card(shown, [sheet for sheet in sheets if sheet.rows])
 
 
 def sheets(scores: dict[str, Any]) -> list[Sheet]:
-    """The card tables that a run touches, with all their rows: those in which it measured at least one."""
-    model = scores["model"]
-    filled = [
-        Sheet(scores["run"], model_name(model), table.title, list(_cells(table, scores))) for table in _tables(model, set(scores["tasks"]))
-    ]
-    return [sheet for sheet in filled if any(cell.verdict is not Verdict.not_run for cell in sheet.cells)]
+    """The tables that one run touches, with all their rows."""
+    return card([scores]).touched().sheets
 
 
-def _tables(model: dict[str, Any], measured: set[str]) -> list[CardTable]:
-    """The tables of the model's variant, then those of the other variant with tasks that have no row in them.
+def _letter(index: int) -> str:
+    """A, B, ... Z, AA, AB, ..."""
+    before = _letter(index // 26 - 1) if index >= 26 else ""
+    return before + chr(ord("A") + index % 26)
 
-    The 270M model has a table of its own; its other rows are shown in the large models' tables, unpublished.
-    """
-    fitting = [table for table in CARD_TABLES if model["size"] == OWN or table.sizes != [OWN]]
-    own = [table for table in fitting if table.variant == model["variant"]]
-    left = measured - {task for table in own for task in table.tasks}
-    return own + [table for table in fitting if table.variant != model["variant"] and table.tasks & left]
+
+def _always(table: CardTable, runs: Sequence[Run]) -> bool:
+    """The card of a run's variant. The 270M has a table of its own."""
+    models = {(run.model["variant"], run.size) for run in runs}
+    return not table.detail and any(table.variant == variant and (size == OWN or table.sizes != [OWN]) for variant, size in models)
+
+
+def _touched(run: Run) -> list[CardTable]:
+    """The tables of the run's variant with a task it ran, then those of the other variant with tasks that have no row in them."""
+    fitting = [table for table in CARD_TABLES if run.size == OWN or table.sizes != [OWN]]
+    own = [table for table in fitting if table.variant == run.model["variant"]]
+    left = set(run.tasks) - {task for table in own for task in table.tasks}
+    others = [table for table in fitting if table.variant != run.model["variant"] and table.tasks & left]
+    return [table for table in own if table.tasks & set(run.tasks)] + others
+
+
+def _repeated(table: CardTable, tables: Sequence[CardTable]) -> bool:
+    """Whether this is the 270M's own table and all of its rows stand in the large models' tables, which have a 270M column."""
+    others = {task for other in tables if other is not table and other.variant == table.variant for task in other.tasks}
+    return table.sizes == [OWN] and table.tasks <= others
 
 
 def model_name(model: dict[str, Any]) -> str:
     return f"Gemma 3 {model['size'].upper()} {model['variant']}, {model['weights']}, {model['dtype'] or ''} on {model['backend']}"
 
 
-def _cells(table: CardTable, scores: dict[str, Any]) -> Iterator[Cell]:
-    model = scores["model"]
-    numbers = published(model["variant"])
-    for row in table.rows:
-        number = numbers.get((table.key, row.benchmark, model["size"]))
-        entry = _entry(row, scores["tasks"])
-        if model["size"] == OWN and table.sizes != [OWN] and _in_own_table(row, table.variant):
-            continue
-        absent = Cell(row.benchmark, number.label if number else "", number, Verdict.not_run, remarks=row.unmeasured)
-        yield _cell(row, number, entry) if entry else absent
+def _sheet(table: CardTable, runs: Sequence[Run], small: bool) -> Sheet:
+    """`small`: all runs are of the 270M, whose own table has its rows: they are not repeated in the large models' tables."""
+    rows = [row for row in table.rows if not (small and table.sizes != [OWN] and _own_row(row, table.variant))]
+    filled = [Row(row.benchmark, row.tasks, _numbers(table, row), [_cell(table, row, run) for run in runs]) for row in rows]
+    sizes = [size for size in SIZES if any(size in row.published for row in filled)]
+    return Sheet(table.key, table.title, table.variant, sizes or table.sizes, filled)
 
 
-def _entry(row: CardRow, tasks: dict[str, Any]) -> dict[str, Any] | None:
-    """What was measured for a row: a task's scores, or those of all its parts as one. None if any is not there."""
-    if any(name not in tasks for name in row.tasks):
-        return None
-    if row.group:
-        return _group_entry(tasks[row.task], row.group)
-    return mean_of_parts([[tasks[name] for name in group] for group in row.parts]) if row.parts else tasks[row.task]
+def _own_row(row: CardRow, variant: str) -> tuple[CardTable, CardRow] | None:
+    """Where the 270M's own table has this row."""
+    tables = [table for table in CARD_TABLES if table.sizes == [OWN] and table.variant == variant]
+    return next(((table, own) for table in tables for own in table.rows if row.task and own.task == row.task), None)
 
 
-def _group_entry(entry: dict[str, Any], group: str) -> dict[str, Any] | None:
-    """The entry of one group of a task's subsets, or None if none of it was measured."""
-    if group not in entry.get("groups", {}):
-        return None
-    missing = [subset.removeprefix(f"{group}/") for subset in entry["missing"] if subset.startswith(f"{group}/")]
-    return {**entry, **entry["groups"][group], "missing": missing}
+def _numbers(table: CardTable, row: CardRow) -> dict[str, Published]:
+    """Published numbers of a row by size, smallest first."""
+    known = published(table.variant)
+    places = {size: (table.key, row.benchmark, size) for size in table.sizes}
+    if own := _own_row(row, table.variant):
+        places[OWN] = (own[0].key, own[1].benchmark, OWN)
+    return {size: known[places[size]] for size in SIZES if size in places and places[size] in known}
 
 
-def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    """The entry of a row that is the plain mean of its parts' primary scores.
-
-    Groups are independent, so their errors add in squares. Within a group the same items are asked, and how far their
-    errors go together cannot be told from scores alone: they are added up, which is the most they can be.
-    """
-    parts = [part for group in groups for part in group]
-    metrics = [part["metrics"][part["primary"]] for part in parts]
-    errors = [[part["metrics"][part["primary"]]["stderr"] for part in group] for group in groups]
-    value = fsum(metric["value"] for metric in metrics) / len(parts)
-    interval = None
-    if all(error is not None for group in errors for error in group):
-        reach = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * hypot(*(fsum(group) for group in errors)) / len(parts)
-        interval = [value - reach, value + reach]
-    counts = ["n", "size", "asked", "extraction_failures", "empty", "truncated", "dropped_shots"]
-    return {
-        "primary": "mean",
-        "metrics": {"mean": {"value": value, "ci95": interval}},
-        **{name: sum(part[name] for part in parts) for name in counts},
-        "source": "samples" if any(part["source"] == "samples" for part in parts) else parts[0]["source"],
-        "num_fewshot": parts[0]["num_fewshot"],
-        "changed": {name: change for part in parts for name, change in part["changed"].items()},
-        "warnings": list(dict.fromkeys(warning for part in parts for warning in part.get("warnings", []))),
-        "comparable": all(part["comparable"] for part in parts),
-        "undisclosed": f"The mean of {len(parts)} parts, whose notes stand in their own table.",
-    }
-
-
-def _in_own_table(row: CardRow, variant: str) -> bool:
-    return any(row.task in table.tasks for table in CARD_TABLES if table.sizes == [OWN] and table.variant == variant)
-
-
-def _cell(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Cell:
-    metric = entry["metrics"][entry["primary"]]
-    low, high = metric["ci95"] or (None, None)
-    return Cell(
-        benchmark=row.benchmark,
-        label=number.label if number else "",
-        published=number,
-        verdict=verdict(row, number, entry),
-        value=None if metric["value"] is None else metric["value"] * row.scale,
-        low=None if low is None else low * row.scale,
-        high=None if high is None else high * row.scale,
-        n=entry["n"],
-        size=entry["size"],
-        shots=entry["num_fewshot"],
-        remarks=_remarks(entry),
-        note=entry["undisclosed"],
-    )
-
-
-def verdict(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Verdict:
-    """The rounding of the published number counts as part of it; nothing else is forgiven."""
-    metric = entry["metrics"][entry["primary"]]
-    if entry["source"] == "samples":
-        return Verdict.sample_only
-    if number is None:
-        return Verdict.not_published
-    if entry["changed"]:
-        return Verdict.other_settings
-    if not entry["comparable"] or metric["ci95"] is None:
-        return Verdict.not_stated
-    low, high = (bound * row.scale for bound in metric["ci95"])
-    inside = low - number.half_unit <= number.value <= high + number.half_unit
-    return Verdict.consistent if inside else Verdict.differs
-
-
-def _remarks(entry: dict[str, Any]) -> str:
-    """What did not go well, as a share of the items, and what is not the page's protocol: "unparsed 3.0%, max_tokens=96"."""
-    names = {"extraction_failures": "unparsed", "empty": "empty", "truncated": "cut", "dropped_shots": "fewer shots"}
-    shares = [f"{name} {entry[key] / entry['n']:.1%}" for key, name in names.items() if entry[key]]
-    missing = entry["asked"] - entry["n"]
-    without = [f"without {', '.join(entry['missing'])}"] if entry.get("missing") else []
-    changed = [name if isinstance(value, dict) else f"{name}={value}" for name, value in entry["changed"].items()]
-    return ", ".join([*shares, *([f"{missing} not answered"] if missing else []), *without, *entry.get("warnings", []), *changed])
-
-
-def rows_as_text(sheet: Sheet) -> tuple[list[str], list[Sequence[str]]]:
-    """Header and cells as strings, the same for every form of the report."""
-    header = ["Benchmark", "Shots", "Items", "Measured", "95 % interval", "Card", "Diff.", "Verdict", "Remarks"]
-    return header, [_row_as_text(cell) for cell in sheet.cells]
-
-
-def _row_as_text(cell: Cell) -> list[str]:
-    return [
-        cell.benchmark,
-        "" if cell.shots is None else str(cell.shots),
-        "" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"),
-        "" if cell.value is None else f"{cell.value:.1f}",
-        "" if cell.low is None or cell.high is None else f"{cell.low:.1f}-{cell.high:.1f}",
-        cell.published.text if cell.published else "",
-        "" if cell.difference is None else f"{round(cell.difference, 1) + 0.0:+.1f}",  # never "-0.0"
-        cell.verdict.value,
-        cell.remarks,
-    ]
+def _cell(table: CardTable, row: CardRow, run: Run) -> Cell:
+    number = _numbers(table, row).get(run.size) if run.model["variant"] == table.variant else None
+    return measured_cell(row, number, run.tasks)

@@ -10,6 +10,7 @@ from typing import Any
 from gemma_eval.compare import Comparison, TaskComparison
 from gemma_eval.compare.comparison import rates
 from gemma_eval.compare.results import Results
+from gemma_eval.report import markdown
 from gemma_eval.report.card import model_name
 from gemma_eval.significance import Difference
 
@@ -170,8 +171,8 @@ def _listed(line: str) -> str:
 
 
 def markdown_table(table: TextTable) -> str:
-    rule = ["---", *("---:" for _ in table.header[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (table.header, rule, *table.rows))
+    rows = [[markdown.escape(cell) for cell in row] for row in table.rows]
+    return markdown.table(table.header, rows, [index > 0 for index in range(len(table.header))])
 
 
 def to_json(found: Comparison) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from gemma_eval.report.card import Sheet, Verdict, rows_as_text
+from gemma_eval.report.card import Card, Run, Sheet, Verdict
+from gemma_eval.report.grid import LEGEND, Column, Grid, grid, legend, split
 
 if TYPE_CHECKING:
     from gemma_eval.report.comparison import TextTable
 
 WIDTH = 120  # of a log, which has no width of its own
+NARROWEST = 12  # of a column of words: "other settings" may wrap, "79.0 -10.6 ✓" may not
 
 STYLES = {
     Verdict.consistent: "green",
@@ -30,20 +33,61 @@ def default_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
-def print_sheets(sheets: list[Sheet], console: Console | None = None) -> None:
+def print_card(card: Card, console: Console | None = None) -> None:
+    """As many runs side by side as fit."""
     console = console or default_console()
-    for sheet in sheets:
-        header, rows = rows_as_text(sheet)
-        remarked = any(cell.remarks for cell in sheet.cells)  # the column costs too much width to stand empty
-        columns = header if remarked else header[:-1]
-        table = Table(title=f"{sheet.title} - {sheet.model}", title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in columns:
-            wide = name in {"Verdict", "Remarks"}  # these may wrap in a narrow terminal; numbers may not
-            justify: Literal["left", "right"] = "left" if wide or name == "Benchmark" else "right"
-            table.add_column(name, justify=justify, no_wrap=not wide, min_width=None if wide else len(name))
-        for cell, row in zip(sheet.cells, rows, strict=True):
-            table.add_row(*row[: len(columns)], style=STYLES.get(cell.verdict, ""))
-        console.print(table)
+    if len(card.runs) > 1:
+        print_lines([*legend(card.runs), LEGEND], console)
+    for part in split(card, _abreast(card, console.width)):
+        for sheet in part.sheets:
+            _print_grid(_fitted(sheet, part.runs, console.width), part.runs, console)
+
+
+def _abreast(card: Card, width: int) -> int:
+    """How many runs fit beside one another, and beside the published numbers."""
+
+    def fit(most: int) -> bool:
+        return all(_width(grid(sheet, part.runs)) <= width for part in split(card, most) for sheet in part.sheets)
+
+    return next((most for most in range(len(card.runs), 1, -1) if fit(most)), 1)
+
+
+def _fitted(sheet: Sheet, runs: Sequence[Run], width: int) -> Grid:
+    """In a narrow terminal the published numbers of other sizes go first."""
+    whole = grid(sheet, runs)
+    return whole if _width(whole) <= width else grid(sheet, runs, sizes=[run.size for run in runs])
+
+
+def _width(shown: Grid) -> int:
+    texts = zip(*([f"{entry.text} [{entry.note}]" if entry.note else entry.text for entry in row] for row in shown.rows), strict=True)
+    return 1 + sum(_narrowest(column, cells) + 1 for column, cells in zip(shown.columns, texts, strict=True))
+
+
+def _narrowest(column: Column, cells: Sequence[str]) -> int:
+    if column.words and column.name != "Benchmark":
+        return NARROWEST if any(cells) else 0
+    return max(map(len, [column.name, *cells]))
+
+
+def _print_grid(shown: Grid, runs: Sequence[Run], console: Console) -> None:
+    title = f"{shown.title} - {runs[0].title}" if len(runs) == 1 else shown.title
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=0)
+    kept = [i for i, column in enumerate(shown.columns) if column.name != "Remarks" or any(row[i].text for row in shown.rows)]
+    for column in (shown.columns[index] for index in kept):
+        wraps = column.words and column.name != "Benchmark"
+        least = NARROWEST if wraps else len(column.name)
+        table.add_column(Text(column.name), justify="left" if column.words else "right", no_wrap=not wraps, min_width=least)
+    for row in shown.rows:
+        style = next((STYLES.get(entry.verdict, "") for entry in row if entry.verdict), "") if len(runs) == 1 else ""
+        cells = [Text(row[index].text, STYLES.get(verdict, "") if (verdict := row[index].verdict) else "") for index in kept]
+        if note := row[0].note:
+            cells[0].append(f" [{note}]", "dim")
+        table.add_row(*cells, style=style)
+    console.print(table)
+    for index, text in enumerate(shown.notes, 1):
+        console.print(Text(f"[{index}] {text}", "dim"))
+    if shown.notes:
+        console.print()
 
 
 def print_lines(lines: Sequence[str], console: Console) -> None:

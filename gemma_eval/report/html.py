@@ -1,39 +1,39 @@
-"""Comparisons as one HTML page without scripts or outside files."""
+"""HTML pages from the templates beside this file: one file each, without a network, useful without scripts."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
-from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from gemma_eval.compare import Comparison
-from gemma_eval.report.comparison import EXPLAINED, TextTable, headline, tables
+from gemma_eval.report.comparison import EXPLAINED, headline, tables
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; margin: 0 0 1.5rem }
-caption { text-align: left; font-weight: 600; padding: .3rem 0 }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-th:first-child, td:first-child { text-align: left; padding-left: 0 }
-p.note { color: #555; max-width: 60rem }
-"""
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page. Every value is escaped but those that are `Markup`; styles and scripts stand in the page, and no others may run."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(values | {"style": Markup(style), "script": Markup(script), "script_sha256": digest})
 
 
 def comparison_html(comparisons: Sequence[Comparison]) -> str:
-    body = [part for found in comparisons for part in _section(found)]
-    head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison</title><style>{STYLE}</style></head>'
-    return "\n".join([head, "<body>", *body, f'<p class="note">{escape(EXPLAINED)}</p>', "</body></html>"]) + "\n"
-
-
-def _section(found: Comparison) -> list[str]:
-    lines = "".join(f"<li>{escape(line.removeprefix('- '))}</li>" for line in headline(found))
-    return [
-        f"<h2>{escape(found.b.name)} against {escape(found.a.name)}</h2>",
-        f"<ul>{lines}</ul>",
-        *(_table(table) for table in tables(found)),
+    sections = [
+        {
+            "title": f"{found.b.name} against {found.a.name}",
+            "lines": [line.removeprefix("- ") for line in headline(found)],
+            "tables": tables(found),
+        }
+        for found in comparisons
     ]
-
-
-def _table(table: TextTable) -> str:
-    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    return f"<table><caption>{escape(table.title)}</caption><thead><tr>{header}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
+    return render("comparison.html.j2", title="Comparison", sections=sections, explained=EXPLAINED)

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from gemma_eval.report.card import Cell, Sheet, rows_as_text
+from collections.abc import Sequence
 
-LEFT = {"Benchmark", "Verdict", "Remarks"}
+from gemma_eval.report.card import Card
+from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Entry, Grid, grid, legend
 
-EXPLAINED = (
-    "Measured and published values are in the card's unit. *consistent*: the published value, as rounded, lies in the 95 % interval "
-    "(sampling error only: exemplars, prompt wording and evaluation precision are not published). *sample only*: the bundled items, "
-    "not the benchmark. Published scores are of bf16 weights."
-)
+LINES = str.maketrans("\r\n", "  ")
 
 
-def to_markdown(sheets: list[Sheet]) -> str:
-    parts = []
-    for sheet in sheets:
-        parts.append(f"## {sheet.title}\n\n{sheet.model}; run `{sheet.run}`\n\n{_table(sheet)}\n\n{_footnotes(sheet.cells)}")
-    return "\n".join(part.rstrip() + "\n" for part in parts) + f"\n{EXPLAINED}\n"
+def to_markdown(card: Card) -> str:
+    one = len(card.runs) == 1
+    about = (
+        f"{escape(card.runs[0].title)}; run `{escape(card.runs[0].name).replace('`', '')}`"
+        if one
+        else "\n".join(f"- {escape(line)}" for line in legend(card.runs))
+    )
+    parts = [part for sheet in card.sheets for part in _table(grid(sheet, card.runs), about if one else "")]
+    return "\n\n".join([*([] if one else [about]), *parts, EXPLAINED if one else f"{EXPLAINED} {LEGEND}."]) + "\n"
 
 
-def _table(sheet: Sheet) -> str:
-    header, rows = rows_as_text(sheet)
-    notes = iter(range(1, len(rows) + 1))
-    marked = [[f"{row[0]} [{next(notes)}]" if cell.note else row[0], *row[1:]] for cell, row in zip(sheet.cells, rows, strict=True)]
-    rule = ["---" if name in LEFT else "---:" for name in header]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *marked))
+def _table(shown: Grid, about: str) -> list[str]:
+    rows = [[_marked(entry) for entry in row] for row in shown.rows]
+    right = [not column.words for column in shown.columns]
+    notes = "\n".join(f"[{number}] {escape(note)}  " for number, note in enumerate(shown.notes, 1))
+    lines = table([_name(column) for column in shown.columns], rows, right)
+    return [part for part in (f"## {shown.title}", about, lines, notes.rstrip()) if part]
 
 
-def _footnotes(cells: list[Cell]) -> str:
-    noted = [cell for cell in cells if cell.note]
-    return "\n".join(f"[{number}] {cell.benchmark}: {cell.note}  " for number, cell in enumerate(noted, 1))
+def _name(column: Column) -> str:
+    return f"{column.group} {column.name}" if column.group == "Card" else column.name
+
+
+def _marked(entry: Entry) -> str:
+    return f"{escape(entry.text)} [{entry.note}]" if entry.note else escape(entry.text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """A table of cells that are Markdown already; `right`: which columns are flush right."""
+    rule = ["---:" if number else "---" for number in right]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def escape(text: str) -> str:
+    """Plain text for a cell or a line: no table border, no line break, no HTML."""
+    return text.translate(LINES).replace("|", "\\|").replace("<", "&lt;")

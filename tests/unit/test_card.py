@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gemma_eval.card import CARD_TABLES, published
-from gemma_eval.report.card import Verdict, sheets
+from gemma_eval.report.card import Verdict, card, sheets
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.task import registry
 
@@ -102,6 +102,43 @@ def test_only_tables_with_a_measured_row_are_shown() -> None:
     assert [sheet.title for sheet in sheets(scores(mmlu=entry(0.3, 0.2, 0.4)))] == ["STEM and code"]
 
 
+def rows(*runs: dict[str, Any]) -> dict[str, list[str]]:
+    return {sheet.title: [row.benchmark for row in sheet.rows] for sheet in card(runs).sheets}
+
+
+def test_the_whole_card_has_its_41_rows_whatever_was_run() -> None:
+    measured = entry(0.6, 0.5, 0.7)
+    assert rows(scores("4b", piqa=measured)) == {table.title: [row.benchmark for row in table.rows] for table in MAIN}
+    small = rows(scores(piqa=measured))  # the 270M's own table has seven of them
+    assert list(small) == ["Gemma 3 270M", *(table.title for table in MAIN)] and sum(map(len, small.values())) == 41
+    assert (
+        "ruler" not in str(small).lower()
+        and "RULER 32K" in rows(scores("4b", ruler=measured | {"groups": {}}))["Long context (report, table 15)"]
+    )
+
+
+def test_runs_stand_side_by_side_with_the_published_numbers_of_all_sizes() -> None:
+    measured = entry(0.677, 0.65, 0.69)
+    shown = card(
+        [scores(piqa=measured), scores("4b", piqa=measured), scores("4b", "it", ifeval=measured), scores("270m", "it", piqa=measured)]
+    )
+    found = {(sheet.title, row.benchmark): row for sheet in shown.sheets for row in sheet.rows}
+    piqa = found["Reasoning and factuality", "PIQA"]
+    assert {size: number.text for size, number in piqa.published.items()} == {
+        "270m": "67.7",
+        "1b": "73.8",
+        "4b": "79.6",
+        "12b": "81.8",
+        "27b": "83.3",
+    }
+    assert [cell.verdict for cell in piqa.cells[:3]] == [Verdict.consistent, Verdict.differs, Verdict.not_run]
+    assert "Gemma 3 270M" not in {sheet.title for sheet in shown.sheets}  # its rows all stand in the large models' table
+    own = found["Gemma 3 270M, instruction-tuned", "PIQA"]
+    assert own.cells[3].published is not None and own.cells[3].published.text == "66.2" and own.cells[0].verdict is Verdict.not_published
+    assert [run.letter for run in shown.runs] == ["A", "B", "C", "D"]
+    assert [sum(counts.values()) for counts in shown.counts()] == [sum(len(sheet.rows) for sheet in shown.sheets)] * 4
+
+
 def titles(run: dict[str, Any]) -> list[str]:
     return [sheet.title for sheet in sheets(run)]
 
@@ -141,7 +178,7 @@ def test_changed_settings_are_named_in_every_row() -> None:
 
 
 def test_a_difference_of_nothing_has_no_minus() -> None:
-    assert "+0.0 | consistent" in to_markdown(sheets(scores(piqa=entry(0.67699, 0.65, 0.69))))
+    assert "+0.0 | consistent" in to_markdown(card([scores(piqa=entry(0.67699, 0.65, 0.69))]))
 
 
 def test_a_size_without_a_number() -> None:
@@ -150,9 +187,9 @@ def test_a_size_without_a_number() -> None:
 
 
 def test_markdown_shows_rows_not_run_and_footnotes() -> None:
-    text = to_markdown(sheets(scores("4b", piqa=entry(0.79, 0.77, 0.81, extraction_failures=3))))
-    assert "| PIQA [1] | 0 | 100/200 | 79.0 | 77.0-81.0 | 79.6 | -0.6 | consistent | unparsed 3.0% |" in text
-    assert "| DROP |  |  |  |  | 60.1 |  | not run |  |" in text
+    text = to_markdown(card([scores("4b", piqa=entry(0.79, 0.77, 0.81, extraction_failures=3))]))
+    assert "| PIQA [1] | 67.7 | 73.8 | 79.6 | 81.8 | 83.3 | 0 | 100/200 | 79.0 | 77.0-81.0 | -0.6 | consistent | unparsed 3.0% |" in text
+    assert "| DROP |  | 42.4 | 60.1 | 72.2 | 77.2 |  |  |  |  |  | not run |  |" in text
     assert "[1] PIQA: The prompt is ours." in text
 
 

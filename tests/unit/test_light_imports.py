@@ -23,6 +23,7 @@ def loaded(statement: str) -> set[str]:
         "from gemma_eval.cli import main; main(['run', '--help'])",
         "from gemma_eval.cli import main; main(['tasks'])",
         "import gemma_eval.report.card, gemma_eval.report.console, gemma_eval.report.markdown, gemma_eval.store",
+        "import gemma_eval.report_command, gemma_eval.report.latex, gemma_eval.report.tidy",
         "from gemma_eval.task import registry; registry()",
         "import gemma_eval.compare, gemma_eval.gate, gemma_eval.gate_command, gemma_eval.report.gate, gemma_eval.report.html",
         "import gemma_eval.results, gemma_eval.export",

@@ -20,7 +20,7 @@ from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import SampleSource
 from gemma_eval.errors import RunError, SandboxError
-from gemma_eval.report.card import sheets
+from gemma_eval.report.card import card
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import Asked, Outcome, Prepared, run
 from gemma_eval.scores import rescore
@@ -188,4 +188,4 @@ def test_warnings_reach_scores_and_report(start: Start, monkeypatch: pytest.Monk
     scores = start(FixedAnswers()).run.scores()
     assert scores["tasks"]["mbpp"]["warnings"] == ["ran without isolation"] and scores["tasks"]["gsm8k"]["warnings"] == []
     scores["model"]["size"] = "1b"
-    assert to_markdown(sheets(scores)).count("ran without isolation") == 1
+    assert to_markdown(card([scores])).count("ran without isolation") == 1

@@ -1,0 +1,54 @@
+"""Scores against the size of the model, a panel for each benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from gemma_eval.card import SIZES
+from gemma_eval.report.card import Card, Row
+from gemma_eval.report.figures.style import FAINT, Drawn, cell_value, legend, panels, plain, points, run_label
+
+BILLIONS = {"270m": 0.27, "1b": 1.0, "4b": 4.0, "12b": 12.0, "27b": 27.0}
+
+
+def against_size(card: Card) -> Iterator[Drawn]:
+    rows = [
+        row for sheet in card.sheets for row in sheet.rows if len(_sizes(card, row)) > 1 and any(c.value is not None for c in row.cells)
+    ]
+    if not rows:
+        return
+    figure, axes = panels(len(rows), columns=6, width=1.85, height=1.3, sharex=True)
+    for one, row in zip(axes, rows, strict=True):
+        _panel(one, card, row)
+    runs = [(index, run_label(run)) for index, run in enumerate(card.runs) if any(row.cells[index].value is not None for row in rows)]
+    published = Line2D([], [], color=FAINT, marker="o", markerfacecolor="none", markersize=4, linewidth=0.9, label="published")
+    legend(figure, runs, extra=[published])
+    yield Drawn(
+        "sizes",
+        "Score against model size",
+        "A panel for each benchmark: published values joined by a line, measured ones with 95 % intervals; parameters on a logarithmic "
+        "scale, scores in the card's unit, each panel on a scale of its own.",
+        figure,
+    )
+
+
+def _sizes(card: Card, row: Row) -> set[str]:
+    measured = {run.size for run, cell in zip(card.runs, row.cells, strict=True) if cell.value is not None}
+    return {size for size in {*row.published, *measured} if size in BILLIONS}
+
+
+def _panel(axes: Axes, card: Card, row: Row) -> None:
+    published = [(BILLIONS[size], number.value) for size, number in row.published.items()]
+    axes.plot(*zip(*published, strict=True), color=FAINT, marker="o", markerfacecolor="none", markersize=4, linewidth=0.9)
+    for index, (run, cell) in enumerate(zip(card.runs, row.cells, strict=True)):
+        if run.size in BILLIONS and (value := cell_value(cell)):
+            points(axes, index, [BILLIONS[run.size]], [value])
+    axes.set_xscale("log")
+    axes.set_xlim(0.2, 36)
+    axes.set_xticks([BILLIONS[size] for size in SIZES], [size.upper() for size in SIZES], fontsize=5.8)
+    axes.minorticks_off()
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_title(plain(row.benchmark), fontsize=8)
