@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gemma_eval import __version__, gate_command, report_command
+from gemma_eval import __version__, dashboard_command, export_command, gate_command, report_command
 from gemma_eval.errors import ConfigError, GemmaEvalError
 
 if TYPE_CHECKING:
@@ -97,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     report_command.add_arguments(report)
     report.set_defaults(command=report_command.main)
+    export = commands.add_parser(
+        "export", help="write runs for other tools: pandas, the Hub's model cards, lm-evaluation-harness, W&B, MLflow"
+    )
+    export_command.add_arguments(export)
+    export.set_defaults(command=export_command.main)
+    dashboard = commands.add_parser("dashboard", help="a local page over a folder of runs, with live progress and a playground (extra ui)")
+    dashboard_command.add_arguments(dashboard)
+    dashboard.set_defaults(command=dashboard_command.main)
     compare = commands.add_parser("compare", help="runs against a first one, item by item: paired differences, flips, tests, cost")
     compare.add_argument(
         "runs", nargs="+", metavar="RUN", help="run directory or baseline file; the first is what the others are compared with"
@@ -151,14 +159,11 @@ exit code: 0 done; 1 refused; 3 done, but some tasks or samples could not be had
 
 
 def _run_help() -> int:
-    """Read from file names: composing settings, as Hydra's own help does, takes seconds."""
     from gemma_eval import paths
     from gemma_eval.task import registry
 
     groups = {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in sorted(paths.CONF.iterdir())
-        if folder.is_dir() and folder.name != "gate"
+        folder.name: paths.options(folder.name) for folder in sorted(paths.CONF.iterdir()) if folder.is_dir() and folder.name != "gate"
     }
     groups["suite"] += sorted(registry())
     print(RUN_HELP.format(groups="\n".join(f"  {name}: {', '.join(options)}" for name, options in groups.items() if options)))

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gemma_eval import quantization
+from gemma_eval import paths, quantization
 from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
@@ -34,6 +35,19 @@ def register_schema() -> type[RunConfig]:
     for name in registry():
         store.store(group="suite", name=name, node={"name": name, "tasks": [name]}, provider="gemma_eval")
     return schema
+
+
+def compose(overrides: list[str]) -> RunConfig:
+    """Typed settings of `gemma-eval run <overrides>`, for programs that do not come by the command line."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    register_schema()
+    with initialize_config_dir(str(paths.CONF), version_base="1.3"):
+        try:
+            return to_run_config(hydra_compose("config", overrides=allow_engine_args(overrides)))
+        except HydraException as error:
+            raise ConfigError(f"configuration: {error}") from error
 
 
 def check_override_keys(overrides: list[str], schema: type[RunConfig]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ PACKAGES = ["torch", "transformers", "accelerate", "datasets", "tokenizers", "nu
 
 def environment() -> dict[str, Any]:
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "gemma_eval": version("gemma-eval"),
         "git_commit": _git_commit(),
         "python": platform.python_version(),

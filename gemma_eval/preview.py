@@ -7,14 +7,12 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from gemma_eval.backends import open_backend
 from gemma_eval.build import build
-from gemma_eval.checkpoint import resolve
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import ImageTokens, Renderer
-from gemma_eval.settings import RunConfig, Variant
+from gemma_eval.run import open_model, open_renderer
+from gemma_eval.settings import RunConfig
 from gemma_eval.types import Encoded, EncodedScore, Sample, TokenIds
 
 SHOWN_IDS = 24  # at each end
@@ -24,15 +22,8 @@ def preview(config: RunConfig, console: Console | None = None) -> None:
     """Print the first samples of the suite's tasks."""
     console = console or Console(soft_wrap=True)
     source = open_source(root=config.data.root, samples=config.data.samples)
-    checkpoint = resolve(config, weights=False)
-    tokenizer = open_backend(config.backend, checkpoint).tokenizer
-    renderer = Renderer(
-        tokenizer,
-        context_length=checkpoint.context_length,
-        chat=config.variant is Variant.it,
-        image_tokens=ImageTokens.of(checkpoint.config),
-        images=config.images,
-    )
+    model = open_model(config, weights=False)
+    tokenizer, renderer = model.backend.tokenizer, open_renderer(config, model)
     for task in selected_tasks(config):
         built = build(task, source, lambda: renderer)
         encoded = renderer.encode([sample.request for sample in built.samples])

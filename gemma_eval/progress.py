@@ -1,96 +1,138 @@
-"""Progress of a long run: one live view in a terminal, a line now and then elsewhere."""
+"""How far a run is, and progress.json, which says so to whoever looks from outside.
+
+Scores so far come from the answers as they are scored, at no further cost. They are of the items done by now, which are asked in the order
+that is cheapest and not at random; scores that need all answers together (corpus metrics, items read in pairs) are left out.
+"""
 
 from __future__ import annotations
 
-import sys
+import json
+import math
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from gemma_eval import stats
+from gemma_eval.errors import RunError
+from gemma_eval.store import RunDir
+from gemma_eval.task import Average, Task
+from gemma_eval.types import Record, Usage
 
-from gemma_eval.types import Usage
-
-QUIET_SECONDS = 60.0  # between lines when nobody watches
-
-
-class Reporter(Protocol):
-    def advance(self, task: str, usage: Usage) -> None:
-        """One more sample of `task` is answered."""
-        ...
+FILE = "progress.json"
+SILENT_SECONDS = 30.0  # a file that is older was left by a run that was killed
 
 
-@contextmanager
-def reporter(todo: dict[str, int], done: dict[str, int]) -> Iterator[Reporter]:
-    """A reporter for these numbers of samples to do, and done before, by task."""
-    if sys.stderr.isatty():
-        with _live() as progress:
-            yield _Live(progress, todo, done)
-    else:
-        yield _Lines(sum(todo.values()))
+@dataclass(frozen=True)
+class TaskProgress:
+    """Samples of one task, and its primary score so far, in the unit of scores.json."""
+
+    total: int
+    done: int
+    metric: str
+    scale: float
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
-def _live() -> Progress:
-    return Progress(
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:>24}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+@dataclass(frozen=True)
+class Snapshot:
+    """How far a run is. `before`: samples that an earlier start of the run had answered."""
+
+    started: str
+    updated: str
+    total: int
+    done: int
+    before: int
+    tokens_per_second: float  # computed or generated
+    reused: float  # share of the prompt tokens that needed no computing
+    seconds_left: float | None
+    tasks: dict[str, TaskProgress]
 
 
-class _Live:
-    def __init__(self, progress: Progress, todo: dict[str, int], done: dict[str, int]) -> None:
-        self._progress = progress
-        self._meter = _Meter()
-        self._bars: dict[str, TaskID] = {
-            task: progress.add_task(task, total=count + done.get(task, 0), completed=done.get(task, 0), rate="")
-            for task, count in todo.items()
-        }
-        self._all = progress.add_task("all", total=sum(todo.values()), rate="")
-
-    def advance(self, task: str, usage: Usage) -> None:
-        self._progress.advance(self._bars[task])
-        self._progress.update(self._all, advance=1, rate=self._meter.add(usage))
+def read_snapshot(directory: RunDir) -> Snapshot | None:
+    """Progress of a run that is going on; None if none is."""
+    with suppress(OSError, RunError, json.JSONDecodeError):  # it may vanish at any moment
+        if found := directory.read_json(FILE):
+            age = datetime.now(UTC) - datetime.fromisoformat(found["updated"])
+            if abs(age.total_seconds()) < SILENT_SECONDS:
+                return Snapshot(**{**found, "tasks": {name: TaskProgress(**task) for name, task in found["tasks"].items()}})
+    return None
 
 
-class _Lines:
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._meter = _Meter()
-        self._printed = time.monotonic()
+@dataclass
+class _Tally:
+    """One task's samples and scores so far."""
 
-    def advance(self, task: str, usage: Usage) -> None:
-        self._done += 1
-        rate = self._meter.add(usage)
-        now = time.monotonic()
-        if now - self._printed >= QUIET_SECONDS:
-            self._printed = now
-            left = (self._total - self._done) * self._meter.elapsed / self._done
-            print(
-                f"{task}: {self._done}/{self._total} samples, {rate}, about {left / 60:.0f} min left",
-                file=sys.stderr,
-                flush=True,
-            )
+    task: Task
+    total: int
+    done: int = 0
+    values: list[float] = field(default_factory=list)
+    clusters: list[str] = field(default_factory=list)
+    subsets: list[str] = field(default_factory=list)
+    shown: tuple[int, stats.Estimate] | None = None  # the last estimate, and of how many items
+
+    def add(self, record: Record) -> None:
+        self.done += 1
+        score = record.scores.get(self.task.metrics[0])
+        if isinstance(score, float | int) and type(self.task).joint is Task.joint:
+            self.values.append(score)
+            self.clusters.append(record.cluster)
+            self.subsets.append(record.subset)
+
+    def progress(self) -> TaskProgress:
+        found = self._estimate()
+        numbers = [None if math.isnan(number) else number for number in (found.value, found.low, found.high)]
+        return TaskProgress(self.total, self.done, self.task.metrics[0], self.task.scale, *numbers)
+
+    def _estimate(self) -> stats.Estimate:
+        if self.shown is None or self.shown[0] != len(self.values):
+            macro = self.task.average is Average.macro and len(set(self.subsets)) > 1
+            found = stats.estimate(self.values, self.clusters, self.subsets if macro else None, self.task.scale)
+            self.shown = len(self.values), found
+        return self.shown[1]
 
 
-class _Meter:
-    """Tokens computed or generated per second since the first answer was waited for, and the share that needed no computing."""
+class Progress:
+    """Counts what is done. Told by the run's thread, asked by another."""
 
-    def __init__(self) -> None:
-        self._start = time.monotonic()
+    def __init__(self, tasks: Iterable[Task], earlier: Iterable[tuple[Task, Record]]) -> None:
+        by_name: dict[str, Task] = {}
+        totals = Counter(by_name.setdefault(task.name, task).name for task in tasks)
+        self._tallies = {name: _Tally(task, totals[name]) for name, task in by_name.items()}
+        self._lock = threading.Lock()
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._spent = Usage()
+        for task, record in earlier:
+            self._tallies[task.name].add(record)
+        self._before = self._done
 
     @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._start
+    def _done(self) -> int:
+        return sum(tally.done for tally in self._tallies.values())
 
-    def add(self, usage: Usage) -> str:
-        self._spent += usage
-        return f"{self._spent.computed / max(self.elapsed, 1e-9):,.0f} tok/s, {self._spent.reused:.0%} reused"
+    def advance(self, task: Task, record: Record, usage: Usage) -> None:
+        """One more sample of `task` is answered, and scored if it could be."""
+        with self._lock:
+            self._tallies[task.name].add(record)
+            self._spent += usage
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            done, total = self._done, sum(tally.total for tally in self._tallies.values())
+            elapsed, now = time.monotonic() - self._clock, done - self._before
+            return Snapshot(
+                started=self._started.isoformat(timespec="seconds"),
+                updated=datetime.now(UTC).isoformat(timespec="seconds"),
+                total=total,
+                done=done,
+                before=self._before,
+                tokens_per_second=self._spent.computed / max(elapsed, 1e-9),
+                reused=self._spent.reused,
+                seconds_left=(total - done) * elapsed / now if now else None,
+                tasks={name: tally.progress() for name, tally in self._tallies.items()},
+            )

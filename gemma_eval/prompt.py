@@ -214,11 +214,13 @@ class Renderer:
 
     def _text(self, prompt: Prompt) -> tuple[_Text, tuple[View, ...]]:
         if not self._chat:
+            if prompt.system:
+                raise PromptError("a system prompt needs a chat template: variant=it; for variant=pt, write it into the prompt")
             return self._written(prompt.parts)
-        self._refuse_control_tokens("".join(part for part in prompt.parts if isinstance(part, str)))
-        rendered: str = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": _content(prompt.asked)}], tokenize=False, add_generation_prompt=True
-        )
+        self._refuse_control_tokens("".join(part for part in (prompt.system, *prompt.parts) if isinstance(part, str)))
+        turns = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        turns.append({"role": "user", "content": _content(prompt.asked)})
+        rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         if self._bos:  # `_joined` adds it, as an id
             rendered = rendered.removeprefix(self._tokenizer.bos_token)
         images = [part for part in prompt.asked if isinstance(part, Image)]

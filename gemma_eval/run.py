@@ -23,7 +23,6 @@ from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment, peak_memory
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError, UnansweredError
 from gemma_eval.keys import prompt_sha256, request_key
-from gemma_eval.progress import reporter
 from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.prompt_log import writing_prompts
 from gemma_eval.scorer import Scorer
@@ -34,6 +33,7 @@ from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.task import Task
 from gemma_eval.thumbnails import Thumbnails
 from gemma_eval.types import Encoded, Reader, Record, Request, Response, Sample, Usage
+from gemma_eval.watch import reporter
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,16 @@ def open_model(config: RunConfig, *, weights: bool = True) -> Model:
     return Model(checkpoint, open_backend(config.backend, checkpoint))
 
 
+def open_renderer(config: RunConfig, model: Model) -> Renderer:
+    return Renderer(
+        model.backend.tokenizer,
+        context_length=config.backend.max_model_len or model.checkpoint.context_length,
+        chat=config.variant is Variant.it,
+        image_tokens=ImageTokens.of(model.checkpoint.config),
+        images=config.images,
+    )
+
+
 def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = True) -> Prepared:
     """Data, prompts and keys of the suite. Raises `GemmaEvalError` where nothing can be run. Without `weights`, for a plan alone."""
     missing: dict[str, str] = {}
@@ -94,14 +104,7 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     @cache  # opened once, and not before it is known that there is something to ask
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
-        longest = config.backend.max_model_len or ready.checkpoint.context_length
-        return ready, Renderer(
-            ready.backend.tokenizer,
-            context_length=longest,
-            chat=config.variant is Variant.it,
-            image_tokens=ImageTokens.of(ready.checkpoint.config),
-            images=config.images,
-        )
+        return ready, open_renderer(config, ready)
 
     builds = list(_build_all(selected_tasks(config), source, lambda: opened()[1], missing, to_score=weights))
     if not builds:
@@ -230,18 +233,18 @@ def _answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbna
     for item in todo:
         waiting[item.key].append(item)
     counts = Counter(item.task.name for item in todo)
-    before = Counter(item.task.name for item in asked) - counts
+    earlier = [(item.task, known[item.task.name][item.entry]) for item in asked if (item.task.name, item.entry) in scored]
     unknown = [items for key, items in waiting.items() if key not in responses]
     with ExitStack() as stack:
         appenders = {name: stack.enter_context(directory.append(name)) for name in counts}
-        progress = stack.enter_context(reporter(dict(counts), dict(before)))
+        progress = stack.enter_context(reporter(directory, [item.task for item in asked], earlier))
         usage = stack.enter_context(closing(_UsageLog(directory)))
         unseen: dict[str, Usage] = {}  # by key: what progress was not told of yet
 
         def done(task: Task, record: Record) -> None:
             if record.scores or (task.name, Entry(record.id, record.key)) not in stored:
                 appenders[task.name].write(record)
-            progress.advance(task.name, unseen.pop(record.key, Usage()))
+            progress.advance(task, record, unseen.pop(record.key, Usage()))
 
         scorer = stack.enter_context(Scorer(done))
 

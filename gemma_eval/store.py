@@ -8,6 +8,7 @@
     records/<task>.jsonl   one line per sample, appended as answers arrive
     usage.json             per task: tokens, seconds, and how many answers the engine gave by which method, so far
     memory.json            most bytes in use at any time, by place (host, cuda:0, ...)
+    progress.json          while the run goes on: samples, rates and scores so far
     scores.json            per task and subset: values with intervals
     report.md              the rebuilt card
 
@@ -24,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -59,6 +61,14 @@ class RunDir:
     @property
     def name(self) -> str:
         return self.path.resolve().name
+
+    @property
+    def date(self) -> datetime:
+        """When the run was last started; of a run that does not say: when its settings were written."""
+        if date := self.read_json("environment.json", {}).get("date"):
+            return datetime.fromisoformat(date)
+        file = self.path / "config.yaml"
+        return datetime.fromtimestamp((file if file.is_file() else self.path).stat().st_mtime, UTC)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -69,13 +69,15 @@ class Prompt:
     """Header, exemplars, query and the beginning of the answer, in that order.
 
     Exemplars stay apart so that an over-long prompt can drop whole ones, the last first (what remains is
-    still the prefix that other prompts share). In a chat, `reply` stands in the model's own turn.
+    still the prefix that other prompts share). In a chat, `reply` stands in the model's own turn, and `system` where the
+    template puts it.
     """
 
     query: Parts
     shots: tuple[Parts, ...] = ()
     header: Parts = ()
     reply: str = ""
+    system: str = ""
 
     @property
     def asked(self) -> Parts:

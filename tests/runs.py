@@ -12,11 +12,20 @@ from gemma_eval.stats import wilson
 from gemma_eval.store import RunDir
 from gemma_eval.summary import summarize, with_usage
 from gemma_eval.task import registry
-from gemma_eval.types import Finish, GenerateResponse, Record, ScoreResponse, Usage
+from gemma_eval.types import JSON, Finish, GenerateResponse, Record, ScoreResponse, Usage
 
 STOP: Finish = "stop"
 PROTOCOL = {"source": "folder", "num_fewshot": 0, "changed": {}, "missing": {}, "warnings": [], "comparable": True, "undisclosed": ""}
 MODEL = {"size": "270m", "variant": "pt", "weights": "bf16", "backend": "transformers", "dtype": "bfloat16"}
+
+RUN_CONFIG = {
+    "model": {"size": "4b", "path": None},
+    "variant": "pt",
+    "weights": {"name": "bf16"},
+    "backend": {"name": "transformers", "dtype": "bfloat16"},
+    "suite": {"name": "some"},
+}
+"""What config.yaml must say for a run's scores to be written."""
 
 
 def choice(task: str, id: str, gaps: Sequence[float], *, cluster: str = "", prompt: str = "", gold: int = 0) -> Record:
@@ -28,12 +37,12 @@ def choice(task: str, id: str, gaps: Sequence[float], *, cluster: str = "", prom
     return Record(id, "", cluster or id, prompt or f"prompt of {id}", f"key {task} {id}", response, target, verdict.scores)  # type: ignore[arg-type]
 
 
-def generated(task: str, id: str, text: str, golds: list[str], *, subset: str = "", cluster: str = "") -> Record:
+def generated(task: str, id: str, text: str, golds: JSON, *, subset: str = "", cluster: str = "") -> Record:
     page = registry()[task]()
     response = GenerateResponse((text,), (STOP,), (3,))
-    verdict = page.score(golds, response)  # type: ignore[arg-type]
+    verdict = page.score(golds, response)
     return Record(
-        id, subset, cluster or id, f"prompt of {id}", f"key {task} {id}", response, golds, verdict.scores, verdict.extracted  # type: ignore[arg-type]
+        id, subset, cluster or id, f"prompt of {id}", f"key {task} {id}", response, golds, verdict.scores, verdict.extracted
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gemma_eval.types import JSON, Encoded, Response, Usage
+from gemma_eval.types import JSON, Encoded, Finish, Response, Usage
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,15 @@ class Answer:
     response: Response
     usage: Usage
     method: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A text that is being generated: what there is of it, from how many tokens, and why it ended, once it has."""
+
+    text: str
+    tokens: int
+    finish: Finish | None
 
 
 class Backend(Protocol):

@@ -37,7 +37,7 @@ def paired(a: Source, b: Source) -> pd.DataFrame:
 
 def _rows(name: str, a: TaskResults, b: TaskResults) -> Iterator[dict[str, Any]]:
     for one, other in agreement(a, b).joined.pairs:
-        shared = _item(name, one) | _answers(a.task, one, other)
+        shared = item(name, one) | _answers(a.task, one, other)
         for metric in a.task.metrics:
             if metric in one.scores and metric in other.scores:
                 x, y = one.scores[metric], other.scores[metric]
@@ -45,7 +45,8 @@ def _rows(name: str, a: TaskResults, b: TaskResults) -> Iterator[dict[str, Any]]
                 yield shared | {"metric": metric, "a": x, "b": y, "difference": gap}
 
 
-def _item(name: str, record: Record) -> dict[str, Any]:
+def item(name: str, record: Record) -> dict[str, Any]:
+    """The columns that say which item a record answers."""
     return {
         "task": name,
         "subset": record.subset,
@@ -53,6 +54,12 @@ def _item(name: str, record: Record) -> dict[str, Any]:
         "cluster": record.cluster,
         "prompt_sha256": record.prompt_sha256,
     }
+
+
+def answer(task: Task, record: Record) -> int | str | None:
+    """The index of the choice that was picked, or the first text. A baseline keeps no text."""
+    choice = choice_of(task, record)
+    return choice.picked if choice else _text(record)
 
 
 def _answers(task: Task, a: Record, b: Record) -> dict[str, Any]:

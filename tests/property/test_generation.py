@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from gemma_eval.backends.transformers import generate, plain
+from gemma_eval.backends.transformers import TransformersBackend, generate, plain
 from gemma_eval.backends.transformers.forward import run_body
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
+from gemma_eval.run import open_model
 from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
+from tests.settings import compose
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,17 @@ def test_samples_differ_by_seed_and_agree_with_themselves(model: Any, tokenizer:
     found = texts(generate.generate(model, tokenizer, batch, 64, 1000))
     assert found[0] == found[1] != found[2]
     assert len(set(found[0].texts)) == 4
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_text_as_it_grows_ends_as_the_answer(tiny_gemma: Path, share: bool) -> None:
+    chosen = [f"model.path={tiny_gemma}", "model=local", "backend.dtype=float32", f"backend.share_prefixes={share}"]
+    backend = open_model(compose(*chosen)).backend
+    assert isinstance(backend, TransformersBackend)
+    for request in (asked([2, 5, 6], max_tokens=12), asked([2, 5, 6], max_tokens=12, temperature=1.0, seed=3)):
+        (answer,) = backend.answer([request])
+        drafts = list(backend.stream(request))
+        last = drafts[-1]
+        assert last.finish and answer.response == GenerateResponse((last.text,), (last.finish,), (last.tokens,))
+        assert [draft.finish for draft in drafts[:-1]] == [None] * (len(drafts) - 1)
+        assert [draft.tokens for draft in drafts] == list(range(1, last.tokens + 1)) or last.finish == "eos"

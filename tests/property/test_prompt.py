@@ -155,6 +155,11 @@ def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:
     assert isinstance(encoded[0], PromptError)
 
 
+def test_a_system_prompt_is_refused_where_there_are_no_roles(tokenizer: Any) -> None:
+    (encoded,) = Renderer(tokenizer, context_length=100).encode([Generate(Prompt(("Hello",), system="Be brief."), (), 5)])
+    assert isinstance(encoded, PromptError) and "variant=it" in str(encoded)
+
+
 def test_a_given_beginning_of_the_answer_stands_in_the_models_turn(tokenizer: Any) -> None:
     tokenizer.chat_template = GEMMA_CHAT
     prompt = Prompt(("Q?",), reply=" It is")

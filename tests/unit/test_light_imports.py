@@ -27,6 +27,7 @@ def loaded(statement: str) -> set[str]:
         "import gemma_eval.report_command, gemma_eval.report.latex, gemma_eval.report.tidy",
         "from gemma_eval.task import registry; registry()",
         "import gemma_eval.compare, gemma_eval.gate, gemma_eval.gate_command, gemma_eval.report.gate, gemma_eval.report.html",
+        "import gemma_eval.results, gemma_eval.export",
     ],
 )
 def test_nothing_heavy_is_imported(statement: str) -> None:

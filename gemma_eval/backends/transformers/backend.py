@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 import torch
 import transformers
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import Answer, Draft
 from gemma_eval.backends.pixels import Pixels, readable
 from gemma_eval.backends.transformers import generate, plain, score
+from gemma_eval.backends.transformers.allocator import give_back
 from gemma_eval.backends.transformers.compiling import Compiler
+from gemma_eval.backends.transformers.sampling import draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.errors import ConfigError
+from gemma_eval.errors import ConfigError, UnansweredError
 from gemma_eval.memory import cache_bytes
 from gemma_eval.plan import number_images
 from gemma_eval.quantization import library, transformers_config
@@ -119,7 +121,24 @@ class TransformersBackend:
             self._within_memory(requests, scores, self._score, self._pass_tokens()),
             self._within_memory(requests, generations, self._generate, self._cache_tokens()),
         )
-        return readable(requests, answers, self._pixels.unreadable if self._reads_images else {})
+        return readable(requests, answers, self._unreadable)
+
+    def stream(self, request: EncodedGenerate) -> Iterator[Draft]:
+        """One text as it grows, token by token; the last draft is what `answer` gives."""
+        (numbered,), pictures = self._numbered([request])
+        budget = self._cache_tokens()
+        if self._shares:
+            rows = generate.grow(self.model, self.tokenizer, [numbered], min(budget, self._pass_tokens()), budget, pictures=pictures)
+        else:
+            rows = plain.grow(self.model, self.tokenizer, [numbered], budget, pictures)
+        for row in rows:
+            if broken := [why for span in request.images if (why := self._unreadable.get(span.image.sha256))]:
+                raise UnansweredError({0: broken[0]})
+            yield draft(row, self.tokenizer)
+
+    @property
+    def _unreadable(self) -> Mapping[str, str]:
+        return self._pixels.unreadable if self._reads_images else {}
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         requests, pictures = self._numbered(requests)
@@ -168,6 +187,7 @@ class TransformersBackend:
             try:
                 for answer in run([requests[i] for i in left], budget):
                     answered.add(answer.index)
+                    give_back()
                     yield Answer(left[answer.index], answer.response, answer.usage)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _out_of_memory(error) or budget // 2 < SMALLEST_BUDGET:

@@ -19,7 +19,7 @@ from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
+from gemma_eval.backends.transformers.sampling import Row, advance, answers, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
@@ -50,6 +50,19 @@ def generate(
 
     Images in `requests` are numbered (see `plan`), and `pictures` has them by number.
     """
+    return answers(grow(model, tokenizer, requests, pass_budget, cache_budget, compiler, pictures))
+
+
+def grow(
+    model: Any,
+    tokenizer: Any,
+    requests: Sequence[EncodedGenerate],
+    pass_budget: int,
+    cache_budget: int,
+    compiler: Compiler | None = None,
+    pictures: Pictures | None = None,
+) -> Iterator[Row]:
+    """Likewise the rows, each time they have one more token."""
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):
@@ -57,20 +70,21 @@ def generate(
     ending: dict[int, list[Row]] = {}
     for row, leaf in zip(rows, tree.leaf, strict=True):
         ending.setdefault(leaf, []).append(row)
-    collector = Collector()
     batch = _Batch(model, tokenizer, cache_budget)
+    finished = 0
     if compiler:
         compiler.start()
-    for finished, row in enumerate(_finished(model, tree, batch, pass_budget, ending, pictures), 1):
-        if compiler:
+    for row in _grown(model, tree, batch, pass_budget, ending, pictures):
+        if row.finish and compiler:
+            finished += 1
             compiler.consider(finished, len(rows))
-        yield from collector.add(row)
+        yield row
 
 
-def _finished(
+def _grown(
     model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[Row]], pictures: Pictures | None
 ) -> Iterator[Row]:
-    """Prefill pass after pass, decoding as soon as rows have to wait for a slot; the rows as they finish."""
+    """Prefill pass after pass, decoding as soon as rows have to wait for a slot."""
     path: Path = []
     for step in schedule(tree, pass_budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
@@ -146,7 +160,7 @@ class _Batch:
         self._groups: dict[tuple[int, ...], _Group] = {}
 
     def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[Row]:
-        """Take rows under this path; yields the rows that finish while decoding until all that wait have a slot."""
+        """Take rows under this path; yields the rows that grow while decoding until all that wait have a slot."""
         if not waiting:
             return
         if prefix not in self._groups:  # laying out a path copies it
@@ -172,9 +186,8 @@ class _Batch:
         while group.waiting and (group.own_room(group.waiting[0].row) <= free or (alone and not started)):
             item = group.waiting.pop(0)
             advance(item.row, item.token, self._ends, self._tokenizer)
-            if item.row.finish:
-                yield item.row
-            else:
+            yield item.row
+            if not item.row.finish:
                 free -= group.own_room(item.row)
                 started.append(item)
         if started:
@@ -198,7 +211,7 @@ class _Batch:
                 group.slots.keep(stay)
                 group.rows = [group.rows[i] for i in stay]
         self._forget_empty()
-        yield from (row for row in rows if row.finish)
+        yield from rows
 
     def _forget_empty(self) -> None:
         self._groups = {prefix: group for prefix, group in self._groups.items() if group.rows or group.waiting}

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.sampling import Collector, Row, advance, draw, rows_of
+from gemma_eval.backends.transformers.sampling import Row, advance, answers, draw, rows_of
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import FIRST_IMAGE
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
@@ -122,15 +122,17 @@ def generate(
 ) -> Iterator[Answer]:
     """Texts, in left-padded batches whose cache holds `budget` tokens; finished rows leave the batch.
     Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
-    collector = Collector()
+    return answers(grow(model, tokenizer, requests, budget, pictures))
+
+
+def grow(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, pictures: Pictures | None = None) -> Iterator[Row]:
+    """Likewise the rows, each time they have one more token."""
     for batch in _batches(rows_of(requests), budget):
-        _decode(model, tokenizer, batch, pictures)
-        for row in batch:
-            yield from collector.add(row)
+        yield from _decode(model, tokenizer, batch, pictures)
 
 
 @torch.inference_mode()
-def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | None) -> None:
+def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | None) -> Iterator[Row]:
     """Generate every row of the batch to its end."""
     device = model.get_input_embeddings().weight.device
     ends = end_tokens(model.generation_config, tokenizer)
@@ -145,6 +147,7 @@ def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | N
         chosen = [draw(row, last[i]) if row.generator else int(last[i].argmax()) for i, row in enumerate(active)]
         for row, token in zip(active, chosen, strict=True):
             advance(row, token, ends, tokenizer)
+        yield from active
         stay = [i for i, row in enumerate(active) if row.finish is None]
         index = torch.tensor(stay, dtype=torch.long, device=device)
         if stay and len(stay) < len(active):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import Answer, Draft
 from gemma_eval.backends.stopping import before_stop
 from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse, TokenIds, Usage
 
@@ -82,17 +82,21 @@ def _may_stop(row: Row, tokenizer: Any) -> bool:
     return any(stop in tail for stop in row.settings.stop)
 
 
-class Collector:
-    """Gathers finished rows into answers, one for each request once all its samples are done."""
+def answers(rows: Iterable[Row]) -> Iterator[Answer]:
+    """The answer of each request once all its samples have finished, from rows as they grow."""
+    done: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.finish:
+            samples = done[row.request]
+            samples.append(row)
+            if len(samples) == row.settings.samples:
+                yield _answer(row.request, done.pop(row.request))
 
-    def __init__(self) -> None:
-        self._done: dict[int, list[Row]] = defaultdict(list)
 
-    def add(self, row: Row) -> Iterator[Answer]:
-        rows = self._done[row.request]
-        rows.append(row)
-        if len(rows) == row.settings.samples:
-            yield _answer(row.request, self._done.pop(row.request))
+def draft(row: Row, tokenizer: Any) -> Draft:
+    """The row's text so far, without half a character at its end."""
+    text = row.text if row.finish else tokenizer.decode(row.tokens, skip_special_tokens=True).rstrip("\ufffd")
+    return Draft(text, len(row.tokens), row.finish)
 
 
 def _answer(request: int, rows: list[Row]) -> Answer:

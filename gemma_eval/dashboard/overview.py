@@ -1,0 +1,161 @@
+"""What a folder of runs holds, read afresh each time it is asked for: files that did not change are not read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from urllib.parse import quote
+
+from gemma_eval.errors import RunError
+from gemma_eval.progress import Snapshot, read_snapshot
+from gemma_eval.report.card import Verdict, card, sheets
+from gemma_eval.report.markdown import to_markdown
+from gemma_eval.store import RunDir
+from gemma_eval.watch import score_text
+
+COMPARED = (Verdict.consistent, Verdict.differs)
+
+RUN_COLUMNS = ["Run", "State", "Card diff.", "Items", "Tasks", "Model", "Weights", "Backend", "Suite", "Started (UTC)"]
+
+PROGRESS_COLUMNS = ["Run", "Task", "Done", "Of", "%", "Score so far (95 % interval)"]
+
+
+class State(Enum):
+    running = "running"
+    finished = "finished"
+    interrupted = "interrupted"  # the same command finishes it
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is written of a run. `difference`: mean over the card's rows that may be compared, in the card's units."""
+
+    model: str
+    weights: str
+    backend: str
+    suite: str
+    tasks: int
+    answered: int
+    asked: int
+    started: str
+    whole: bool
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of the folder. `name`: its path below the folder."""
+
+    name: str
+    directory: RunDir
+    facts: Facts
+    snapshot: Snapshot | None
+
+    @property
+    def state(self) -> State:
+        if self.snapshot:
+            return State.running
+        return State.finished if self.facts.whole else State.interrupted
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The runs below `folder`, those that are going on first, then the latest."""
+    found = [
+        Entry(path.relative_to(folder).as_posix(), directory, facts, read_snapshot(directory))
+        for path, directory, facts in _readable(folder)
+    ]
+    by_date = sorted(found, key=lambda entry: entry.facts.started, reverse=True)
+    return sorted(by_date, key=lambda entry: entry.state is not State.running)
+
+
+def _readable(folder: Path) -> Iterator[tuple[Path, RunDir, Facts]]:
+    """Run directories, in the folder itself and in its folders: `results/reference/270m`. Half-written ones are left for the next look."""
+    files = [file for place in ("*/", "*/*/") for name in ("manifest", "scores") for file in folder.glob(f"{place}{name}.json")]
+    for path in sorted({file.parent for file in files}):
+        try:
+            yield path, RunDir(path), _facts(path, _stamp(path))
+        except (OSError, RunError, KeyError):
+            continue
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes whenever one of the files does that `_facts` reads."""
+    files = [path / name for name in ("scores.json", "manifest.json", "environment.json", "config.yaml")]
+    return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files)
+
+
+@lru_cache(maxsize=4096)
+def _facts(path: Path, stamp: tuple[int, ...]) -> Facts:
+    directory = RunDir(path)
+    scores = directory.read_json("scores.json", {"tasks": {}})
+    asked = {name: len(task["samples"]) for name, task in directory.read_json("manifest.json", {"tasks": {}})["tasks"].items()}
+    asked = asked or {name: task["asked"] for name, task in scores["tasks"].items()}
+    settings = _settings(path)
+    model = scores.get("model") or settings.get("model", {})
+    return Facts(
+        model=f"{model.get('size', '')} {model.get('variant') or settings.get('variant', '')}",
+        weights=model.get("weights") if isinstance(model.get("weights"), str) else settings.get("weights", {}).get("name", ""),
+        backend=model.get("backend") or settings.get("backend", {}).get("name", ""),
+        suite=settings.get("suite", {}).get("name", ""),
+        tasks=len(asked),
+        answered=sum(task["n"] for task in scores["tasks"].values()),
+        asked=sum(asked.values()),
+        started=directory.date.strftime("%Y-%m-%d %H:%M"),
+        whole={name: task["asked"] for name, task in scores["tasks"].items()} == asked,
+        difference=_mean_difference(scores) if scores["tasks"] else None,
+    )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    import yaml
+
+    file = path / "config.yaml"
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
+
+
+def _mean_difference(scores: dict[str, Any]) -> float | None:
+    cells = [cell for sheet in sheets(scores) for cell in sheet.cells if cell.verdict in COMPARED]
+    differences = [cell.difference for cell in cells if cell.difference is not None]
+    return fmean(differences) if differences else None
+
+
+# -- as rows ----------------------------------------------------------------------------------------------------
+
+
+def run_rows(found: list[Entry]) -> list[list[Any]]:
+    return [_run_row(entry) for entry in found]
+
+
+def _run_row(entry: Entry) -> list[Any]:
+    """Nothing that changes while a run goes on: a table that is set anew forgets how it was scrolled and sorted."""
+    facts = entry.facts
+    whole = entry.snapshot or facts.answered == facts.asked
+    items = f"{facts.asked:,}" if whole else f"{facts.answered:,}/{facts.asked:,}"
+    difference = "" if facts.difference is None else f"{facts.difference:+.1f}"
+    name, state = entry.name, entry.state.value
+    return [name, state, difference, items, facts.tasks, facts.model, facts.weights, facts.backend, facts.suite, facts.started]
+
+
+def progress_rows(found: list[Entry]) -> list[list[Any]]:
+    """The tasks of the runs that are going on."""
+    return [
+        [entry.name, name, task.done, task.total, f"{task.done / task.total:.0%}", score_text(task)]
+        for entry in found
+        if entry.snapshot
+        for name, task in entry.snapshot.tasks.items()
+    ]
+
+
+def card_page(folder: Path, name: str) -> str:
+    """A run's card as Markdown, with links to the pages that were written for it."""
+    directory = RunDir(folder / name)
+    scores = directory.read_json("scores.json")
+    pages = {"report.html": "report", "items/index.html": "items"}
+    links = [f"[{title}](/runs/{quote(name)}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
+    shown = to_markdown(card([scores]).touched()) if scores and scores["tasks"] else "No scores yet: they are written when the run ends."
+    return " · ".join([f"**{name}**", *links]) + f"\n\n{shown}"

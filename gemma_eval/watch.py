@@ -1,0 +1,140 @@
+"""Shows how far a run is: one live view in a terminal, a line now and then elsewhere; and keeps progress.json."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from gemma_eval.progress import FILE, Progress, Snapshot, TaskProgress
+from gemma_eval.store import RunDir
+from gemma_eval.task import Task
+from gemma_eval.types import Record
+
+TICK_SECONDS = 1.0
+SAVE_SECONDS = 5.0
+QUIET_SECONDS = 60.0  # between lines when nobody watches
+
+
+@contextmanager
+def reporter(directory: RunDir, tasks: Iterable[Task], earlier: Iterable[tuple[Task, Record]]) -> Iterator[Progress]:
+    """Show and keep the progress of these samples' tasks. `earlier`: the records that are there already."""
+    progress = Progress(tasks, earlier)
+    over = threading.Event()
+    view = _Live() if sys.stderr.isatty() else _Lines()
+    ticker = threading.Thread(target=_tick, args=(progress, directory, view, over), name="progress", daemon=True)
+    ticker.start()
+    try:
+        yield progress
+    finally:
+        over.set()
+        ticker.join()
+        (directory.path / FILE).unlink(missing_ok=True)
+
+
+def _tick(progress: Progress, directory: RunDir, view: _Live | _Lines, over: threading.Event) -> None:
+    saved = -math.inf
+    with view:
+        while True:
+            last = over.wait(0 if saved < 0 else TICK_SECONDS)
+            snapshot = progress.snapshot()
+            view.show(snapshot)
+            if last:
+                return
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                saved = time.monotonic()
+                with suppress(OSError):  # a full disk is for the records to report
+                    directory.write_json(FILE, asdict(snapshot))
+
+
+# -- views ------------------------------------------------------------------------------------------------------
+
+
+class _Live:
+    """A bar for each task that is going on, as far as the window is high."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+
+    def __enter__(self) -> None:
+        self._live.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._live.update(render(snapshot, self._live.console.height - 4), refresh=True)
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def show(self, snapshot: Snapshot) -> None:
+        if time.monotonic() - self._printed >= QUIET_SECONDS:
+            self._printed = time.monotonic()
+            print("; ".join([summary(snapshot), *map(_task_line, _going_on(snapshot).items())]), file=sys.stderr, flush=True)
+
+
+def summary(snapshot: Snapshot) -> str:
+    """`1,200/4,000 samples, 512 tok/s, 93% reused, 12:30 left`."""
+    left = [] if snapshot.seconds_left is None else [f"{duration(snapshot.seconds_left)} left"]
+    rates = [f"{snapshot.tokens_per_second:,.0f} tok/s", f"{snapshot.reused:.0%} reused"]
+    return ", ".join([f"{snapshot.done:,}/{snapshot.total:,} samples", *rates, *left])
+
+
+def score_text(task: TaskProgress) -> str:
+    """`acc_norm 40.1 (34.7-45.7)`, in points of 100; nothing where there is no score so far."""
+    if task.value is None:
+        return ""
+    value, low, high = (None if number is None else 100 * number / task.scale for number in (task.value, task.low, task.high))
+    return f"{task.metric} {value:.1f}" + ("" if low is None or high is None else f" ({low:.1f}-{high:.1f})")
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _task_line(item: tuple[str, TaskProgress]) -> str:
+    name, task = item
+    return f"{name} {task.done:,}/{task.total:,} {score_text(task)}".rstrip()
+
+
+def _going_on(snapshot: Snapshot) -> dict[str, TaskProgress]:
+    return {name: task for name, task in snapshot.tasks.items() if 0 < task.done < task.total}
+
+
+def render(snapshot: Snapshot, rows: int) -> Group:
+    """The live view, at most `rows` tasks high: those that are going on first, then those that wait, then those that are done."""
+    ranked = sorted(snapshot.tasks, key=lambda name: _rank(snapshot.tasks[name]))[: max(rows, 1)]
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for justify in ("left", "left", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)
+    for name, task in snapshot.tasks.items():
+        if name in ranked:
+            bar = ProgressBar(task.total, task.done, width=24, complete_style="cyan", finished_style="green")
+            table.add_row(name, bar, f"{task.done:,}/{task.total:,}", score_text(task))
+    hidden = len(snapshot.tasks) - len(ranked)
+    more = [Text(f"and {hidden} more tasks", style="dim")] if hidden else []
+    return Group(table, *more, Text(summary(snapshot), style="bold"))
+
+
+def _rank(task: TaskProgress) -> int:
+    return 0 if 0 < task.done < task.total else 1 if task.done == 0 else 2
