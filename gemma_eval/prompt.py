@@ -170,6 +170,7 @@ class Renderer:
         return None
 
     def _job(self, request: Request) -> _Job:
+        _refuse_half_characters(request)
         text, views = self._text(request.prompt)
         if isinstance(request, Generate):
             return _Job(request, [text], views)
@@ -355,6 +356,16 @@ def _split_spaces(text: str, continuation: Continuation, chat: bool) -> tuple[st
         return context, scored if continuation.given else scored.lstrip(" ")
     stripped = context.rstrip()
     return stripped, context[len(stripped) :] + scored
+
+
+def _refuse_half_characters(request: Request) -> None:
+    continuations = () if isinstance(request, Generate) else request.continuations
+    written = [part for part in request.prompt.parts if isinstance(part, str)]
+    for text in (*written, *(continuation.given + continuation.text for continuation in continuations)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise PromptError(f"the prompt holds {text[error.start]!r}, half of a surrogate pair, which no tokenizer reads") from error
 
 
 def _content(parts: Parts) -> Any:

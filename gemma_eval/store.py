@@ -34,6 +34,7 @@ from gemma_eval.errors import RunError
 from gemma_eval.types import GenerateResponse, Record, Response, ScoreResponse
 
 SCHEMA = 1
+ESCAPED = "backslashreplace"  # halves of surrogate pairs, which data sets hold: in a JSON string, this is their own escape
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class RunDir:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            with os.fdopen(handle, "w", encoding="utf-8", errors=ESCAPED) as stream:
                 yield stream
             Path(scratch).chmod(0o644)
             Path(scratch).replace(file)
@@ -194,7 +195,7 @@ class Appender:
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         _cut_torn_line(file)
-        self._stream: TextIO = file.open("a", encoding="utf-8")
+        self._stream: TextIO = file.open("a", encoding="utf-8", errors=ESCAPED)
 
     def write(self, record: Record) -> None:
         self._stream.write(json.dumps(record_to_json(record), ensure_ascii=False) + "\n")

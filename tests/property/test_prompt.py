@@ -15,7 +15,7 @@ from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import ImageTokens, Renderer, _batches, _encode, _Pieces
 from gemma_eval.task import registry
-from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Score
+from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Request, Score
 from tests.gemma_chat import GEMMA_CHAT
 from tests.settings import compose
 
@@ -168,6 +168,18 @@ def test_a_given_beginning_of_the_answer_stands_in_the_models_turn(tokenizer: An
         encoded = one(renderer, Generate(prompt, (), 5))
         assert tokenizer.decode(encoded.prompt[1:]) == text
         assert renderer.tokens(prompt) == len(encoded.prompt)
+
+
+def test_half_a_surrogate_pair_fails_alone(tokenizer: Any) -> None:
+    prompt = Prompt(("What?",))
+    requests: list[Request] = [
+        Generate(Prompt(("half \ud83d",)), (), 5),
+        Score(prompt, (Continuation(" \udc00"),)),
+        Generate(prompt, (), 5),
+    ]
+    *refused, encoded = Renderer(tokenizer, context_length=100).encode(requests)
+    assert all(isinstance(one, PromptError) and "surrogate" in str(one) for one in refused)
+    assert not isinstance(encoded, PromptError)
 
 
 def test_batches_do_not_show(tokenizer: Any) -> None:

@@ -58,3 +58,12 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text("{")
     with pytest.raises(RunError, match="not valid JSON"):
         RunDir(tmp_path).read_json("scores.json")
+
+
+def test_half_a_surrogate_pair_is_kept(tmp_path: Path) -> None:
+    run, record = RunDir(tmp_path), replace(SCORED, fields={"question": "half \ud83d of it"})
+    with run.append("t") as out:
+        out.write(record)
+    assert list(run.found("t").values()) == [record]
+    run.write_json("x.json", record.fields)
+    assert run.read_json("x.json") == record.fields

@@ -1,0 +1,25 @@
+"""What README quotes: scores kept without their records are reported as any run is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gemma_eval.cli import main
+
+REFERENCE = Path("results/reference/270m-pt-gguf_q4_k_m")
+
+
+@pytest.mark.parametrize("form", ["--markdown", "--html", "--latex"])
+def test_the_reference_is_reported(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(REFERENCE), form, str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report").read_text()
+    scores = json.loads((REFERENCE / "scores.json").read_text())["tasks"]
+    measured = {name: 100 * entry["metrics"][entry["primary"]]["value"] for name, entry in scores.items()}
+    assert len(measured) == 7
+    for value in measured.values():
+        assert f"{value:.1f}" in text
+    quoted = [line.split("|")[4].strip() for line in Path("README.md").read_text().splitlines() if "/" in line and line.endswith("x |")][:7]
+    assert [f"{value:.1f}" for value in measured.values()] == quoted
