@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gemma_eval import run as pipeline
+from gemma_eval.answering import Asked
 from gemma_eval.backends.base import Answer
 from gemma_eval.build import build
 from gemma_eval.checkpoint import Checkpoint
@@ -22,7 +23,7 @@ from gemma_eval.data import SampleSource
 from gemma_eval.errors import RunError, SandboxError
 from gemma_eval.report.card import card
 from gemma_eval.report.markdown import to_markdown
-from gemma_eval.run import Asked, Outcome, Prepared, run
+from gemma_eval.run import Outcome, Prepared, run
 from gemma_eval.scores import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store import RunDir
