@@ -115,6 +115,7 @@ class _Keeper:
                 self._files[item.task.name].write(record)
                 self._stored.add((item.task.name, item.entry))
             self._scorer.put(item.task, record)
+        self._usage.wait()
 
     def _scored(self, task: Task, record: Record) -> None:
         if record.scores or (task.name, Entry(record.id, record.key)) not in self._stored:

@@ -14,25 +14,28 @@ from gemma_eval.types import Usage
 class UsageLog:
     """Tokens, seconds and the engine's methods per task, added up over resumes.
 
-    Answers arrive in bursts, one a forward pass; the time since the last burst is shared among a burst's tasks by tokens.
+    Answers arrive in bursts, one a forward pass; the time that a burst was waited for is shared among its tasks by tokens.
     """
 
     SAVE_SECONDS = 10.0
-    BURST_SECONDS = 0.05  # scoring and writing an answer take less, a forward pass more (or little enough not to matter)
+    BURST_SECONDS = 0.005  # the next answer of a burst is there at once; a forward pass takes more (or little enough not to matter)
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
         self._totals: dict[str, dict[str, Any]] = directory.read_json("usage.json", {})
         self._burst: Counter[str] = Counter()
         self._burst_seconds = 0.0
-        self._last = self._saved = time.monotonic()
+        self._waiting = self._saved = time.monotonic()
+
+    def wait(self) -> None:
+        """The answers so far are dealt with: from here on, the next one is waited for."""
+        self._waiting = time.monotonic()
 
     def add(self, task: str, usage: Usage, method: str) -> None:
         now = time.monotonic()
-        if now - self._last > self.BURST_SECONDS:
+        if now - self._waiting > self.BURST_SECONDS:
             self._end_burst()
-        self._burst_seconds += now - self._last
-        self._last = now
+        self._burst_seconds += now - self._waiting
         self._burst[task] += usage.computed + 1
         total = self._total(task)
         for name, count in usage.to_json().items():
