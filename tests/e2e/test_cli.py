@@ -185,7 +185,12 @@ def test_an_instruction_tuned_model_is_asked_in_chat(smollm2_gguf: Path, tmp_pat
     done = gemma_eval("run", *chosen, "suite.tasks=[gsm8k_it,ifeval,piqa]", "tasks.gsm8k_it.max_tokens=24", "tasks.ifeval.max_tokens=24")
     assert "variant=it: completion form in a chat turn: piqa" in done.stderr
     report = (tmp_path / "chat" / "report.md").read_text()
-    for part in ("| GSM8K [1] | 0 | 2/10 |", "max_tokens=24 |", "| HiddenMath |", "completion form in a chat turn |"):
+    for part in (
+        "| GSM8K [1] | 62.8 | 89.2 | 94.4 | 95.9 | 0 | 2/10 |",
+        "max_tokens=24 |",
+        "| HiddenMath |",
+        "completion form in a chat turn |",
+    ):
         assert part in report
     assert list(json.loads((tmp_path / "chat" / "scores.json").read_text())["tasks"]) == ["gsm8k_it", "ifeval", "piqa"]
 
