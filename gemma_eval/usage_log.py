@@ -18,7 +18,7 @@ class UsageLog:
     """
 
     SAVE_SECONDS = 10.0
-    BURST_SECONDS = 0.005  # the next answer of a burst is there at once; a forward pass takes more (or little enough not to matter)
+    BURST_SECONDS = 0.02  # the next answer of a burst is there nearly at once; a forward pass takes more (or little enough not to matter)
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
