@@ -22,8 +22,8 @@ from gemma_eval.compare.frame import answer, item
 from gemma_eval.errors import RunError
 from gemma_eval.report.cell import verdict
 from gemma_eval.store import RunDir
-from gemma_eval.summary import task_from_settings
-from gemma_eval.task import Task, load_plugins
+from gemma_eval.summary import configured_tasks
+from gemma_eval.task import Task
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class Run:
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """The tasks that have scores, as they were configured."""
-        manifest = self.directory.read_json("manifest.json")
-        load_plugins(manifest["plugins"])
-        return {name: task_from_settings(name, manifest["tasks"][name]["settings"]) for name in self.content["tasks"]}
+        return configured_tasks(self.directory.read_json("manifest.json"), self.content["tasks"])
 
     def score_rows(self) -> Iterator[dict[str, Any]]:
         return chain.from_iterable(_score_rows(self.content, name, entry) for name, entry in self.content["tasks"].items())

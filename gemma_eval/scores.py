@@ -12,8 +12,8 @@ from gemma_eval.errors import RunError
 from gemma_eval.scorer import Scorer
 from gemma_eval.settings import ImagesConfig, Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
-from gemma_eval.summary import summarize, task_from_settings, with_usage
-from gemma_eval.task import Task, load_plugins
+from gemma_eval.summary import configured_tasks, summarize, task_from_settings, with_usage
+from gemma_eval.task import Task
 from gemma_eval.types import Record, Usage
 
 
@@ -78,9 +78,7 @@ def _changed_images(config: Any) -> dict[str, Any]:
 
 def rescore(directory: RunDir) -> int:
     """Score a finished run's answers again, with today's metrics and without a model. Returns how many records changed."""
-    manifest = directory.read_json("manifest.json")
-    load_plugins(manifest["plugins"])
-    tasks = {name: task_from_settings(name, entry["settings"]) for name, entry in manifest["tasks"].items()}
+    tasks = configured_tasks(directory.read_json("manifest.json"))
     for task in tasks.values():
         task.check_scorable()
     with directory.lock():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from gemma_eval import stats
 from gemma_eval.errors import RunError
-from gemma_eval.task import Average, Task, registry
+from gemma_eval.task import Average, Task, load_plugins, registry
 from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 
@@ -108,6 +108,13 @@ def _failures(records: Sequence[Record]) -> dict[str, int]:
 
 def with_usage(summary: dict[str, Any], usage: Usage, seconds: float) -> dict[str, Any]:
     return summary | {"tokens": usage.to_json() | {"reused": round(usage.reused, 4)}, "seconds": round(seconds, 3)}
+
+
+def configured_tasks(manifest: dict[str, Any], names: Iterable[str] | None = None) -> dict[str, Task]:
+    """The tasks of a run's manifest, or those of these names, as they were configured. Its plugins are loaded first."""
+    load_plugins(manifest["plugins"])
+    chosen = manifest["tasks"] if names is None else names
+    return {name: task_from_settings(name, manifest["tasks"][name]["settings"]) for name in chosen}
 
 
 def task_from_settings(name: str, settings: dict[str, Any]) -> Task:

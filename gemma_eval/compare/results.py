@@ -16,8 +16,8 @@ from typing import Any
 
 from gemma_eval.errors import RunError
 from gemma_eval.store import RunDir, record_from_json, record_to_json
-from gemma_eval.summary import task_from_settings
-from gemma_eval.task import Task, load_plugins
+from gemma_eval.summary import configured_tasks
+from gemma_eval.task import Task
 from gemma_eval.types import JSON, GenerateResponse, Record, ScoreResponse
 
 BASELINE_SCHEMA = 1
@@ -62,11 +62,10 @@ def load(source: Results | RunDir | Path | str) -> Results:
 def _from_run(run: RunDir) -> Results:
     scores = run.scores()
     manifest, environment = run.read_json("manifest.json"), run.read_json("environment.json", {})
-    load_plugins(manifest["plugins"])
     usage = run.read_json("usage.json", {})
     tasks = {}
-    for name, entry in manifest["tasks"].items():
-        task, answers = task_from_settings(name, entry["settings"]), run.records(name)
+    for name, task in configured_tasks(manifest).items():
+        entry, answers = manifest["tasks"][name], run.records(name)
         tasks[name] = TaskResults(
             task=task,
             records=list(task.joint(answers)),
@@ -119,10 +118,10 @@ def _from_baseline(file: Path) -> Results:
         assert content["baseline"] == BASELINE_SCHEMA, f"schema {content['baseline']}, not {BASELINE_SCHEMA}"
     except (OSError, EOFError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise RunError(f"{file}: not a baseline ({error}); name a run directory, or a file that `gemma-eval baseline` wrote") from error
-    load_plugins(content["plugins"])
+    configured = configured_tasks(content)
     tasks = {
         name: TaskResults(
-            task=task_from_settings(name, entry["settings"]),
+            task=configured[name],
             records=[record_from_json(record) for record in entry["records"]],
             answered=entry["answered"],
             asked=entry["asked"],

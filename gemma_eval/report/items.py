@@ -23,8 +23,8 @@ from gemma_eval.prompt_log import SentPrompt, reading_prompts
 from gemma_eval.report.card import model_name
 from gemma_eval.report.shards import Shards, write_data
 from gemma_eval.store import Entry, RunDir
-from gemma_eval.summary import task_from_settings
-from gemma_eval.task import Task, load_plugins
+from gemma_eval.summary import configured_tasks
+from gemma_eval.task import Task
 from gemma_eval.thumbnails import thumbnail_file
 from gemma_eval.types import JSON, GenerateResponse, ItemScore, Record, ScoreResponse
 
@@ -39,7 +39,8 @@ def write_items(runs: Sequence[RunDir], folder: Path) -> None:
     """Write the browser of these runs. Raises `RunError` if the folder holds something else."""
     _clear(folder)
     names = list(dict.fromkeys(name for run in runs for name in run.tasks()))
-    tasks = [entry for name in names if (entry := _write_task(folder, runs, name))]
+    configured = [configured_tasks(run.read_json("manifest.json")) for run in runs]
+    tasks = [entry for name in names if (entry := _write_task(folder, runs, name, [tasks.get(name) for tasks in configured]))]
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
     write_data(folder, "runs", {"runs": [{"name": run.name, "model": _model(run)} for run in runs], "tasks": tasks})
 
@@ -85,10 +86,11 @@ class _Answer:
     record: Record
 
 
-def _write_task(folder: Path, runs: Sequence[RunDir], name: str) -> dict[str, Any] | None:
-    """Write a task's files, item by item. Returns its entry in the list of tasks; None if nothing was answered yet."""
+def _write_task(folder: Path, runs: Sequence[RunDir], name: str, tasks: Sequence[Task | None]) -> dict[str, Any] | None:
+    """Write a task's files, item by item; `tasks`: as each run has it, if it does. Returns its entry in the list of tasks; None if
+    nothing was answered yet."""
     with ExitStack() as stack:
-        sides = [_side(run, name, stack) for run in runs]
+        sides = [_side(run, name, task, stack) if task else None for run, task in zip(runs, tasks, strict=True)]
         index = _Index(len(runs))
         shards = Shards(folder, name)
         for sample in dict.fromkeys(sample for side in sides if side for sample in side.keys):
@@ -105,12 +107,7 @@ def _write_task(folder: Path, runs: Sequence[RunDir], name: str) -> dict[str, An
     return {"name": name, "card": task.card, "items": len(index.columns["id"])}
 
 
-def _side(run: RunDir, name: str, stack: ExitStack) -> _Side | None:
-    manifest = run.read_json("manifest.json")
-    if name not in manifest["tasks"]:
-        return None
-    load_plugins(manifest["plugins"])
-    task = task_from_settings(name, manifest["tasks"][name]["settings"])
+def _side(run: RunDir, name: str, task: Task, stack: ExitStack) -> _Side:
     keys = {entry.id: entry.key for entry in run.manifest(name)}
     return _Side(run, task, keys, stack.enter_context(run.reading(name)), stack.enter_context(reading_prompts(run, name)))
 

@@ -13,8 +13,7 @@ from gemma_eval.compare.choices import choice_of
 from gemma_eval.report.card import Card
 from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, look, panels, plain, points, run_label
 from gemma_eval.store import RunDir
-from gemma_eval.summary import task_from_settings
-from gemma_eval.task import load_plugins
+from gemma_eval.summary import configured_tasks
 
 BINS = 10
 FEWEST = 5  # items of a bin, for it to be shown
@@ -59,10 +58,7 @@ def reliability(card: Card, runs: Sequence[RunDir]) -> Iterator[Drawn]:
 
 
 def _tasks(run: RunDir) -> Iterator[tuple[str, list[Bin]]]:
-    manifest = run.read_json("manifest.json")
-    load_plugins(manifest["plugins"])
-    for name, entry in manifest["tasks"].items():
-        task = task_from_settings(name, entry["settings"])
+    for name, task in configured_tasks(run.read_json("manifest.json")).items():
         records = run.records(name)
         choices = [choice_of(task, record) for record in records]
         asked = [(choice, record.cluster) for choice, record in zip(choices, records, strict=True) if choice]
