@@ -44,6 +44,10 @@ class Checkpoint:
         """The model's own config.json."""
         return read_config(self.path)
 
+    @property
+    def reads_images(self) -> bool:
+        return "vision_config" in self.config
+
 
 def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
     """The checkpoint that the settings name, on disk. Without `weights`, only what the tokenizer needs is fetched."""

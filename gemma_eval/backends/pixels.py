@@ -13,7 +13,7 @@ import transformers
 from gemma_eval import images
 from gemma_eval.backends.base import Answer
 from gemma_eval.errors import PromptError, UnansweredError
-from gemma_eval.types import Encoded, ImageSpan
+from gemma_eval.types import JSON, Encoded, ImageSpan
 
 
 class Pixels:
@@ -29,8 +29,9 @@ class Pixels:
         return cls(transformers.AutoImageProcessor.from_pretrained(checkpoint, backend="pil"))
 
     @property
-    def processor_name(self) -> str:
-        return type(self._processor).__name__
+    def fingerprint(self) -> dict[str, JSON]:
+        """What of a model's pictures can change an answer."""
+        return {"image_processor": type(self._processor).__name__, "image_attention": "both ways"}
 
     def read(self, span: ImageSpan) -> torch.Tensor:
         """[1, 3, height, width], float32."""
@@ -43,13 +44,17 @@ class Pixels:
         return pixels
 
 
+def why_unreadable(request: Encoded, unreadable: Mapping[str, str]) -> str | None:
+    """What is wrong with the first picture of the request that is known to be unreadable, if any is."""
+    return next((unreadable[span.image.sha256] for span in request.images if span.image.sha256 in unreadable), None)
+
+
 def readable(requests: Sequence[Encoded], answers: Iterable[Answer], unreadable: Mapping[str, str]) -> Iterator[Answer]:
     """The answers, but for those to a picture that by then is known to be unreadable: `UnansweredError` names them in the end."""
     refused: dict[int, str] = {}
     for answer in answers:
-        broken = [unreadable[span.image.sha256] for span in requests[answer.index].images if span.image.sha256 in unreadable]
-        if broken:
-            refused[answer.index] = broken[0]
+        if why := why_unreadable(requests[answer.index], unreadable):
+            refused[answer.index] = why
         else:
             yield answer
     if refused:

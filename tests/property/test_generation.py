@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gemma_eval.backends.transformers import TransformersBackend, generate, plain
 from gemma_eval.backends.transformers.forward import run_body
+from gemma_eval.backends.transformers.sampling import Row, answers
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.run import open_model
 from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
@@ -52,35 +54,35 @@ def requests(draw: st.DrawFn) -> list[EncodedGenerate]:
     ]
 
 
-def texts(answers: Any) -> dict[int, GenerateResponse]:
-    return {answer.index: answer.response for answer in answers}
+def texts(rows: Iterable[Row]) -> dict[int, Any]:
+    return {answer.index: answer.response for answer in answers(rows)}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=requests(), pass_budget=st.sampled_from([4, 13, 500]), cache_budget=st.sampled_from([1, 40, 5000]))
 def test_shared_equals_plain(model: Any, tokenizer: Any, batch: list[EncodedGenerate], pass_budget: int, cache_budget: int) -> None:
-    expected = texts(plain.generate(model, tokenizer, batch, budget=1))  # one row at a time
-    assert texts(generate.generate(model, tokenizer, batch, pass_budget, cache_budget)) == expected
+    expected = texts(plain.grow(model, tokenizer, batch, budget=1))  # one row at a time
+    assert texts(generate.grow(model, tokenizer, batch, pass_budget, cache_budget)) == expected
 
 
 def test_plain_batches_do_not_depend_on_their_size(model: Any, tokenizer: Any) -> None:
     batch = [asked([2, *range(5, 5 + n)], max_tokens=20) for n in (1, 3, 30, 7)]
-    assert texts(plain.generate(model, tokenizer, batch, budget=10_000)) == texts(plain.generate(model, tokenizer, batch, budget=1))
+    assert texts(plain.grow(model, tokenizer, batch, budget=10_000)) == texts(plain.grow(model, tokenizer, batch, budget=1))
 
 
 def test_exemplars_are_prefilled_once(model: Any, tokenizer: Any) -> None:
     exemplars = [2, *range(100, 140)]
     batch = [asked([*exemplars, q, 7], max_tokens=3) for q in range(5, 15)]
-    answers = list(generate.generate(model, tokenizer, batch, 64, 10_000))
-    generated = sum(answer.usage.generated for answer in answers)
-    assert sum(answer.usage.computed for answer in answers) == len(exemplars) + 10 * 2 + generated
-    assert sum(answer.usage.prompt for answer in answers) == 10 * (len(exemplars) + 2) + generated
+    found = list(answers(generate.grow(model, tokenizer, batch, 64, 10_000)))
+    generated = sum(answer.usage.generated for answer in found)
+    assert sum(answer.usage.computed for answer in found) == len(exemplars) + 10 * 2 + generated
+    assert sum(answer.usage.prompt for answer in found) == 10 * (len(exemplars) + 2) + generated
 
 
 def test_rows_under_different_paths_are_decoded_together(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading the weights is most of a decoding step's time, so three tasks of two rows each must not take three batches."""
     batch = [asked([2, *range(start, start + 40), q], max_tokens=8) for start in (10, 60, 110) for q in (5, 6)]
-    expected = texts(plain.generate(model, tokenizer, batch, budget=1))
+    expected = texts(plain.grow(model, tokenizer, batch, budget=1))
     forwards = []
 
     def counted(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any) -> torch.Tensor:
@@ -88,14 +90,14 @@ def test_rows_under_different_paths_are_decoded_together(model: Any, tokenizer: 
         return run_body(model, ids, depth, context)
 
     monkeypatch.setattr(generate, "run_body", counted)
-    assert texts(generate.generate(model, tokenizer, batch, 48, 10_000)) == expected
+    assert texts(generate.grow(model, tokenizer, batch, 48, 10_000)) == expected
     assert forwards == [6] * 7  # the first token of each comes from the prefill
 
 
 def test_stop_strings_end_a_text_and_are_not_part_of_it(model: Any, tokenizer: Any) -> None:
-    free = texts(generate.generate(model, tokenizer, [asked([2, 5, 6], max_tokens=30)], 64, 1000))[0]
+    free = texts(generate.grow(model, tokenizer, [asked([2, 5, 6], max_tokens=30)], 64, 1000))[0]
     stop = free.texts[0][40:44]
-    stopped = texts(generate.generate(model, tokenizer, [asked([2, 5, 6], max_tokens=30, stop=(stop, "never"))], 64, 1000))[0]
+    stopped = texts(generate.grow(model, tokenizer, [asked([2, 5, 6], max_tokens=30, stop=(stop, "never"))], 64, 1000))[0]
     assert stopped.finish == ("stop",)
     assert stopped.texts[0] == free.texts[0][: free.texts[0].find(stop)]
     assert stopped.tokens[0] < 30
@@ -103,7 +105,7 @@ def test_stop_strings_end_a_text_and_are_not_part_of_it(model: Any, tokenizer: A
 
 def test_samples_differ_by_seed_and_agree_with_themselves(model: Any, tokenizer: Any) -> None:
     batch = [asked([2, 5, 6], temperature=1.0, samples=4, seed=seed) for seed in (1, 1, 2)]
-    found = texts(generate.generate(model, tokenizer, batch, 64, 1000))
+    found = texts(generate.grow(model, tokenizer, batch, 64, 1000))
     assert found[0] == found[1] != found[2]
     assert len(set(found[0].texts)) == 4
 

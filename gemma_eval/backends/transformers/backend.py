@@ -12,11 +12,11 @@ import torch
 import transformers
 
 from gemma_eval.backends.base import Answer, Draft
-from gemma_eval.backends.pixels import Pixels, readable
+from gemma_eval.backends.pixels import Pixels, readable, why_unreadable
 from gemma_eval.backends.transformers import generate, plain, score
 from gemma_eval.backends.transformers.allocator import give_back
 from gemma_eval.backends.transformers.compiling import Compiler
-from gemma_eval.backends.transformers.sampling import draft
+from gemma_eval.backends.transformers.sampling import Row, answers, draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
@@ -54,9 +54,6 @@ class TransformersBackend:
 
     @cached_property
     def fingerprint(self) -> dict[str, JSON]:
-        images: dict[str, JSON] = {}
-        if self._reads_images:
-            images = {"image_processor": self._pixels.processor_name, "image_attention": "both ways"}
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
@@ -66,7 +63,7 @@ class TransformersBackend:
             "attention": TREE_ATTENTION,
             "device": self.device.type,
             **({"quantization_library": self._library} if self._library else {}),
-            **images,
+            **(self._pixels.fingerprint if self._checkpoint.reads_images else {}),
         }
 
     @cached_property
@@ -79,10 +76,6 @@ class TransformersBackend:
         except ValueError:  # a model without replaceable attention; `_shares` finds out and says so
             model = self._load()
         return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
-
-    @property
-    def _reads_images(self) -> bool:
-        return "vision_config" in self._checkpoint.config
 
     @cached_property
     def _pixels(self) -> Pixels:
@@ -103,7 +96,7 @@ class TransformersBackend:
             arguments |= {"quantization_config": transformers_config(self._checkpoint.quantization), "device_map": {"": self.device}}
         if self._settings.device_map:
             arguments["device_map"] = self._settings.device_map
-        auto = transformers.AutoModelForImageTextToText if self._reads_images else transformers.AutoModelForCausalLM
+        auto = transformers.AutoModelForImageTextToText if self._checkpoint.reads_images else transformers.AutoModelForCausalLM
         return auto.from_pretrained(self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments)
 
     @property
@@ -117,28 +110,22 @@ class TransformersBackend:
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
         generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
-        answers = chain(
+        found = chain(
             self._within_memory(requests, scores, self._score, self._pass_tokens()),
             self._within_memory(requests, generations, self._generate, self._cache_tokens()),
         )
-        return readable(requests, answers, self._unreadable)
+        return readable(requests, found, self._unreadable)
 
     def stream(self, request: EncodedGenerate) -> Iterator[Draft]:
         """One text as it grows, token by token; the last draft is what `answer` gives."""
-        (numbered,), pictures = self._numbered([request])
-        budget = self._cache_tokens()
-        if self._shares:
-            rows = generate.grow(self.model, self.tokenizer, [numbered], min(budget, self._pass_tokens()), budget, pictures=pictures)
-        else:
-            rows = plain.grow(self.model, self.tokenizer, [numbered], budget, pictures)
-        for row in rows:
-            if broken := [why for span in request.images if (why := self._unreadable.get(span.image.sha256))]:
-                raise UnansweredError({0: broken[0]})
+        for row in self._grow([request], self._cache_tokens()):
+            if why := why_unreadable(request, self._unreadable):
+                raise UnansweredError({0: why})
             yield draft(row, self.tokenizer)
 
     @property
     def _unreadable(self) -> Mapping[str, str]:
-        return self._pixels.unreadable if self._reads_images else {}
+        return self._pixels.unreadable if self._checkpoint.reads_images else {}
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         requests, pictures = self._numbered(requests)
@@ -147,12 +134,13 @@ class TransformersBackend:
         return plain.score(self.model, requests, budget, pictures)
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
+        return answers(self._grow(requests, budget, self._compiler))
+
+    def _grow(self, requests: list[Any], budget: int, compiler: Compiler | None = None) -> Iterator[Row]:
         requests, pictures = self._numbered(requests)
         if self._shares:
-            return generate.generate(
-                self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, self._compiler, pictures
-            )
-        return plain.generate(self.model, self.tokenizer, requests, budget, pictures)
+            return generate.grow(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, compiler, pictures)
+        return plain.grow(self.model, self.tokenizer, requests, budget, pictures)
 
     def _numbered(self, requests: list[Any]) -> tuple[list[Any], Pictures | None]:
         """The requests with an id for each distinct image, and the images by number."""

@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 
-from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
-from gemma_eval.backends.transformers.sampling import Row, advance, answers, draw, rows_of
+from gemma_eval.backends.transformers.sampling import Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
@@ -37,22 +36,6 @@ class _Waiting:
     own: dict[int, KeyValues]
 
 
-def generate(
-    model: Any,
-    tokenizer: Any,
-    requests: Sequence[EncodedGenerate],
-    pass_budget: int,
-    cache_budget: int,
-    compiler: Compiler | None = None,
-    pictures: Pictures | None = None,
-) -> Iterator[Answer]:
-    """Answers as they complete. Budgets in tokens: of one prefill pass, and of the keys and values of rows being decoded.
-
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number.
-    """
-    return answers(grow(model, tokenizer, requests, pass_budget, cache_budget, compiler, pictures))
-
-
 def grow(
     model: Any,
     tokenizer: Any,
@@ -62,7 +45,11 @@ def grow(
     compiler: Compiler | None = None,
     pictures: Pictures | None = None,
 ) -> Iterator[Row]:
-    """Likewise the rows, each time they have one more token."""
+    """The rows, each time they have one more token. Budgets in tokens: of one prefill pass, and of the keys and values of rows being
+    decoded.
+
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number.
+    """
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.sampling import Row, advance, answers, draw, rows_of
+from gemma_eval.backends.transformers.sampling import Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import FIRST_IMAGE
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
@@ -117,16 +117,9 @@ def _answer(request: int, parts: list[_Scored]) -> Answer:
 # -- generation -------------------------------------------------------------------------------------------------
 
 
-def generate(
-    model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, pictures: Pictures | None = None
-) -> Iterator[Answer]:
-    """Texts, in left-padded batches whose cache holds `budget` tokens; finished rows leave the batch.
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
-    return answers(grow(model, tokenizer, requests, budget, pictures))
-
-
 def grow(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, pictures: Pictures | None = None) -> Iterator[Row]:
-    """Likewise the rows, each time they have one more token."""
+    """The rows, each time they have one more token, in left-padded batches whose cache holds `budget` tokens; finished rows leave.
+    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
     for batch in _batches(rows_of(requests), budget):
         yield from _decode(model, tokenizer, batch, pictures)
 

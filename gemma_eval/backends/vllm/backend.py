@@ -56,7 +56,7 @@ class VllmBackend:
             "batch_invariant": self._settings.batch_invariant,
             "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
             "device": device_type(),
-            **({"image_processor": self._pixels.processor_name, "image_attention": "both ways"} if self._pixels else {}),
+            **(self._pixels.fingerprint if self._pixels else {}),
         }
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
@@ -102,7 +102,7 @@ class VllmBackend:
     @cached_property
     def _pixels(self) -> Pixels | None:
         """None for a model that reads text alone."""
-        return Pixels.of(self._checkpoint.path) if "vision_config" in self._checkpoint.config else None
+        return Pixels.of(self._checkpoint.path) if self._checkpoint.reads_images else None
 
     @cached_property
     def _way(self) -> Way:

@@ -197,7 +197,7 @@ def engine_arguments(settings: VllmConfig, checkpoint: Checkpoint, max_model_len
     }
     if "use_tqdm_on_load" in known:
         arguments["use_tqdm_on_load"] = False
-    if "disable_chunked_mm_input" in known and "vision_config" in checkpoint.config:
+    if "disable_chunked_mm_input" in known and checkpoint.reads_images:
         arguments["disable_chunked_mm_input"] = True  # the tokens of an image see each other: computed together, or not at all
     if "prefix_cache_retention_interval" in known:
         arguments["prefix_cache_retention_interval"] = None  # sliding layers keep every block, not only a prompt's end
