@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -52,6 +52,14 @@ class Prepared:
     checkpoint: Checkpoint
     missing: dict[str, str]
     sections: Callable[[Request, Encoded], list[Section]]  # of a prompt that was encoded
+
+    @cached_property
+    def asked_of(self) -> dict[str, list[Asked]]:
+        """What is asked, by task."""
+        found: dict[str, list[Asked]] = {built.task.name: [] for built in self.builds}
+        for item in self.asked:
+            found[item.task.name].append(item)
+        return found
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,7 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
     )
     manifest = {}
     for built in prepared.builds:
-        entries = [[item.sample.id, item.key] for item in prepared.asked if item.task is built.task]
+        entries = [[item.sample.id, item.key] for item in prepared.asked_of[built.task.name]]
         manifest[built.task.name] = {
             "settings": built.task.settings(),
             "size": built.size,
@@ -184,12 +192,11 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
 
 
 def _write_prompts(directory: RunDir, prepared: Prepared) -> None:
-    for built in prepared.builds:
-        with writing_prompts(directory, built.task.name) as prompts:
-            for item in prepared.asked:
-                if item.task is built.task:
-                    sections = prepared.sections(item.sample.request, item.encoded)
-                    prompts.write(item.entry, item.sample.fields.get("query"), len(item.encoded.prompt), sections)
+    for name, asked in prepared.asked_of.items():
+        with writing_prompts(directory, name) as prompts:
+            for item in asked:
+                sections = prepared.sections(item.sample.request, item.encoded)
+                prompts.write(item.entry, item.sample.fields.get("query"), len(item.encoded.prompt), sections)
 
 
 def _groups(built: Built) -> dict[str, dict[str, int]]:

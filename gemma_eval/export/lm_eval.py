@@ -1,7 +1,6 @@
 """lm-evaluation-harness's results and samples files (the layout of its version 0.4), so that tools made for them read ours.
 
-A run directory keeps questions, not whole prompts: the samples' first argument is the question without exemplars, and `prompt_hash`
-is this program's, of the token ids that were sent.
+The samples' first argument is the question without exemplars, and `prompt_hash` is this program's, of the token ids that were sent.
 """
 
 from __future__ import annotations
