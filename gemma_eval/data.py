@@ -5,9 +5,11 @@ A source answers one question, `table(ref, split)`; nothing else in the program 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,8 +27,8 @@ class DatasetRef:
     """A dataset repository on the Hub and the splits a task reads.
 
     `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
-    column "config". With "{config}" in `repo` each is a repository of its own. Pin `revision` by commit; only parquet-hosted
-    repositories load: `datasets` runs no loading scripts since version 4.
+    column "config". With "{config}" in `repo` each is a repository of its own. One that cannot be had is left out by name, unless
+    none can. Pin `revision` by commit; only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
 
     With `views` the `configs` are no configurations of the repository but views of the same rows, for rows that hold one
     item in several languages; a limit then takes all views of a row or none, as far as it can.
@@ -134,13 +136,18 @@ class FolderSource:
         self.root = root.resolve()
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
-        for repo in ref.repos():
-            if not (self.root / repo).is_dir():
-                raise DataError(
-                    f"{repo}: not in data.root={self.root}. Put a copy of the Hub repository at {self.root / repo}, "
-                    "or leave data.root out to read it from the Hub"
-                )
-        return _load(ref, split, {repo: _Address(str(self.root / repo)) for repo in ref.repos()}, shown="local folder")
+        addresses = {repo: _Address(str(self.root / repo)) for repo in ref.repos() if (self.root / repo).is_dir()}
+        if not addresses:
+            raise DataError(f"{ref.repos()[0]}: {self._absent}")
+        return _load(ref, split, addresses, shown="local folder", absent=self._absent)
+
+    @property
+    def _absent(self) -> str:
+        """Of a repository that the folder does not hold."""
+        return (
+            f"not in data.root={self.root}. Put a copy of the Hub repository there, under its organisation's name and its own, "
+            "or leave data.root out to read it from the Hub"
+        )
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
         return "in folder" if all((self.root / repo).is_dir() for repo in ref.repos()) else "not in folder"
@@ -195,43 +202,72 @@ class _Address:
     def folder(self) -> Path | None:
         return Path(self.path) if Path(self.path).is_dir() else None
 
+    @cached_property
+    def cache(self) -> str | None:
+        """Where the rows of a folder are kept, as it is now: `datasets` itself would go on with the old rows of a folder that changed."""
+        import datasets
 
-def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown: str) -> Table:
+        if self.folder is None:
+            return None
+        files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(self.folder.rglob("*")) if file.is_file()]
+        digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+        return str(Path(datasets.config.HF_DATASETS_CACHE) / f"folder-{digest}")
+
+
+def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown: str, absent: str = "") -> Table:
+    """All parts that are there; the others are `missing`, with the reason (`absent` for those of a repository without address)."""
+    found: list[tuple[str, _Address, datasets.Dataset]] = []
+    missing: dict[str, str] = {}
+    for name, repo, config in ref.parts():
+        try:
+            if repo not in addresses:
+                raise _MissingPartError(absent)
+            found.append((name, addresses[repo], _read(ref, addresses[repo], config, split)))
+        except _MissingPartError as error:
+            missing[name] = str(error)
+        except DataError as error:
+            raise DataError(f"{_where(repo, config, split)}: {error}") from error
+    if not found:
+        name, repo, config = ref.parts()[0]
+        raise DataError(f"{_where(repo, config, split)}: {missing[name]}")
+    parts: list[Rows] = [StoredRows(part, address.folder, {"config": name} if ref.configs else None) for name, address, part in found]
+    ids = [f"{name}/{i}" if ref.configs else str(i) for name, _, part in found for i in range(len(part))]
+    configs = [name for name, _, part in found for _ in range(len(part))]
+    rows = parts[0] if len(parts) == 1 else JoinedRows(parts)
+    return _each_of(Table(ref.repo, split, rows, ids, configs, shown, missing=missing), ref.each)
+
+
+def _where(repo: str, config: str | None, split: str) -> str:
+    return f"{repo} config={config or 'default'} split={split}"
+
+
+class _MissingPartError(DataError):
+    """A configuration or split that a repository does not have. The message does not name it: often there are many, for one reason."""
+
+
+def _read(ref: DatasetRef, address: _Address, config: str | None, split: str) -> datasets.Dataset:
     import datasets
     from datasets import exceptions
 
     datasets.disable_progress_bars()
-    ids: list[str] = []
-    configs: list[str] = []
-    parts: list[Rows] = []
-    for name, repo, config in ref.parts():
-        where = f"{repo} config={config or 'default'} split={split}"
-        address = addresses[repo]
-        try:
-            part = _part(ref, address, config, split)
-            if ref.pivot:
-                part = _with_pivot(part, _part(ref, address, ref.pivot, split))
-        except exceptions.DatasetNotFoundError as error:
-            raise DataError(
-                f"{where}: not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
-                f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
-            ) from error
-        except RuntimeError as error:
-            if "script" in str(error):
-                raise DataError(
-                    f"{where}: hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet"
-                ) from error
-            raise DataError(f"{where}: {_first_line(error)}") from error
-        except (ValueError, OSError, exceptions.DatasetsError) as error:
-            raise DataError(
-                f"{where}: cannot be read: {_first_line(error)}. "
-                "Check the config and split names and the connection, or point data.root at a local copy"
-            ) from error
-        parts.append(StoredRows(part, address.folder, {"config": name} if ref.configs else None))
-        ids += [f"{name}/{i}" if ref.configs else str(i) for i in range(len(part))]
-        configs += [name] * len(part)
-    rows = parts[0] if len(parts) == 1 else JoinedRows(parts)
-    return _each_of(Table(ref.repo, split, rows, ids, configs, shown), ref.each)
+    mend = "Check the config and split names and the connection, or point data.root at a local copy"
+    try:
+        part = _part(ref, address, config, split)
+        return _with_pivot(part, _part(ref, address, ref.pivot, split)) if ref.pivot else part
+    except exceptions.DatasetNotFoundError as error:
+        raise DataError(
+            f"not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
+            f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
+        ) from error
+    except RuntimeError as error:
+        if "script" in str(error):
+            raise DataError("hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet") from error
+        raise DataError(_first_line(error)) from error
+    except (ValueError, FileNotFoundError) as error:
+        why = _first_line(error).replace(f"BuilderConfig '{config}' not found", "no such configuration")
+        raise _MissingPartError(f"cannot be read: {why}. {mend}") from error
+    except (OSError, exceptions.DatasetsError) as error:
+        raise DataError(f"cannot be read: {_first_line(error)}. {mend}") from error
 
 
 def _each_of(table: Table, column: str | None) -> Table:
@@ -250,11 +286,12 @@ def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) ->
     """The rows of one configuration."""
     import datasets
 
+    load = partial(datasets.load_dataset, split=split, revision=address.revision, cache_dir=address.cache)
     if ref.files:
         file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
         if not address.folder or (address.folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
-            return datasets.load_dataset(address.path, data_files={split: file}, field="examples", split=split, revision=address.revision)
-    return datasets.load_dataset(address.path, config, split=split, revision=address.revision)
+            return load(address.path, data_files={split: file}, field="examples")
+    return load(address.path, config)
 
 
 def _with_pivot(part: datasets.Dataset, pivot: datasets.Dataset) -> datasets.Dataset:
