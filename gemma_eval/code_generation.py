@@ -50,8 +50,8 @@ class CodeGeneration(Generation):
     def check_scorable(self) -> None:
         sandbox.check(self.sandbox)
 
-    def changed(self) -> dict[str, Any]:
-        return {name: value for name, value in super().changed().items() if name != "sandbox"}  # a risk, not another protocol
+    def protocol(self) -> dict[str, Any]:
+        return {name: value for name, value in super().protocol().items() if name != "sandbox"}  # a risk, not another protocol
 
     def warnings(self) -> list[str]:
         return [] if self.sandbox is Sandbox.bubblewrap else [f"generated code ran without isolation (sandbox={self.sandbox.value})"]

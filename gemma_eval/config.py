@@ -20,14 +20,16 @@ from gemma_eval import paths, quantization
 from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, ServerConfig, TransformersConfig
+from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, ServerConfig, TaskImages, TransformersConfig
 from gemma_eval.task import Task, registry
+from gemma_eval.vision import VisionTask
 
 
 def register_schema() -> type[RunConfig]:
     """Register the schema with Hydra, one field of `tasks` and one single-task suite per registered task."""
     tasks = make_dataclass("Tasks", [(name, cls, field(default_factory=cls)) for name, cls in sorted(registry().items())])
     schema = make_dataclass("Schema", [("tasks", tasks, field(default_factory=tasks))], bases=(RunConfig,))
+    OmegaConf.register_new_resolver("joined", lambda *lists: [item for one in lists for item in one], replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=schema)
     for name, node in BACKENDS.items():
@@ -111,7 +113,7 @@ def validate(config: RunConfig) -> None:
             )
     if isinstance(config.backend, ServerConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
         raise ConfigError(f"backend={config.backend.name} sends no images: {', '.join(seeing)} need(s) backend=vllm or transformers")
-    _validate_images(config.images)
+    _validate_images("images", config.images)
     for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
         if value is not None and value < 1:
             raise ConfigError(f"{key}={value}: must be at least 1 (leave it out for the full split)")
@@ -121,6 +123,8 @@ def validate(config: RunConfig) -> None:
     for task in selected_tasks(config):
         if task.num_fewshot < 0:
             raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
+        if isinstance(task, VisionTask):
+            _validate_images(f"tasks.{task.name}.images", task.images)
 
 
 def _sees(path: str | None) -> bool:
@@ -128,16 +132,16 @@ def _sees(path: str | None) -> bool:
     return path is not None and (file := Path(path).expanduser() / "config.json").is_file() and "vision_config" in read_config(file.parent)
 
 
-def _validate_images(images: ImagesConfig) -> None:
+def _validate_images(key: str, images: ImagesConfig | TaskImages) -> None:
     least = {"limit": 1, "min_crop_size": 1, "max_crops": 2, "min_ratio": 1}
     for name, smallest in least.items():
         value = getattr(images, name)
         if value is not None and value < smallest:
-            raise ConfigError(f"images.{name}={value}: must be at least {smallest}")
+            raise ConfigError(f"{key}.{name}={value}: must be at least {smallest}")
 
 
 def selected_tasks(config: RunConfig) -> list[Task]:
-    """The suite's tasks with their settings; the global limit and seed fill what a task leaves open."""
+    """The suite's tasks with their settings; the run's limit, seed and images fill what a task leaves open."""
     tasks = []
     for name in dict.fromkeys(config.suite.tasks):
         task: Task = getattr(config.tasks, name)
@@ -145,6 +149,8 @@ def selected_tasks(config: RunConfig) -> list[Task]:
         task.seed = config.seed if task.seed is None else task.seed
         if config.sandbox and isinstance(task, CodeGeneration):
             task.sandbox = config.sandbox
+        if isinstance(task, VisionTask):
+            task.show_as(config.images)
         tasks.append(task)
     return tasks
 

@@ -6,16 +6,13 @@ A source answers one question, `table(ref, split)`; nothing else in the program 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gemma_eval.errors import DataError
-from gemma_eval.rows import EachOf, JoinedRows, ListedRows, Row, Rows, StoredRows, Table
-
-if TYPE_CHECKING:
-    import datasets
+from gemma_eval.loading import Address, each_of, load_table
+from gemma_eval.rows import ListedRows, Row, Table
 
 __all__ = ["DatasetRef", "FolderSource", "HubSource", "Row", "SampleSource", "Source", "Table", "open_source"]
 
@@ -25,8 +22,8 @@ class DatasetRef:
     """A dataset repository on the Hub and the splits a task reads.
 
     `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
-    column "config". With "{config}" in `repo` each is a repository of its own. Pin `revision` by commit; only parquet-hosted
-    repositories load: `datasets` runs no loading scripts since version 4.
+    column "config". With "{config}" in `repo` each is a repository of its own. One that cannot be had is left out by name, unless
+    none can. Pin `revision` by commit; only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
 
     With `views` the `configs` are no configurations of the repository but views of the same rows, for rows that hold one
     item in several languages; a limit then takes all views of a row or none, as far as it can.
@@ -106,7 +103,7 @@ class SampleSource:
                 for row, (i, _) in zip(rows, _numbered(kept), strict=True)
             ]
         table = Table(f"samples:{ref.repo}", split, ListedRows(rows, samples.parent), ids, [item["config"] for item in kept], "bundled")
-        return _each_of(table, ref.each)
+        return each_of(table, ref.each)
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
         return "bundled" if samples.is_file() else "no samples"
@@ -134,13 +131,18 @@ class FolderSource:
         self.root = root.resolve()
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
-        for repo in ref.repos():
-            if not (self.root / repo).is_dir():
-                raise DataError(
-                    f"{repo}: not in data.root={self.root}. Put a copy of the Hub repository at {self.root / repo}, "
-                    "or leave data.root out to read it from the Hub"
-                )
-        return _load(ref, split, {repo: _Address(str(self.root / repo)) for repo in ref.repos()}, shown="local folder")
+        addresses = {repo: Address(str(self.root / repo)) for repo in ref.repos() if (self.root / repo).is_dir()}
+        if not addresses:
+            raise DataError(f"{ref.repos()[0]}: {self._absent}")
+        return load_table(ref, split, addresses, shown="local folder", absent=self._absent)
+
+    @property
+    def _absent(self) -> str:
+        """Of a repository that the folder does not hold."""
+        return (
+            f"not in data.root={self.root}. Put a copy of the Hub repository there, under its organisation's name and its own, "
+            "or leave data.root out to read it from the Hub"
+        )
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
         return "in folder" if all((self.root / repo).is_dir() for repo in ref.repos()) else "not in folder"
@@ -153,8 +155,8 @@ class HubSource:
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
         commits = {repo: self._commit(repo, ref.revision) for repo in ref.repos()}
-        addresses = {repo: _Address(repo, commit or ref.revision) for repo, commit in commits.items()}
-        return _load(ref, split, addresses, shown=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
+        addresses = {repo: Address(repo, commit or ref.revision) for repo, commit in commits.items()}
+        return load_table(ref, split, addresses, shown=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
 
     def _commit(self, repo: str, revision: str | None) -> str | None:
         import huggingface_hub
@@ -182,88 +184,3 @@ class HubSource:
         except CacheNotFound:
             cached = set()
         return "in cache" if cached.issuperset(ref.repos()) else "on the Hub"
-
-
-@dataclass(frozen=True)
-class _Address:
-    """Where `datasets` finds a repository: its name on the Hub or a folder."""
-
-    path: str
-    revision: str | None = None
-
-    @property
-    def folder(self) -> Path | None:
-        return Path(self.path) if Path(self.path).is_dir() else None
-
-
-def _load(ref: DatasetRef, split: str, addresses: Mapping[str, _Address], shown: str) -> Table:
-    import datasets
-    from datasets import exceptions
-
-    datasets.disable_progress_bars()
-    ids: list[str] = []
-    configs: list[str] = []
-    parts: list[Rows] = []
-    for name, repo, config in ref.parts():
-        where = f"{repo} config={config or 'default'} split={split}"
-        address = addresses[repo]
-        try:
-            part = _part(ref, address, config, split)
-            if ref.pivot:
-                part = _with_pivot(part, _part(ref, address, ref.pivot, split))
-        except exceptions.DatasetNotFoundError as error:
-            raise DataError(
-                f"{where}: not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
-                f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
-            ) from error
-        except RuntimeError as error:
-            if "script" in str(error):
-                raise DataError(
-                    f"{where}: hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet"
-                ) from error
-            raise DataError(f"{where}: {_first_line(error)}") from error
-        except (ValueError, OSError, exceptions.DatasetsError) as error:
-            raise DataError(
-                f"{where}: cannot be read: {_first_line(error)}. "
-                "Check the config and split names and the connection, or point data.root at a local copy"
-            ) from error
-        parts.append(StoredRows(part, address.folder, {"config": name} if ref.configs else None))
-        ids += [f"{name}/{i}" if ref.configs else str(i) for i in range(len(part))]
-        configs += [name] * len(part)
-    rows = parts[0] if len(parts) == 1 else JoinedRows(parts)
-    return _each_of(Table(ref.repo, split, rows, ids, configs, shown), ref.each)
-
-
-def _each_of(table: Table, column: str | None) -> Table:
-    """The table with a row for each entry of a list column."""
-    if column is None:
-        return table
-    try:
-        rows = EachOf(table.rows, column)
-    except KeyError as error:
-        raise DataError(f"{table.repo} split={table.split}: no column {error}, whose entries are to be the items (dataset.each)") from error
-    ids = [f"{table.ids[index]}-{place}" for index, place in rows.owners]
-    return replace(table, rows=rows, ids=ids, configs=[table.configs[index] for index, _ in rows.owners])
-
-
-def _part(ref: DatasetRef, address: _Address, config: str | None, split: str) -> datasets.Dataset:
-    """The rows of one configuration."""
-    import datasets
-
-    if ref.files:
-        file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
-        if not address.folder or (address.folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
-            return datasets.load_dataset(address.path, data_files={split: file}, field="examples", split=split, revision=address.revision)
-    return datasets.load_dataset(address.path, config, split=split, revision=address.revision)
-
-
-def _with_pivot(part: datasets.Dataset, pivot: datasets.Dataset) -> datasets.Dataset:
-    import datasets
-
-    if len(part) != len(pivot) or ("id" in part.column_names and part["id"][:] != pivot["id"][:]):
-        raise ValueError("its rows are not parallel to the pivot's")
-    return datasets.concatenate_datasets([part, pivot.rename_columns({name: f"pivot_{name}" for name in pivot.column_names})], axis=1)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -92,7 +92,7 @@ class Renderer:
         self._chat = chat
         self._image_tokens = image_tokens
         self._images = images or ImagesConfig()
-        self._crops: dict[str, list[Box]] = {}  # by an image's hash
+        self._crops: dict[tuple[Any, ...], list[Box]] = {}  # by an image's hash and the settings
         self._bos: list[int] = _leading_ids(tokenizer)
         self._pieces = _Pieces.of(tokenizer)
         self._control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
@@ -164,7 +164,7 @@ class Renderer:
             excess = len(encoded.prompt) + encoded.request.max_tokens - self._context_length
         if excess > 0:
             return f"prompt is {excess} tokens too long for a context of {self._context_length}"
-        limit = self._images.limit
+        limit = self._images_of(request.prompt).limit
         if limit is not None and len(encoded.images) > limit:
             return f"prompt has {len(encoded.images)} images and images.limit={limit}"
         return None
@@ -217,7 +217,7 @@ class Renderer:
         if not self._chat:
             if prompt.system:
                 raise PromptError("a system prompt needs a chat template: variant=it; for variant=pt, write it into the prompt")
-            return self._written(prompt.parts)
+            return self._written(prompt.parts, self._images_of(prompt))
         self._refuse_control_tokens("".join(part for part in (prompt.system, *prompt.parts) if isinstance(part, str)))
         turns = [{"role": "system", "content": prompt.system}] if prompt.system else []
         turns.append({"role": "user", "content": _content(prompt.asked)})
@@ -225,7 +225,10 @@ class Renderer:
         if self._bos:  # `_joined` adds it, as an id
             rendered = rendered.removeprefix(self._tokenizer.bos_token)
         images = [part for part in prompt.asked if isinstance(part, Image)]
-        return self._written((*self._with_images(rendered, images), prompt.reply))
+        return self._written((*self._with_images(rendered, images), prompt.reply), self._images_of(prompt))
+
+    def _images_of(self, prompt: Prompt) -> ImagesConfig:
+        return prompt.images.within(self._images) if prompt.images else self._images
 
     def _with_images(self, rendered: str, images: list[Image]) -> Parts:
         """A rendered chat with the images in place of the template's marks."""
@@ -239,7 +242,7 @@ class Renderer:
             parts += [image, piece]
         return tuple(parts)
 
-    def _written(self, parts: Parts) -> tuple[_Text, tuple[View, ...]]:
+    def _written(self, parts: Parts, settings: ImagesConfig) -> tuple[_Text, tuple[View, ...]]:
         """Text and views as transformers' Gemma3Processor writes them: a blank line before and after each, words between crops."""
         pieces = [""]
         views: list[View] = []
@@ -247,19 +250,20 @@ class Renderer:
             if isinstance(part, str):
                 pieces[-1] += part
                 continue
-            for words, box in self._shown(part):
+            for words, box in self._shown(part, settings):
                 pieces[-1] += f"{words}\n\n"
                 pieces.append("\n\n")
                 views.append((part, box))
         return tuple(pieces), tuple(views)
 
-    def _shown(self, image: Image) -> list[tuple[str, Box | None]]:
+    def _shown(self, image: Image, settings: ImagesConfig) -> list[tuple[str, Box | None]]:
         """The views of an image, each with the words before it."""
         if self._image_tokens is None:
             raise PromptError("the prompt holds an image, and this model reads text alone (its config.json has no vision_config)")
-        if image.sha256 not in self._crops:
-            self._crops[image.sha256] = pan_and_scan(size(image), self._images)
-        crops = self._crops[image.sha256]
+        key = (image.sha256, *astuple(settings))
+        if key not in self._crops:
+            self._crops[key] = pan_and_scan(size(image), settings)
+        crops = self._crops[key]
         if not crops:
             return [("", None)]
         words = ["Here is the original image ", " and here are some crops to help you see better ", *[" "] * (len(crops) - 1)]

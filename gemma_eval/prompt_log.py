@@ -76,6 +76,11 @@ def _shortened(text: str) -> dict[str, Any]:
     return {"text": f"{text[:KEPT]}\n[... {left_out:,} characters are not kept ...]\n{text[-KEPT:]}", "left_out": left_out}
 
 
+def has_prompts(run: RunDir, task: str, entries: Sequence[Entry]) -> bool:
+    """Whether the run kept the prompts of just these samples. They are written before the manifest that lists them."""
+    return (run.path / _name(task)).is_file() and run.manifest(task) == entries
+
+
 @contextmanager
 def writing_prompts(run: RunDir, task: str) -> Iterator[PromptWriter]:
     with run.replacing(_name(task)) as stream:
@@ -126,5 +131,5 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
                     prompts[Entry(value["id"], value["key"])] = place
                 place += len(content)
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{file}: damaged ({error}); run the same command again, which writes it anew") from error
+            raise RunError(f"{file}: damaged ({error}); delete the file and run the same command again") from error
         yield prompt

@@ -22,7 +22,7 @@ from gemma_eval.environment import environment
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError
 from gemma_eval.keys import request_key
 from gemma_eval.prompt import ImageTokens, Renderer
-from gemma_eval.prompt_log import writing_prompts
+from gemma_eval.prompt_log import has_prompts, writing_prompts
 from gemma_eval.scores import other_form, write_scores
 from gemma_eval.sections import Section
 from gemma_eval.settings import RunConfig, ServerConfig, Variant
@@ -109,8 +109,8 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
     directory = RunDir(Path(config.results) / run_name(config))
     prepared = prepare(config, model)
     with directory.lock():
-        _write_header(directory, config, prepared)
         _write_prompts(directory, prepared)
+        _write_header(directory, config, prepared)
         unscored = answer_all(directory, prepared.asked, prepared.backend, Thumbnails(directory, config.images.thumbnails))
         write_scores(directory)
     return Outcome(directory, joined(prepared.missing, unscored))
@@ -193,6 +193,8 @@ def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> N
 
 def _write_prompts(directory: RunDir, prepared: Prepared) -> None:
     for name, asked in prepared.asked_of.items():
+        if has_prompts(directory, name, [item.entry for item in asked]):
+            continue
         with writing_prompts(directory, name) as prompts:
             for item in asked:
                 sections = prepared.sections(item.sample.request, item.encoded)

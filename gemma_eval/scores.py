@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -10,7 +9,7 @@ from omegaconf import OmegaConf
 from gemma_eval.config import weights_label
 from gemma_eval.errors import RunError
 from gemma_eval.scorer import Scorer
-from gemma_eval.settings import ImagesConfig, Variant
+from gemma_eval.settings import Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
 from gemma_eval.summary import configured_tasks, summarize, task_from_settings, with_usage
 from gemma_eval.task import Task
@@ -39,7 +38,7 @@ def write_scores(directory: RunDir) -> dict[str, Any]:
             "methods": spent.get("methods", {}),
             "source": entry["source"],
             "num_fewshot": task.num_fewshot,
-            "changed": task.changed() | (_changed_images(config) if task.vision else {}),
+            "changed": task.changed(),
             "comparable": task.comparable,
             "undisclosed": task.undisclosed,
             "warnings": [*other_form(task, Variant(config.variant)), *task.warnings()],
@@ -67,13 +66,6 @@ def other_form(task: Task, variant: Variant) -> list[str]:
     if task.chat and variant is Variant.pt:
         return ["chat form without a chat template"]
     return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []
-
-
-def _changed_images(config: Any) -> dict[str, Any]:
-    """What a run's image settings change of the report's protocol."""
-    own, chosen = asdict(ImagesConfig()), config.get("images", {})
-    matter = chosen if chosen.get("pan_and_scan") else {"limit"}  # without Pan & Scan its thresholds change nothing
-    return {f"images.{name}": value for name, value in chosen.items() if name in matter and value != own[name]}
 
 
 def rescore(directory: RunDir) -> int:

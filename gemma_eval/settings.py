@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -136,6 +136,20 @@ class DataConfig:
 
 
 @dataclass
+class TaskImages:
+    """How images stand in one task's prompts (`tasks.<name>.images`). What is None is the run's."""
+
+    limit: int | None = None
+    pan_and_scan: bool | None = None
+    min_crop_size: int | None = None
+    max_crops: int | None = None
+    min_ratio: float | None = None
+
+    def within(self, run: ImagesConfig) -> ImagesConfig:
+        return replace(run, **{name: value for name, value in asdict(self).items() if value is not None})
+
+
+@dataclass
 class ImagesConfig:
     """How images stand in prompts. The report's rows of pre-trained models are without Pan & Scan; the thresholds are transformers'."""
 
@@ -151,6 +165,7 @@ class ImagesConfig:
 class SuiteConfig:
     name: str = MISSING
     tasks: list[str] = MISSING
+    parts: dict[str, Any] = field(default_factory=dict)  # the suites that this one joins: see conf/suite/card_all.yaml
 
 
 @dataclass

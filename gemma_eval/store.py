@@ -50,6 +50,7 @@ class RunDir:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._parsed: tuple[Any, dict[str, list[Entry]]] = (None, {})  # the manifest, and which file it was
 
     @classmethod
     def open(cls, path: Path | str) -> RunDir:
@@ -129,11 +130,19 @@ class RunDir:
     # -- records --------------------------------------------------------------------------------------------
 
     def manifest(self, task: str) -> list[Entry]:
-        tasks = self.read_json("manifest.json", {"tasks": {}})["tasks"]
-        return [Entry(*entry) for entry in tasks[task]["samples"]] if task in tasks else []
+        return self._manifest().get(task, [])
 
     def tasks(self) -> list[str]:
-        return list(self.read_json("manifest.json", {"tasks": {}})["tasks"])
+        return list(self._manifest())
+
+    def _manifest(self) -> dict[str, list[Entry]]:
+        """Parsed once, and again when another manifest has taken its place."""
+        file = self.path / "manifest.json"
+        stamp = (file.stat().st_ino, file.stat().st_mtime_ns) if file.is_file() else None
+        if stamp != self._parsed[0]:
+            tasks = self.read_json("manifest.json", {"tasks": {}})["tasks"]
+            self._parsed = stamp, {name: [Entry(*entry) for entry in task["samples"]] for name, task in tasks.items()}
+        return self._parsed[1]
 
     def records_file(self, task: str) -> Path:
         return self.path / "records" / f"{task}.jsonl"

@@ -79,7 +79,7 @@ class Task(ABC):
     scale: ClassVar[float] = 1.0  # what a perfect answer scores: 1, or 100 for chrF
     signature: ClassVar[str] = ""  # which form of a metric that has many, in its library's notation; kept in scores.json
     fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
-    vision: ClassVar[bool] = False
+    vision: ClassVar[bool] = False  # prompts hold images: see `gemma_eval.vision`
     shot_separator: ClassVar[str] = "\n\n"
     target_delimiter: ClassVar[str] = " "  # between query and solution
     slow_scoring: ClassVar[bool] = False  # scores take longer than milliseconds: computed in threads, so `score` must be thread-safe
@@ -177,12 +177,15 @@ class Task(ABC):
         """The fields as plain JSON values."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
+    def protocol(self) -> dict[str, Any]:
+        """The settings that make scores comparable: without those that only choose items, or a revision of the data."""
+        protocol = {name: value for name, value in self.settings().items() if name not in self.chooses}
+        return protocol | {"dataset": {name: value for name, value in protocol["dataset"].items() if name != "revision"}}
+
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from the page's own, leaving out those that only choose items: what makes it another protocol."""
-        own = type(self)().settings()
-        chosen = {**self.settings(), **{name: own[name] for name in self.chooses}}
-        chosen["dataset"] = {**chosen["dataset"], "revision": own["dataset"]["revision"]}
-        return {name: value for name, value in chosen.items() if value != own[name]}
+        """What of the protocol is not the page's own."""
+        own = type(self)().protocol()
+        return {name: value for name, value in self.protocol().items() if value != own.get(name)}
 
     def check_scorable(self) -> None:  # noqa: B027 - most tasks need nothing
         """Raise `GemmaEvalError` if answers cannot be scored on this machine: asked before any is generated."""

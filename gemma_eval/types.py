@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from gemma_eval.settings import TaskImages
+
 TokenIds: TypeAlias = npt.NDArray[np.int32]
 """Token ids of one sequence, shape [tokens]."""
 
@@ -70,7 +72,7 @@ class Prompt:
 
     Exemplars stay apart so that an over-long prompt can drop whole ones, the last first (what remains is
     still the prefix that other prompts share). In a chat, `reply` stands in the model's own turn, and `system` where the
-    template puts it.
+    template puts it. `images` says how images stand in it, where it is not as everywhere in the run.
     """
 
     query: Parts
@@ -78,6 +80,7 @@ class Prompt:
     header: Parts = ()
     reply: str = ""
     system: str = ""
+    images: TaskImages | None = None
 
     @property
     def asked(self) -> Parts:

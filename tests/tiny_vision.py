@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
+from gemma_eval.checkpoint import resolve
 from gemma_eval.types import Image
+from tests.settings import compose
 
 WINDOW = 96  # less than an image's 256 tokens: the window also cuts through images
 
@@ -83,3 +86,7 @@ def encoded(pixels: PIL.Image.Image, kind: str = "PNG", **options: Any) -> Image
     stream = io.BytesIO()
     pixels.save(stream, kind, **options)
     return Image(stream.getvalue())
+
+
+if __name__ == "__main__":  # for `make demo`
+    save(Path(sys.argv[1]), tokenizer_from=resolve(compose("model=270m", "weights=gguf_q4_k_m")).path)

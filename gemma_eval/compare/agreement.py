@@ -10,7 +10,6 @@ from typing import Any
 from gemma_eval.compare.results import Results, TaskResults
 from gemma_eval.types import Record
 
-CHOOSE_ITEMS = {"limit", "seed"}  # settings that only say which items, and which exemplars: the prompts show those
 WHERE_FROM = {"source", "repo", "split", "rows_sha256"}
 Change = tuple[Any, Any]
 
@@ -80,7 +79,7 @@ def _join(a: list[Record], b: list[Record]) -> Joined:
 
 
 def _protocol(results: TaskResults) -> dict[str, Any]:
-    return {key: value for key, value in flat(results.settings).items() if key not in CHOOSE_ITEMS and not key.startswith("dataset.")}
+    return {key: value for key, value in flat(results.task.protocol()).items() if not key.startswith("dataset.")}
 
 
 def _data(results: TaskResults) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Verdict(Enum):
     differs = "differs"  # it does not
     sample_only = "sample only"  # the bundled items, not the benchmark: no statement about the model
     not_stated = "protocol not stated"  # too much is left open for a comparison to mean anything
-    other_settings = "other settings"  # shots, prompt or metric were changed for this run
+    other_settings = "other settings"  # shots, prompt or metric were changed for this run, or subsets are missing
     not_published = "not published"  # no number for this size
     not_run = "not run"
 
@@ -107,6 +107,7 @@ def mean_of_parts(groups: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
         "source": "samples" if any(part["source"] == "samples" for part in parts) else parts[0]["source"],
         "num_fewshot": parts[0]["num_fewshot"],
         "changed": {name: change for part in parts for name, change in part["changed"].items()},
+        "missing": {subset: why for part in parts for subset, why in part.get("missing", {}).items()},
         "warnings": list(dict.fromkeys(warning for part in parts for warning in part.get("warnings", []))),
         "comparable": all(part["comparable"] for part in parts),
         "undisclosed": f"The mean of {len(parts)} parts, whose notes stand in their own table.",
@@ -124,6 +125,8 @@ def verdict(row: CardRow, number: Published | None, entry: dict[str, Any]) -> Ve
         return Verdict.other_settings
     if not entry["comparable"] or metric["ci95"] is None:
         return Verdict.not_stated
+    if entry.get("missing"):
+        return Verdict.other_settings
     low, high = (bound * row.scale for bound in metric["ci95"])
     inside = low - number.half_unit <= number.value <= high + number.half_unit
     return Verdict.consistent if inside else Verdict.differs

@@ -36,7 +36,7 @@ class BLINK(VisualQuestion):
     def subset(self, row: Row, config: str) -> str:
         return config
 
-    def images(self, row: Row) -> list[Image]:
+    def pictures(self, row: Row) -> list[Image]:
         columns = [row.get(f"image_{number}") for number in range(1, 5)]
         return [image for image in columns if image is not None]
 
@@ -44,7 +44,7 @@ class BLINK(VisualQuestion):
         return str(row["prompt"]).strip()
 
     def query(self, row: Row) -> Parts:
-        if not self.images(row):
+        if not self.pictures(row):
             raise ValueError("no picture in columns image_1 to image_4")
         return super().query(row)
 

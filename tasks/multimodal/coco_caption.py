@@ -36,7 +36,7 @@ class COCOCaption(OnPictures):
         return ("cider", "f1")
 
     def query(self, row: Row) -> Parts:
-        return (*self.images(row), "Caption:")
+        return (*self.pictures(row), "Caption:")
 
     def golds(self, row: Row) -> list[str]:
         return [" ".join(caption.split()) for caption in row["answer"]]

@@ -9,10 +9,11 @@ from typing import ClassVar
 from gemma_eval.data import Row
 from gemma_eval.task import Generation
 from gemma_eval.types import Image, Parts, as_parts
+from gemma_eval.vision import VisionTask
 
 
 @dataclass
-class OnPictures(Generation):
+class OnPictures(VisionTask, Generation):
     """Something generated from pictures. Gemma's processor sets each off by blank lines, so that pages add none.
 
     Where the Hub's copy of a benchmark has no train split, exemplars are drawn by seed from the scored split, and no item
@@ -21,13 +22,12 @@ class OnPictures(Generation):
 
     num_fewshot: int = 4
 
-    vision = True
     text_only_shots: ClassVar[bool] = False
 
     @abstractmethod
     def query(self, row: Row) -> Parts: ...
 
-    def images(self, row: Row) -> list[Image]:
+    def pictures(self, row: Row) -> list[Image]:
         return [present(row["image"], "image")]
 
     def shot(self, row: Row) -> Parts:
@@ -58,7 +58,7 @@ class VisualQuestion(OnPictures):
         """The question, with all that belongs to it but its pictures."""
 
     def query(self, row: Row) -> Parts:
-        return (*self.images(row), f"{self.question(row)}\nAnswer:")
+        return (*self.pictures(row), f"{self.question(row)}\nAnswer:")
 
 
 def present(image: Image | None, column: str) -> Image:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gemma_eval import preview, run
 from gemma_eval.build import Built, build
+from gemma_eval.report.card import model_name
 from gemma_eval.report.items import write_items
 from gemma_eval.store import RunDir
 from gemma_eval.types import Image, Parts, Prompt, Sample
@@ -59,10 +60,12 @@ def test_broken_images_fail_alone(illustrated: list[Image], tiny_vision: Path, t
 
 
 def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
-    settings = [f"model.path={tiny_vision}", "model=local", "data=samples", "backend.dtype=float32", f"results={tmp_path}", "run=rows"]
+    """With the settings of `make demo`, which say wherever the run is named that its weights are random."""
     limits = [f"tasks.{name}.max_tokens=2" for name in compose("suite=card_vision", "model=4b").suite.tasks]
-    outcome = run.run(compose(*settings, "suite=card_vision", "limit=1", *limits))
-    scores = RunDir.open(outcome.run.path).read_json("scores.json")["tasks"]
+    outcome = run.run(compose("experiment=demo_images", f"model.path={tiny_vision}", f"results={tmp_path}", "limit=1", *limits))
+    found = outcome.run.scores()
+    assert outcome.run.name == "demo-images-random-weights" and model_name(found["model"]).startswith("Gemma 3 RANDOM WEIGHTS")
+    scores = found["tasks"]
     assert not outcome.missing and len(scores) == 15 and {task["n"] for task in scores.values()} == {1}
     seen = {name: task["tokens"]["prompt"] // 256 for name, task in scores.items()}
     assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen

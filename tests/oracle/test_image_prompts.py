@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ from gemma_eval.backends.transformers.vision import Vision
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import PromptError
 from gemma_eval.images import decode
+from gemma_eval.keys import request_key
 from gemma_eval.plan import FIRST_IMAGE, number_images
 from gemma_eval.prompt import ImageTokens, Renderer
-from gemma_eval.settings import ImagesConfig
+from gemma_eval.settings import ImagesConfig, TaskImages
 from gemma_eval.types import Continuation, EncodedGenerate, EncodedScore, Generate, Image, Parts, Prompt, Score
 from tests.tiny_vision import picture
 
@@ -90,6 +92,16 @@ def test_ids_types_and_pixels(tiny_vision: Path, processor: Any, count: int, ima
         assert len(encoded.images) > count
 
 
+def test_each_prompt_has_its_own_settings(tiny_vision: Path, processor: Any) -> None:
+    """Within one run: with Pan & Scan, without, and as the run says. The key follows what the model is shown, and nothing else."""
+    shown = parts(5)
+    prompts = [Prompt(shown, images=own) for own in (TaskImages(pan_and_scan=True), TaskImages(pan_and_scan=False), TaskImages(), None)]
+    found = renderer(tiny_vision, processor).encode([Generate(prompt, (), 5) for prompt in prompts])
+    whole = renderer(tiny_vision, processor, PAN).encode([Generate(Prompt(shown), (), 5)])
+    cut, *plain = [request_key({}, encoded) for encoded in [*found, *whole] if not isinstance(encoded, PromptError)]
+    assert plain.pop() == cut and len(set(plain)) == 1 and cut not in plain
+
+
 def test_chat(tiny_vision: Path, processor: Any) -> None:
     prompt: Parts = ("First ", picture(0), "then", picture(1), "Which is red?")
     encoded = renderer(tiny_vision, processor, chat=True).encode([Generate(Prompt(prompt), (), 5)])[0]
@@ -136,6 +148,8 @@ def test_too_much_without_exemplars_is_an_error(tiny_vision: Path, processor: An
     for limits, why in [({"context_length": 300}, "too long"), ({"images": ImagesConfig(limit=1)}, "2 images and images.limit=1")]:
         refused = renderer(tiny_vision, processor, **limits).encode([request])[0]  # type: ignore[arg-type]
         assert isinstance(refused, PromptError) and why in str(refused)
+    allowed = replace(request, prompt=replace(request.prompt, images=TaskImages(limit=2)))
+    assert not isinstance(renderer(tiny_vision, processor, ImagesConfig(limit=1)).encode([allowed])[0], PromptError)
 
 
 def test_one_broken_image_is_one_error(tiny_vision: Path, processor: Any) -> None:

@@ -66,6 +66,7 @@ def test_cut_anywhere_and_resumed(
 
 def test_a_finished_run_asks_the_model_nothing(unbroken: RunDir, tiny_gemma: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {task: unbroken.records_file(task).read_bytes() for task in TASKS}
+    prompts = {file: file.stat().st_ino for file in (unbroken.path / "prompts").iterdir()}
     assert unbroken.read_json("scores.json")["peak_memory"]["host"] > 1 << 26
 
     def never(self: object) -> None:
@@ -74,6 +75,7 @@ def test_a_finished_run_asks_the_model_nothing(unbroken: RunDir, tiny_gemma: Pat
     monkeypatch.setattr(TransformersBackend, "model", property(never))
     again = run(config_for(tiny_gemma, unbroken.path.parent))
     assert {task: again.run.records_file(task).read_bytes() for task in TASKS} == before
+    assert {file: file.stat().st_ino for file in prompts} == prompts, "written again"
 
 
 def test_a_wider_limit_keeps_what_is_there(tiny_gemma: Path, tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def scores(size: str = "270m", variant: str = "pt", /, **tasks: dict[str, Any]) 
         (entry(0.60, 0.58, 0.62), Verdict.differs),
         (entry(0.67, 0.65, 0.69, source="samples"), Verdict.sample_only),
         (entry(0.67, 0.65, 0.69, changed={"num_fewshot": 5}), Verdict.other_settings),
+        (entry(0.67, 0.65, 0.69, missing={"awa": "not there"}), Verdict.other_settings),
         (entry(0.67, 0.65, 0.69, comparable=False), Verdict.not_stated),
         (entry(0.67, 0, 0, metrics={"acc": {"value": 0.67, "ci95": None}}), Verdict.not_stated),
     ],
@@ -224,7 +225,12 @@ def test_errors_of_parts_with_the_same_items_add_up() -> None:
 
 @pytest.mark.parametrize(
     ("change", "verdict"),
-    [({"source": "samples"}, Verdict.sample_only), ({"changed": {"num_fewshot": 1}}, Verdict.other_settings), ({}, Verdict.differs)],
+    [
+        ({"source": "samples"}, Verdict.sample_only),
+        ({"changed": {"num_fewshot": 1}}, Verdict.other_settings),
+        ({"missing": {"awa": "not there"}}, Verdict.other_settings),
+        ({}, Verdict.differs),
+    ],
 )
 def test_what_holds_for_a_part_holds_for_the_row(change: dict[str, Any], verdict: Verdict) -> None:
     tasks = {name: part(50.0, 0.1) for name in PARTS} | {PARTS[1]: part(50.0, 0.1, **change)}

@@ -69,6 +69,12 @@ def test_changed_protocol_and_tasks_are_named(a: Path, tmp_path: Path) -> None:
     assert "num_fewshot 0 / 3" in lines and "only B has boolq" in lines and "limit" not in lines
 
 
+def test_what_a_page_chooses_its_items_by_is_no_other_protocol(tmp_path: Path) -> None:
+    records = {"ruler": [generated("ruler", "1", "x", {"answers": ["x"], "match": "all"})]}
+    runs = [write_run(tmp_path / str(items), records, settings={"ruler": {"items": items}}) for items in (3, 5)]
+    assert compare(*runs).same_question
+
+
 @pytest.mark.parametrize(
     ("records", "message"),
     [

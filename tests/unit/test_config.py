@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_eval import paths, quantization
+from gemma_eval.card import CARD_TABLES
 from gemma_eval.config import check_override_keys, register_schema, run_name, selected_tasks
 from gemma_eval.errors import ConfigError
 from gemma_eval.task import Task, registry
@@ -36,6 +37,13 @@ def test_every_suite_names_known_tasks(suite: str) -> None:
     assert selected_tasks(compose("model=27b", f"suite={suite}"))
 
 
+def test_the_whole_card_is_one_suite() -> None:
+    tasks = compose("model=4b", "suite=card_all").suite.tasks
+    tables = [table for table in CARD_TABLES if table.variant == "pt" and not table.detail and table.sizes != ["270m"]]
+    assert sum(len(table.rows) for table in tables) == 41 and set(tasks) == {task for table in tables for task in table.tasks}
+    assert tasks == [task for suite in ("card_pt", "card_vision") for task in compose("model=4b", f"suite={suite}").suite.tasks]
+
+
 def test_model_facts() -> None:
     facts = {size: compose(f"model={size}").model for size in MODELS}
     assert {size: (model.context_length, model.sliding_window, model.vision) for size, model in facts.items()} == {
@@ -59,6 +67,7 @@ def test_model_facts() -> None:
         (["suite=piqa", "tasks.piqa.num_fewshot=-1"], r"tasks.piqa.num_fewshot=-1"),
         (["images.limit=0"], r"images.limit=0: must be at least 1"),
         (["images.pan_and_scan=true", "images.max_crops=1"], r"images.max_crops=1: must be at least 2"),
+        (["model=4b", "suite=docvqa", "tasks.docvqa.images.limit=0"], r"tasks.docvqa.images.limit=0: must be at least 1"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(overrides: list[str], message: str) -> None:
@@ -111,6 +120,17 @@ def test_a_task_keeps_its_types() -> None:
 def test_changed_names_what_makes_another_protocol() -> None:
     config = compose("suite=piqa", "tasks.piqa.num_fewshot=5", "limit=3", "seed=2", "tasks.piqa.dataset.revision=abc")
     assert selected_tasks(config)[0].changed() == {"num_fewshot": 5}
+
+
+def test_image_settings_of_one_task() -> None:
+    config = compose("model=4b", "suite=card_vision", "images.limit=9", "images.max_crops=2", "tasks.docvqa.images.pan_and_scan=true")
+    changed = {task.name: task.changed() for task in selected_tasks(config)}
+    assert changed.pop("docvqa") == {"images.limit": 9, "images.pan_and_scan": True, "images.max_crops": 2}
+    assert set(map(str, changed.values())) == {"{'images.limit': 9}"}, "thresholds change nothing where Pan & Scan is off"
+    own = compose("model=4b", "suite=remi", "images.limit=9", "tasks.remi.images.limit=40", "images.pan_and_scan=true")
+    assert selected_tasks(own)[0].changed() == {"images.limit": 40, "images.pan_and_scan": True}
+    off = compose("model=4b", "suite=remi", "images.pan_and_scan=true", "tasks.remi.images.pan_and_scan=false")
+    assert selected_tasks(off)[0].changed() == {}
 
 
 def test_run_names() -> None:

@@ -11,6 +11,7 @@ import pytest
 from gemma_eval.build import build
 from gemma_eval.data import DatasetRef, open_source
 from gemma_eval.errors import DataError
+from gemma_eval.run import _left_out
 from gemma_eval.task import Task, registry
 
 GOOD = [{"goal": f"g{i}", "sol1": "a", "sol2": "b", "label": i % 2} for i in range(6)]
@@ -69,8 +70,8 @@ def test_a_repository_for_every_part(tmp_path: Path) -> None:
     assert source.available(ref, tmp_path) == "in folder"
     ref.configs.append("c")
     assert source.available(ref, tmp_path) == "not in folder"
-    with pytest.raises(DataError, match=r"example/exam-c: not in data\.root"):
-        source.table(ref, "validation", tmp_path)
+    table = source.table(ref, "validation", tmp_path)
+    assert table.configs == ["a", "a", "b"] and list(table.missing) == ["c"] and "not in data.root=" in table.missing["c"]
 
 
 def test_bundled_items_of_the_chosen_configurations() -> None:
@@ -127,7 +128,7 @@ def parallel(root: Path, **languages: dict[str, list[Any]]) -> DatasetRef:
     """A repository with one configuration per language, and a reference to all but English."""
     for language, columns in languages.items():
         folder = root / "org" / "parallel" / language
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(columns).to_parquet(folder / "test.parquet")
     configs = "".join(f"- config_name: {name}\n  data_files:\n  - split: test\n    path: {name}/test.parquet\n" for name in languages)
     (root / "org" / "parallel" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
@@ -180,6 +181,28 @@ def test_rows_of_several_configs_name_theirs(tmp_path: Path) -> None:
     table = open_source(root=str(tmp_path), samples=False).table(ref, "train", tmp_path)
     assert list(table.rows) == [{"question": "q en", "config": "en"}, {"question": "q de", "config": "de"}]
     assert (table.ids, table.configs) == (["en/0", "de/0"], ["en", "de"])
+
+
+def test_a_folder_that_changed_is_read_anew(tmp_path: Path) -> None:
+    def texts(root: Path, *german: str) -> list[str]:
+        ref = parallel(root, eng={"text": ["one", "two"]}, deu={"text": [*german]})
+        return [row["text"] for row in open_source(root=str(root), samples=False).table(ref, "test", root).rows]
+
+    assert texts(tmp_path / "a", "eins", "zwei") == ["eins", "zwei"]
+    assert texts(tmp_path / "b", "uno", "due!") == ["uno", "due!"]
+    assert texts(tmp_path / "a", "zwei", "eins") == ["zwei", "eins"]
+
+
+def test_a_task_goes_on_without_the_configurations_that_a_folder_lacks(tmp_path: Path) -> None:
+    texts: dict[str, list[Any]] = {"id": [4, 9], "text": ["one", "two"]}
+    parallel(tmp_path, eng=texts, deu=texts)
+    ref = DatasetRef("org/parallel", configs=["fra", "deu", "ita"], pivot="eng")
+    table = open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)
+    assert table.configs == ["deu", "deu"] and list(table.missing) == ["fra", "ita"]
+    assert _left_out(table.missing).startswith("without fra, ita: cannot be read: no such configuration. Available: ['eng', 'deu']")
+    ref.configs.remove("deu")
+    with pytest.raises(DataError, match=r"org/parallel config=fra split=test: cannot be read: no such configuration"):
+        open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)
 
 
 def test_a_gated_dataset_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

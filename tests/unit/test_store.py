@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gemma_eval.errors import RunError
-from gemma_eval.store import RunDir, record_from_json, record_to_json
+from gemma_eval.store import Entry, RunDir, record_from_json, record_to_json
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
 
 SCORED = Record("1", "en", "c", "p", "k", ScoreResponse((-1.5, -2.0), (1, 2), (True, False)), {"gold": 0}, {"acc": 1.0})
@@ -67,3 +68,19 @@ def test_half_a_surrogate_pair_is_kept(tmp_path: Path) -> None:
     assert list(run.found("t").values()) == [record]
     run.write_json("x.json", record.fields)
     assert run.read_json("x.json") == record.fields
+
+
+def test_the_manifest_is_parsed_once_and_again_when_it_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, read = RunDir(tmp_path), RunDir.read_json
+    parsed: list[str] = []
+
+    def counted(self: RunDir, name: str, default: Any = None) -> Any:
+        parsed.append(name)
+        return read(self, name, default)
+
+    monkeypatch.setattr(RunDir, "read_json", counted)
+    for samples in ([["a", "key"]], [["a", "key"], ["b", "key"]]):
+        run.write_json("manifest.json", {"tasks": {"t": {"samples": samples}}})
+        for _ in range(3):
+            assert run.manifest("t") == [Entry(*sample) for sample in samples] and run.manifest("other") == [] and run.tasks() == ["t"]
+    assert parsed == ["manifest.json"] * 2
