@@ -17,6 +17,7 @@ from gemma_eval.backends.pixels import Pixels
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Engine
 from gemma_eval.checkpoint import read_config, resolve
+from gemma_eval.doctor_prompts import PROMPTS
 from gemma_eval.errors import ConfigError, PromptError, UnansweredError
 from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, VllmConfig
@@ -120,7 +121,7 @@ def test_a_picture_that_does_not_decode_fails_alone(tiny_vision: Path, backend: 
 def test_the_doctor_tells_refused_pictures_from_wrong_ones(
     tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "PROMPTS", {"mixed": doctor.PROMPTS["mixed"]})
+    monkeypatch.setattr(doctor, "PROMPTS", {"mixed": PROMPTS["mixed"]})
     config = compose("model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu")
     exact = doctor.measure(config)
     monkeypatch.setattr(doctor, "open_backend", lambda settings, checkpoint: backend)
