@@ -122,6 +122,7 @@ def test_the_doctor_tells_refused_pictures_from_wrong_ones(
     tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "PROMPTS", {"mixed": PROMPTS["mixed"]})
+    monkeypatch.setattr(doctor, "SCORED", 16)
     config = compose("model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu")
     exact = doctor.measure(config)
     monkeypatch.setattr(doctor, "open_backend", lambda settings, checkpoint: backend)
