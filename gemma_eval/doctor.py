@@ -1,9 +1,10 @@
 """`gemma-eval doctor`: does this backend read and answer as it should?
 
-Fixed prompts, one of them longer than any sliding window of Gemma 3, are encoded, scored token by token and continued greedily. The
-measurements are compared with another backend's: run here, read from a JSON file (two engines seldom live in one environment), or
-stored with this package for the checkpoint. Faults that scores alone would hide for months show at once: a missing or doubled BOS, a wrong
-attention layout or RoPE base, an attention that ignores the window, a dtype that overflows.
+Fixed prompts, one of them longer than any sliding window of Gemma 3 and, of a model that sees, one with a picture, are encoded, scored
+token by token and continued greedily. The measurements are compared with another backend's: run here, read from a JSON file (two engines
+seldom live in one environment), or stored with this package for the checkpoint. Faults that scores alone would hide for months show at
+once: a missing or doubled BOS, a wrong attention layout or RoPE base, an attention that ignores the window or lets the tokens of a picture
+see only what stands before them, a dtype that overflows.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from rich.table import Table
 
 from gemma_eval.backends import Backend, open_backend
 from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.doctor_prompts import CHAT, PICTURE, PROMPTS
 from gemma_eval.environment import environment
 from gemma_eval.errors import ConfigError, PromptError
-from gemma_eval.prompt import Renderer
+from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.settings import BACKENDS, RunConfig, Variant
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Prompt, ScoreResponse
 
@@ -34,23 +36,6 @@ SCHEMA = 1
 REFERENCES = Path(__file__).resolve().parent / "references"
 MAX_TOKENS = 24
 SCORED = 64  # last tokens of a prompt that are scored
-
-_PASSAGE = (
-    "The ferry leaves the old harbour at seven and needs forty minutes to the island. Marta had packed bread, two apples and "
-    'the letter that her uncle wrote in 1962. "If the fog lifts," she said, "we will see the lighthouse before the gulls see us."'
-)
-_MIXED = (
-    "def area(radius):\n    return 3.14159 * radius ** 2\n\nprint(area(2))  # 12.56636\n\n"
-    "Der Zug nach Zürich hält um 12:05 Uhr. 東京は雨です。 Цена: 1 250,50 ₽."
-)
-_LOG = "\n".join(
-    f"Station {7 * n % 31:02d}: {place}, {n * 13 % 40 - 8} degrees, wind {n * 5 % 17} km/h, {sky}."
-    for n, (place, sky) in enumerate(
-        [(place, sky) for place in ("Aberlund", "Corvo", "Dunmere", "Estrel", "Felsach", "Gorran", "Hallow") for sky in
-         ("clear", "light rain", "snow on the pass", "fog until noon", "thunder in the west", "overcast", "hail", "drizzle")]
-    )
-)  # fmt: skip
-PROMPTS = {"passage": _PASSAGE, "mixed": _MIXED, "beyond the window": f"{_LOG}\n\n{_PASSAGE}"}
 
 
 @dataclass(frozen=True)
@@ -63,36 +48,57 @@ class Finding:
 
 
 def measure(config: RunConfig) -> dict[str, Any]:
-    """The measurements of one backend, as JSON."""
+    """The measurements of one backend, as JSON. What it refuses to answer has its reason there instead."""
     checkpoint = resolve(config)
     backend = open_backend(config.backend, checkpoint)
+    prompts: dict[str, Any] = {}
+    refused: dict[str, str] = {}
     encoded = dict(_encode(config, checkpoint, backend))
-    asked: list[Encoded] = []
-    for ids in encoded.values():
-        first = max(1, len(ids.prompt) - SCORED)
-        positions = tuple(range(first, len(ids.prompt)))
-        asked += [EncodedScore(tuple(ids.prompt[: position + 1] for position in positions), positions), ids]
-    responses = {answer.index: answer.response for answer in backend.answer(asked)}
-    prompts = {}
-    for i, (name, ids) in enumerate(encoded.items()):
-        scores, text = responses[2 * i], responses[2 * i + 1]
-        assert isinstance(scores, ScoreResponse) and isinstance(text, GenerateResponse)
-        prompts[name] = {"ids": ids.prompt.tolist(), "logprobs": list(scores.logprobs), "text": text.texts[0]}
-    bos = getattr(backend.tokenizer, "bos_token_id", None)
-    return {"schema": SCHEMA, "model": backend.fingerprint, "packages": environment()["packages"], "bos": bos, "prompts": prompts}
+    for pictured in (False, True):  # apart: a refused picture costs no text
+        some = {name: ids for name, ids in encoded.items() if bool(ids.images) is pictured}
+        try:
+            prompts |= _ask(backend, some)
+        except ConfigError as error:
+            refused |= dict.fromkeys(some, str(error))
+    return {
+        "schema": SCHEMA,
+        "model": backend.fingerprint,
+        "packages": environment()["packages"],
+        "bos": getattr(backend.tokenizer, "bos_token_id", None),
+        "prompts": prompts,
+        "refused": refused,
+    }
 
 
 def _encode(config: RunConfig, checkpoint: Checkpoint, backend: Backend) -> Iterator[tuple[str, EncodedGenerate]]:
-    """The prompts as token ids; of an instruction-tuned model also one through its chat template."""
-    chats = dict.fromkeys(PROMPTS, False) | ({"chat": True} if config.variant is Variant.it else {})
-    for name, chat in chats.items():
-        renderer = Renderer(backend.tokenizer, context_length=checkpoint.context_length, chat=chat)
-        text = "What is the capital of France?" if chat else PROMPTS[name]
-        (ids,) = renderer.encode([Generate(Prompt((text,)), stop=(), max_tokens=MAX_TOKENS)])
+    """The prompts as token ids; of an instruction-tuned model also one through its chat template, of one that sees also a picture."""
+    image_tokens = ImageTokens.of(checkpoint.config)
+    chats = CHAT if config.variant is Variant.it else {}
+    for name, parts in (PROMPTS | chats | (PICTURE if image_tokens else {})).items():
+        renderer = Renderer(
+            backend.tokenizer, context_length=checkpoint.context_length, chat=name in chats, image_tokens=image_tokens, images=config.images
+        )
+        (ids,) = renderer.encode([Generate(Prompt(parts), stop=(), max_tokens=MAX_TOKENS)])
         if isinstance(ids, PromptError):
             raise ids
         assert isinstance(ids, EncodedGenerate)
         yield name, ids
+
+
+def _ask(backend: Backend, encoded: dict[str, EncodedGenerate]) -> dict[str, Any]:
+    """How likely each of a prompt's last tokens is (after its picture, if it has one), and the text that follows."""
+    asked: list[Encoded] = []
+    for ids in encoded.values():
+        first = ids.images[-1].end + 1 if ids.images else 1
+        positions = tuple(range(max(first, len(ids.prompt) - SCORED), len(ids.prompt)))
+        asked += [EncodedScore(tuple(ids.prompt[: position + 1] for position in positions), positions, images=ids.images), ids]
+    responses = {answer.index: answer.response for answer in backend.answer(asked)}
+    found = {}
+    for i, (name, ids) in enumerate(encoded.items()):
+        scores, text = responses[2 * i], responses[2 * i + 1]
+        assert isinstance(scores, ScoreResponse) and isinstance(text, GenerateResponse)
+        found[name] = {"ids": ids.prompt.tolist(), "logprobs": list(scores.logprobs), "text": text.texts[0]}
+    return found
 
 
 def other_measurements(config: RunConfig, measured: dict[str, Any], against: str | None) -> dict[str, Any] | None:
@@ -131,16 +137,25 @@ def examine(measured: dict[str, Any], other: dict[str, Any] | None) -> list[Find
         for name in measured["prompts"]:
             if name in other["prompts"]:
                 findings += _beside(name, measured["prompts"][name], other["prompts"][name], exact)
+            else:
+                why = f"it refuses this prompt: {other['refused'][name]}" if name in other.get("refused", {}) else "it has no such prompt"
+                findings.append(Finding(f"{name}: not compared", True, why))
     return findings
 
 
 def _alone(measured: dict[str, Any]) -> Iterator[Finding]:
     bos = measured["bos"]
+    refused = measured.get("refused", {})
+    for reason in dict.fromkeys(refused.values()):
+        names = [name for name, why in refused.items() if why == reason]
+        yield Finding(f"{', '.join(names)}: answered", False, f"refused: {reason}")
     for name, prompt in measured["prompts"].items():
         places = [i for i, token in enumerate(prompt["ids"]) if token == bos]
         yield Finding(f"{name}: one BOS", bos is None or places == [0], f"id {bos} at {places}, {len(prompt['ids'])} tokens")
         odd = sum(not math.isfinite(value) or value > 1e-3 for value in prompt["logprobs"])
         yield Finding(f"{name}: log-probabilities", odd == 0, f"{odd} of {len(prompt['logprobs'])} are not finite or above 0")
+    if not measured["prompts"]:
+        return
     texts = [prompt["text"] for prompt in measured["prompts"].values()]  # a text may end where its prompt does, but not all of them
     yield Finding("texts", any(text.strip() for text in texts), ", ".join(repr(text[:24]) for text in texts))
 
@@ -177,7 +192,14 @@ def print_findings(measured: dict[str, Any], other: dict[str, Any] | None, findi
     for finding in findings:
         table.add_row(finding.name, "ok" if finding.healthy else "WRONG", escape(finding.detail), style="" if finding.healthy else "red")
     console.print(table)
-    console.print("healthy" if all(finding.healthy for finding in findings) else "not healthy", style="bold")
+    console.print(_verdict(findings), style="bold")
+
+
+def _verdict(findings: list[Finding]) -> str:
+    wrong = [finding for finding in findings if not finding.healthy]
+    if not wrong:
+        return "healthy"
+    return "healthy for text, not for pictures" if all(finding.name.partition(":")[0] in PICTURE for finding in wrong) else "not healthy"
 
 
 def _described(measured: dict[str, Any]) -> str:

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from gemma_eval.doctor import PROMPTS, REFERENCES, examine, other_measurements, read
+from gemma_eval import doctor
+from gemma_eval.backends.transformers import backend as transformers_backend
+from gemma_eval.backends.transformers import plain
+from gemma_eval.doctor import REFERENCES, examine, measure, other_measurements, print_findings, read
+from gemma_eval.doctor_prompts import PICTURE, PROMPTS
 from gemma_eval.errors import ConfigError
 from tests.settings import compose
 
@@ -62,3 +67,46 @@ def test_what_to_compare_with(reference: dict[str, Any], tmp_path: Path) -> None
     for against in (str(tmp_path / "mine.json"), "vlm"):
         with pytest.raises(ConfigError, match="--against"):
             other_measurements(config, reference, against)
+
+
+# -- a model that sees ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def seeing(tiny_vision: Path) -> list[str]:
+    return ["model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu"]
+
+
+@pytest.fixture(scope="module")
+def sees(seeing: list[str]) -> dict[str, Any]:
+    return json.loads(json.dumps(measure(compose(*seeing))))  # type: ignore[no-any-return]
+
+
+@pytest.mark.model
+def test_an_attention_that_is_causal_inside_a_picture_is_caught(
+    seeing: list[str], sees: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it passes for one that is not: plain batches agree with shared prefixes as long as they are told where the pictures are."""
+    plainly = compose(*seeing, "backend.share_prefixes=false")
+    measured = measure(plainly)
+    assert not wrong(measured, sees) and set(measured["prompts"]) == {*PROMPTS, *PICTURE}
+    monkeypatch.setattr(transformers_backend, "attends_both_ways", lambda model: True)
+    monkeypatch.setattr(plain, "FIRST_IMAGE", 1 << 62)  # nobody tells
+    monkeypatch.setattr(doctor, "PROMPTS", {})
+    found = wrong(measure(plainly), sees)
+    assert "picture: same log-probabilities" in found <= {"picture: same log-probabilities", "picture: same greedy text"}
+
+
+@pytest.mark.model
+def test_pictures_that_are_refused_or_unknown_leave_the_texts_to_compare(
+    seeing: list[str], sees: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformers_backend, "attends_both_ways", lambda model: False)
+    blind = measure(compose(*seeing))
+    assert wrong(blind, sees) == {"picture: answered"} and not wrong(sees, blind)
+    older = {key: value for key, value in sees.items() if key != "refused"} | {"prompts": {name: sees["prompts"][name] for name in PROMPTS}}
+    assert not wrong(sees, older) and not wrong(older, sees)
+    console = Console(record=True, width=200)
+    print_findings(blind, sees, examine(blind, sees), console)
+    printed = console.export_text()
+    assert "refused: attention" in printed and printed.endswith("healthy for text, not for pictures\n")

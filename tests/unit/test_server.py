@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gemma_eval.backends.server import ServerBackend
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import Dtype, ServerConfig
-from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Prompt, ScoreResponse
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Image, ImageSpan, Prompt, ScoreResponse
 
 VOCABULARY = 2000
 KEY = "sk-test"
@@ -166,6 +167,12 @@ def test_texts(open_server: Callable[..., ServerBackend]) -> None:
     with served(Stub()) as url:
         (answer,) = open_server(url).answer(generation())
     assert answer.response == GenerateResponse((" and so on",) * 2, ("stop",) * 2, (3, 3)) and answer.usage.generated == 6
+
+
+def test_pictures_are_refused(open_server: Callable[..., ServerBackend]) -> None:
+    (text,) = generation()
+    with pytest.raises(ConfigError, match="sends no images"):
+        list(open_server("http://127.0.0.1:9/v1").answer([replace(text, images=(ImageSpan(Image(b""), 1, 2),))]))
 
 
 def test_a_second_bos_is_noticed(open_server: Callable[..., ServerBackend]) -> None:

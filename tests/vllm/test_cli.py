@@ -31,6 +31,15 @@ def test_a_killed_run_is_resumed_and_scores_as_on_transformers(gemma_270m: Path,
     assert set(scores["gsm8k"]["methods"]) == {"generate"}
 
 
+@pytest.mark.slow
+def test_every_text_row_answers_as_on_transformers(gemma_270m: Path, tmp_path: Path) -> None:
+    """Two items of each, long answers cut short as in the demo."""
+    rows = ["experiment=demo", "limit=2", "backend.dtype=float32", f"results={tmp_path}"]
+    finish(start("run", *rows, *VLLM, "run=vllm"))
+    finish(start("run", *rows, "run=transformers"))
+    assert_same_answers(tmp_path / "vllm", tmp_path / "transformers")
+
+
 def test_the_doctor_finds_the_engine_healthy(gemma_270m: Path) -> None:
     """Against the reference that is stored for this checkpoint, made by the transformers backend in float32."""
     printed = finish(start("doctor", *SETTINGS, *VLLM))

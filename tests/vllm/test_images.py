@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 
+from gemma_eval import doctor
 from gemma_eval.backends import Answer
 from gemma_eval.backends.pixels import Pixels
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Engine
-from gemma_eval.checkpoint import Checkpoint, read_config
+from gemma_eval.checkpoint import read_config, resolve
+from gemma_eval.doctor_prompts import PROMPTS
 from gemma_eval.errors import ConfigError, PromptError, UnansweredError
 from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, VllmConfig
@@ -30,7 +33,9 @@ from gemma_eval.types import (
     Score,
     ScoreResponse,
 )  # fmt: skip
+from tests.settings import compose
 from tests.tiny_vision import picture
+from tests.vllm.command import start
 
 pytestmark = [pytest.mark.vllm, pytest.mark.model]
 
@@ -49,9 +54,8 @@ def backend(tiny_vision: Path) -> Iterator[VllmBackend]:
         importlib.import_module("torchvision")
     except Exception as error:
         pytest.skip(f"vLLM's image models need torchvision, which cannot be imported here: {error}")
-    checkpoint = Checkpoint(tiny_vision, {}, 4096)
     settings = VllmConfig(dtype=Dtype.float32, enforce_eager=True, max_model_len=4096, engine_args={"kv_cache_memory_bytes": 1 << 28})
-    made = VllmBackend(settings, checkpoint)
+    made = VllmBackend(settings, resolve(compose("model=local", f"model.path={tiny_vision}")))
     yield made
     made.close()
 
@@ -112,3 +116,30 @@ def test_a_picture_that_does_not_decode_fails_alone(tiny_vision: Path, backend: 
         for answer in backend.answer(asked):
             answers[answer.index] = answer
     assert sorted(answers) == [0, 2] and list(error.value.reasons) == [1] and "cannot be decoded" in error.value.reasons[1]
+
+
+def test_the_doctor_tells_refused_pictures_from_wrong_ones(
+    tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "PROMPTS", {"mixed": PROMPTS["mixed"]})
+    monkeypatch.setattr(doctor, "SCORED", 16)
+    config = compose("model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu")
+    exact = doctor.measure(config)
+    monkeypatch.setattr(doctor, "open_backend", lambda settings, checkpoint: backend)
+
+    def wrong() -> dict[str, str]:
+        return {finding.name: finding.detail for finding in doctor.examine(doctor.measure(config), exact) if not finding.healthy}
+
+    refused = wrong()
+    assert list(refused) == ["picture: answered"] and "backend=transformers" in refused["picture: answered"]
+    monkeypatch.setattr(Engine, "check_pictures", lambda engine: None)
+    assert "picture: same log-probabilities" in wrong().keys() <= {"picture: same log-probabilities", "picture: same greedy text"}
+
+
+def test_the_doctor_names_what_the_image_model_lacks(tiny_vision: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torchvision'] = None\n")  # as where it is not installed
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    process = start("doctor", "model=local", f"model.path={tiny_vision}", "backend=vllm", "backend.dtype=float32")
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 4, printed
+    assert "Gemma3ForConditionalGeneration cannot be imported" in " ".join(printed.split()) and printed.endswith("not healthy\n")

@@ -46,6 +46,8 @@ class ServerBackend:
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         settings = self._settings
+        if any(request.images for request in requests):
+            raise ConfigError("backend=server sends no images; run image tasks with backend=vllm or transformers")
         if any(isinstance(request, EncodedScore) for request in requests):
             way = self._way
             yield from feed(self._client, iter(score_jobs(requests, way, settings.dtype, settings.verify, settings.seed)))

@@ -99,7 +99,8 @@ class Engine:
             try:
                 self._engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
             except (ValueError, RuntimeError, ImportError, NotImplementedError) as error:
-                raise ConfigError(f"backend=vllm: the engine refuses to start: {_first_lines(error)}") from error
+                why = f"{_first_lines(error)} {_unimportable(checkpoint)}".rstrip()
+                raise ConfigError(f"backend=vllm: the engine refuses to start: {why}") from error
         self.block = int(self._engine.vllm_config.cache_config.block_size)
         self.room = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
         if pictures:
@@ -241,6 +242,18 @@ def _cores(replica: int, replicas: int) -> dict[str, str]:
     cores = sorted(os.sched_getaffinity(0))
     mine = cores[replica % len(cores) :: replicas]
     return {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, mine)), "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+
+
+def _unimportable(checkpoint: Checkpoint) -> str:
+    """What keeps vLLM's class of this model from being imported, if anything does: the engine itself tells only its log."""
+    from vllm.model_executor.models import ModelRegistry
+
+    for name in set(checkpoint.config.get("architectures") or []) & set(ModelRegistry.models):
+        try:
+            ModelRegistry.models[name].load_model_cls()
+        except Exception as error:  # whatever a module raises that is imported
+            return f"({name} cannot be imported: {error})"
+    return ""
 
 
 # -- outputs ----------------------------------------------------------------------------------------------------
