@@ -44,7 +44,8 @@ class Asked:
 def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnails: Thumbnails, processes: Processes) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once and in one of the processes. Returns what could not be
     answered or scored, by task. The main process returns when all have kept their answers; the other ones in a part of the directory."""
-    known = _Known(directory.part(processes.rank), asked)  # all of it is for the main process to know
+    own = directory.part(processes.rank)
+    known = _Known(own, asked)  # what was answered earlier is for the main process to know
     waiting: dict[str, list[Asked]] = defaultdict(list)  # samples that ask the very same thing share one answer
     for item in known.todo:
         waiting[item.key].append(item)
@@ -54,7 +55,8 @@ def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnai
         return {}
     watched = reporter(directory, [item.task for item in asked], known.scored) if processes.main else nullcontext()
     with watched as progress:
-        unscored = _answer(directory.part(processes.rank), waiting, known, share, backend, thumbnails, progress)
+        with nullcontext() if processes.main else own.lock():  # the main process has that of the whole directory
+            unscored = _answer(own, waiting, known, share, backend, thumbnails, progress)
         return reduce(joined, processes.exchange(unscored))
 
 

@@ -136,9 +136,7 @@ def _validate_processes(backend: BackendConfig) -> None:
         return
     if not isinstance(backend, TransformersConfig):
         own = "backend.tensor_parallel_size, data_parallel_size" if isinstance(backend, VllmConfig) else "backend.concurrency"
-        raise ConfigError(
-            f"backend={backend.name} runs in one process and scales in its own way ({own}): start gemma-eval without a launcher"
-        )
+        raise ConfigError(f"backend={backend.name} scales in its own way ({own}), not by processes: start gemma-eval without a launcher")
     if backend.device_map:
         raise ConfigError(
             f"backend.device_map={backend.device_map} spreads one model over all GPUs, which several processes cannot share: "

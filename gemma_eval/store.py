@@ -163,10 +163,10 @@ class RunDir:
 
     @contextmanager
     def _streams(self, task: str) -> Iterator[list[BinaryIO]]:
-        """The files that hold a task's records, older ones first. Parts are opened first: should they be merged meanwhile, none is missed."""
+        """The files that hold a task's records, those of parts last. These are opened first: if they are merged meanwhile, none is lost."""
         with ExitStack() as stack:
             streams: list[BinaryIO] = []
-            for run in [*reversed(self.parts()), self]:
+            for run in [*self.parts(), self]:
                 with suppress(FileNotFoundError):
                     streams.insert(0, stack.enter_context(run.records_file(task).open("rb")))
             yield streams
