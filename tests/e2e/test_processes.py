@@ -71,7 +71,7 @@ def test_two_processes_are_as_one(alone: RunDir, tmp_path: Path) -> None:
     for name, entry in scores(two).items():
         one = scores(alone)[name]["tokens"]
         assert entry["tokens"]["prompt"] == one["prompt"] and entry["tokens"]["generated"] == one["generated"]
-    computed = [sum(entry["tokens"]["computed"] for entry in scores(run).values()) for run in (alone, two)]
+    computed = [sum(entry["tokens"]["computed"] for entry in scores(directory).values()) for directory in (alone, two)]
     assert computed[0] < computed[1] < 1.5 * computed[0]  # above two cuts, prefixes are computed twice
 
 
