@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
+from functools import reduce
 
 from gemma_eval.backends import Backend
-from gemma_eval.errors import UnansweredError
+from gemma_eval.division import divide
+from gemma_eval.errors import RunError, UnansweredError
 from gemma_eval.keys import prompt_sha256
+from gemma_eval.processes import Processes
+from gemma_eval.progress import Progress
 from gemma_eval.scorer import Scorer
 from gemma_eval.store import Entry, RunDir
 from gemma_eval.task import Task
@@ -37,24 +41,60 @@ class Asked:
         return Entry(self.sample.id, self.key)
 
 
-def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnails: Thumbnails) -> dict[str, str]:
-    """Ask the backend what the store does not know, each distinct request once. Returns what could not be answered or scored, by task."""
-    known = _Known(directory, asked)
-    if not known.todo:
-        log.info("%s: all %d samples are answered already", directory.name, len(asked))
-        return {}
+def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnails: Thumbnails, processes: Processes) -> dict[str, str]:
+    """Ask the backend what the store does not know, each distinct request once and in one of the processes. Returns what could not be
+    answered or scored, by task. The main process returns when all have kept their answers; the other ones in a part of the directory."""
+    own = directory.part(processes.rank)
+    known = _Known(own, asked)  # what was answered earlier is for the main process to know
     waiting: dict[str, list[Asked]] = defaultdict(list)  # samples that ask the very same thing share one answer
     for item in known.todo:
         waiting[item.key].append(item)
-    unknown = [items for key, items in waiting.items() if key not in known.responses]
+    share = _share(waiting, known, processes)
+    if share is None:
+        log.info("%s: all %d samples are answered already", directory.name, len(asked))
+        return {}
+    watched = reporter(directory, [item.task for item in asked], known.scored) if processes.main else nullcontext()
+    with watched as progress:
+        with nullcontext() if processes.main else own.lock():  # the main process has that of the whole directory
+            unscored = _answer(own, waiting, known, share, backend, thumbnails, progress)
+        return reduce(joined, processes.exchange(unscored))
+
+
+def _share(waiting: dict[str, list[Asked]], known: _Known, processes: Processes) -> list[str] | None:
+    """The keys that the backend is to be asked for in this process; None if nothing is left to do in any. The main process decides."""
+    shares: list[list[str]] | None = None
+    if processes.main and waiting:
+        unknown = [key for key in waiting if key not in known.responses]
+        divided = divide([waiting[key][0].encoded for key in unknown], processes.count)
+        shares = [[unknown[i] for i in indices] for indices in divided]
+    decided = processes.exchange(shares)[0]
+    if decided is None:
+        return None
+    if not waiting.keys() >= set(decided[processes.rank]):
+        raise RunError("this process has prepared other requests than the main one: are data, settings and versions the same everywhere?")
+    return decided[processes.rank]
+
+
+def _answer(
+    directory: RunDir,
+    waiting: dict[str, list[Asked]],
+    known: _Known,
+    share: list[str],
+    backend: Backend,
+    thumbnails: Thumbnails,
+    progress: Progress | None,
+) -> dict[str, str]:
+    """Keep the answers that are known, and those to this process's share of the rest, which the backend is asked for."""
+    found = {key: known.responses[key] for key in waiting if key in known.responses}
+    unknown = [waiting[key] for key in share]
     unanswered: dict[str, str] = {}
     with ExitStack() as stack:
-        keeper = _Keeper(directory, asked, known, thumbnails, stack)
-        for key, items in waiting.items():
-            if key in known.responses:
-                keeper.keep(items, known.responses[key])
+        tasks = {item.task.name for key in (*found, *share) for item in waiting[key]}
+        keeper = _Keeper(directory, tasks, known.stored, thumbnails, progress, stack)
+        for key, response in found.items():
+            keeper.keep(waiting[key], response)
         try:
-            for answer in backend.answer([items[0].encoded for items in unknown]):
+            for answer in backend.answer([items[0].encoded for items in unknown]) if unknown else ():
                 keeper.keep(unknown[answer.index], answer.response, answer.usage, answer.method)
         except UnansweredError as error:
             unanswered = _unanswered([(item, why) for index, why in error.reasons.items() for item in unknown[index]])
@@ -89,11 +129,19 @@ class _Keeper:
     An answer whose scoring takes time is stored at once without scores, and again with them.
     """
 
-    def __init__(self, directory: RunDir, asked: list[Asked], known: _Known, thumbnails: Thumbnails, stack: ExitStack) -> None:
-        self._stored = known.stored
+    def __init__(
+        self,
+        directory: RunDir,
+        tasks: set[str],
+        stored: set[tuple[str, Entry]],
+        thumbnails: Thumbnails,
+        progress: Progress | None,
+        stack: ExitStack,
+    ) -> None:
+        self._stored = stored
         self._thumbnails = thumbnails
-        self._files = {name: stack.enter_context(directory.append(name)) for name in {item.task.name for item in known.todo}}
-        self._progress = stack.enter_context(reporter(directory, [item.task for item in asked], known.scored))
+        self._progress = progress
+        self._files = {name: stack.enter_context(directory.append(name)) for name in tasks}
         self._usage = stack.enter_context(closing(UsageLog(directory)))
         self._scorer = stack.enter_context(Scorer(self._scored))
         self._unseen: dict[str, Usage] = {}  # by key: what progress was not told of yet
@@ -120,7 +168,8 @@ class _Keeper:
     def _scored(self, task: Task, record: Record) -> None:
         if record.scores or (task.name, Entry(record.id, record.key)) not in self._stored:
             self._files[task.name].write(record)
-        self._progress.advance(task, record, self._unseen.pop(record.key, NOTHING))
+        if self._progress:
+            self._progress.advance(task, record, self._unseen.pop(record.key, NOTHING))
 
 
 def _unanswered(reasons: list[tuple[Asked, str]]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from gemma_eval import __version__, dashboard_command, export_command, gate_command, report_command
 from gemma_eval.errors import ConfigError, GemmaEvalError
+from gemma_eval.processes import this
 
 if TYPE_CHECKING:
     from gemma_eval.settings import RunConfig
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     _logging()
     try:
+        _check_launch(arguments)
         if arguments[:1] in (["-sc"], ["--shell-completion"]):  # completes the settings of every command
             return with_settings(arguments, lambda config: DONE)
         if arguments[:1] in (["run"], ["plan"]) and {"-h", "--help"} & set(arguments):
@@ -53,16 +55,25 @@ def main(argv: list[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except GemmaEvalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+        return _refuse(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
 
 
+def _refuse(error: GemmaEvalError) -> int:
+    print(f"{this().prefix}error: {error}", file=sys.stderr)
+    return REFUSED
+
+
+def _check_launch(arguments: list[str]) -> None:
+    if this().several and (arguments[:1] != ["run"] or {"-m", "--multirun"} & set(arguments)):
+        raise ConfigError("only a single `gemma-eval run` can be launched in several processes; start anything else without a launcher")
+
+
 def _logging() -> None:
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("gemma_eval").setLevel(logging.INFO)
+    logging.basicConfig(format=f"{this().prefix}%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("gemma_eval").setLevel(logging.INFO if this().main else logging.WARNING)
     for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):  # they warn of every layer, and of kernels for other devices
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -206,8 +217,7 @@ def _reporting(job: Callable[[object], None], codes: list[int]) -> Callable[[obj
         try:
             job(config)
         except GemmaEvalError as error:
-            print(f"error: {error}", file=sys.stderr)
-            codes.append(REFUSED)
+            codes.append(_refuse(error))
         except Exception:  # a bug: show all of it, which Hydra would cut
             traceback.print_exc()
             codes.append(REFUSED)
@@ -245,6 +255,8 @@ def _run(config: RunConfig) -> int:
     from gemma_eval.run import run
 
     outcome = run(config)
+    if not this().main:
+        return DONE  # the main process says what there is to say
     shown = card([outcome.run.scores()])
     outcome.run.write_text("report.md", to_markdown(shown))
     print_card(shown.touched())

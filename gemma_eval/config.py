@@ -20,7 +20,17 @@ from gemma_eval import paths, quantization
 from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
-from gemma_eval.settings import BACKENDS, ImagesConfig, RunConfig, ServerConfig, TaskImages, TransformersConfig
+from gemma_eval.processes import this
+from gemma_eval.settings import (
+    BACKENDS,
+    BackendConfig,
+    ImagesConfig,
+    RunConfig,
+    ServerConfig,
+    TaskImages,
+    TransformersConfig,
+    VllmConfig,
+)
 from gemma_eval.task import Task, registry
 from gemma_eval.vision import VisionTask
 
@@ -102,6 +112,7 @@ def validate(config: RunConfig) -> None:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"suite.tasks: no task {name!r}.{hint} Choices: {', '.join(sorted(known))}")
     quantization.check(config)
+    _validate_processes(config.backend)
     blinding = "" if config.model.vision or _sees(config.model.path) else f"model={config.model.size}"
     if config.model.path is None and checkpoint_ref(config).gguf:
         blinding = blinding or f"weights={config.weights.name}"  # the image tower is a file of its own, which transformers does not read
@@ -130,6 +141,22 @@ def validate(config: RunConfig) -> None:
 def _sees(path: str | None) -> bool:
     """Whether a local checkpoint reads images."""
     return path is not None and (file := Path(path).expanduser() / "config.json").is_file() and "vision_config" in read_config(file.parent)
+
+
+def _validate_processes(backend: BackendConfig) -> None:
+    """In several processes, each has a model of its own on a device of its own."""
+    if not this().several:
+        return
+    if not isinstance(backend, TransformersConfig):
+        own = "backend.tensor_parallel_size, data_parallel_size" if isinstance(backend, VllmConfig) else "backend.concurrency"
+        raise ConfigError(f"backend={backend.name} scales in its own way ({own}), not by processes: start gemma-eval without a launcher")
+    if backend.device_map:
+        raise ConfigError(
+            f"backend.device_map={backend.device_map} spreads one model over all GPUs, which several processes cannot share: "
+            "leave it out, or start gemma-eval without a launcher"
+        )
+    if ":" in backend.device:
+        raise ConfigError(f"backend.device={backend.device}: each of several processes takes a GPU of its own; choose auto, cuda or cpu")
 
 
 def _validate_images(key: str, images: ImagesConfig | TaskImages) -> None:

@@ -195,6 +195,13 @@ def _until(ids: TokenIds) -> TokenIds:
     return (at[np.searchsorted(at, np.arange(len(ids)))] + 1).astype(np.int32)
 
 
+def in_prefix_order(requests: Sequence[Encoded]) -> list[tuple[int, int]]:
+    """The requests by index, so ordered that neighbours share the longest prefixes; with each, the tokens shared with those before."""
+    numbered, _ = number_images(requests)
+    tree = build_tree([request.prompt for request in numbered])
+    return [(at, tree.shared[at]) for at in tree.order]
+
+
 @dataclass(frozen=True)
 class Pass:
     """One forward: `nodes` in depth-first order, under `prefix`, the path of nodes whose keys and values are kept.

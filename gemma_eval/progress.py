@@ -48,7 +48,7 @@ class Snapshot:
     total: int
     done: int
     before: int
-    tokens_per_second: float  # computed or generated
+    tokens_per_second: float  # computed or generated, by the main process of several
     reused: float  # share of the prompt tokens that needed no computing
     seconds_left: float | None
     tasks: dict[str, TaskProgress]
@@ -120,6 +120,11 @@ class Progress:
         with self._lock:
             self._tallies[task.name].add(record)
             self._spent += usage
+
+    def arrived(self, task: str, record: Record) -> None:
+        """Another process of the run has answered and scored one."""
+        with self._lock:
+            self._tallies[task].add(record)
 
     def snapshot(self) -> Snapshot:
         with self._lock:

@@ -21,6 +21,8 @@ from gemma_eval.data import Source, open_source
 from gemma_eval.environment import environment
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError
 from gemma_eval.keys import request_key
+from gemma_eval.parts import merge_parts
+from gemma_eval.processes import this
 from gemma_eval.prompt import ImageTokens, Renderer
 from gemma_eval.prompt_log import has_prompts, writing_prompts
 from gemma_eval.scores import other_form, write_scores
@@ -105,13 +107,23 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
 
 
 def run(config: RunConfig, model: Model | None = None) -> Outcome:
-    """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already."""
+    """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already.
+
+    In several processes, each calls this with the same settings; what the run has once is for the main one to write and to return.
+    """
     directory = RunDir(Path(config.results) / run_name(config))
-    prepared = prepare(config, model)
+    processes = this()
+    with processes.main_first():
+        prepared = prepare(config, model)
+    thumbnails = Thumbnails(directory, config.images.thumbnails)
+    if not processes.main:
+        return Outcome(directory, answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes))
     with directory.lock():
+        merge_parts(directory)  # of an earlier start that was killed
         _write_prompts(directory, prepared)
         _write_header(directory, config, prepared)
-        unscored = answer_all(directory, prepared.asked, prepared.backend, Thumbnails(directory, config.images.thumbnails))
+        unscored = answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes)
+        merge_parts(directory)
         write_scores(directory)
     return Outcome(directory, joined(prepared.missing, unscored))
 

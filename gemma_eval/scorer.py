@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.processes import this
 from gemma_eval.task import Task
 from gemma_eval.types import Record, Verdict
 
@@ -28,7 +28,7 @@ class Scorer:
 
     def __init__(self, done: Callable[[Task, Record], None]) -> None:
         self._done = done
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="score")
+        self._pool = ThreadPoolExecutor(this().cores, thread_name_prefix="score")
         self._finished: SimpleQueue[tuple[Task, Record, Verdict | Exception]] = SimpleQueue()
         self._waiting = 0
         self._failures: dict[str, list[str]] = defaultdict(list)

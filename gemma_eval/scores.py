@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from gemma_eval.config import weights_label
 from gemma_eval.errors import RunError
+from gemma_eval.parts import merge_parts
 from gemma_eval.scorer import Scorer
 from gemma_eval.settings import Variant
 from gemma_eval.store import SCHEMA, Entry, RunDir
@@ -74,6 +75,7 @@ def rescore(directory: RunDir) -> int:
     for task in tasks.values():
         task.check_scorable()
     with directory.lock():
+        merge_parts(directory)
         found = [_rescore_task(directory, name, task) for name, task in tasks.items()]
         write_scores(directory)
     if failed := [why for _, failures in found for why in failures.values()]:

@@ -88,7 +88,7 @@ class TransformersConfig(BackendConfig):
     cache_tokens: int | None = None  # tokens in the key-value cache of one generation batch; likewise
     share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
     compile: Compile = Compile.auto  # torch.compile; auto: once enough of the plan is left for it to pay
-    threads: int | None = None  # CPU threads; PyTorch's choice when absent
+    threads: int | None = None  # CPU threads; PyTorch's choice when absent, of several processes an even share of the cores
 
 
 @dataclass

@@ -7,10 +7,11 @@
     images/<sha256>.jpg    thumbnails of the pictures in the prompts
     records/<task>.jsonl   one line per sample, appended as answers arrive
     usage.json             per task: tokens, seconds, and how many answers the engine gave by which method, so far
-    memory.json            most bytes in use at any time, by place (host, cuda:0, ...)
+    memory.json            most bytes that a process had in use at any time, by place (host, cuda:0, ...)
     progress.json          while the run goes on: samples, rates and scores so far
     scores.json            per task and subset: values with intervals
     report.md              the rebuilt card
+    processes/<rank>/      while several processes run it: records, usage and memory of each other than the main one
 
 Records are only ever appended. A torn last line (the process was killed while writing) is cut off before the next append. Records
 are found by sample id and request key, which hashes everything that can change an answer; stale ones stay and are not counted. A record
@@ -23,12 +24,12 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, BinaryIO, Self, TextIO
 
 from gemma_eval.errors import RunError
 from gemma_eval.types import GenerateResponse, Record, Response, ScoreResponse
@@ -63,6 +64,14 @@ class RunDir:
     @property
     def name(self) -> str:
         return self.path.resolve().name
+
+    def part(self, rank: int) -> RunDir:
+        """Where a process of the run writes: the main one, of rank 0, here, any other in a directory of its own below."""
+        return RunDir(self.path / "processes" / str(rank)) if rank else self
+
+    def parts(self) -> list[RunDir]:
+        """What processes other than the main one have written, until it is merged."""
+        return [RunDir(path) for path in sorted(self.path.glob("processes/*"))]
 
     @property
     def date(self) -> datetime:
@@ -149,7 +158,8 @@ class RunDir:
 
     def found(self, task: str) -> dict[Entry, Record]:
         """Every whole record of a task, stale ones too, by sample id and request key; the last one wins."""
-        return {Entry(record.id, record.key): record for record in self._lines(task)}
+        with self._streams(task) as streams:
+            return {Entry(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
 
     def records(self, task: str) -> list[Record]:
         """The scored records of the manifest's samples, in its order; samples not answered or scored yet are left out."""
@@ -160,42 +170,54 @@ class RunDir:
         found = self.found(task)
         return [found[entry] for entry in self.manifest(task) if entry in found]
 
-    def _lines(self, task: str) -> Iterator[Record]:
-        return (record for _, record in self._placed(task))
-
-    def _placed(self, task: str) -> Iterator[tuple[int, Record]]:
-        """Every whole record and where in the file it begins."""
-        file = self.records_file(task)
-        if not file.is_file():
-            return
-        place = 0
-        with file.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if not line.endswith(b"\n"):
-                    return  # torn by a kill; `append` cuts it off
-                try:
-                    yield place, record_from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError) as error:
-                    raise RunError(f"{file}:{number}: damaged record ({error}); delete the line and run the same command again") from error
-                place += len(line)
+    @contextmanager
+    def _streams(self, task: str) -> Iterator[list[BinaryIO]]:
+        """The files that hold a task's records, those of parts last. These are opened first: if they are merged meanwhile, none is lost."""
+        with ExitStack() as stack:
+            streams: list[BinaryIO] = []
+            for run in [*self.parts(), self]:
+                with suppress(FileNotFoundError):
+                    streams.insert(0, stack.enter_context(run.records_file(task).open("rb")))
+            yield streams
 
     @contextmanager
     def reading(self, task: str) -> Iterator[Callable[[Entry], Record | None]]:
         """Looks up a task's records one by one, for tasks whose records should not stand in memory together."""
-        file = self.records_file(task)
-        places = {Entry(record.id, record.key): place for place, record in self._placed(task)}
-        with file.open("rb") if places else nullcontext() as stream:
+        with self._streams(task) as streams:
+            places = {Entry(record.id, record.key): (stream, place) for stream in streams for place, record in _placed(stream)}
 
             def record(entry: Entry) -> Record | None:
-                if stream is None or entry not in places:
+                if entry not in places:
                     return None
-                stream.seek(places[entry])
+                stream, place = places[entry]
+                stream.seek(place)
                 return record_from_json(json.loads(stream.readline()))
 
             yield record
 
     def append(self, task: str) -> Appender:
         return Appender(self.records_file(task))
+
+
+def records_in(file: Path) -> dict[Entry, Record]:
+    """Every whole record of one file; the last one wins."""
+    if not file.is_file():
+        return {}
+    with file.open("rb") as stream:
+        return {Entry(record.id, record.key): record for _, record in _placed(stream)}
+
+
+def _placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
+    """Every whole record of a file, and where in the file it begins."""
+    place = 0
+    for number, line in enumerate(stream, 1):
+        if not line.endswith(b"\n"):
+            return  # torn by a kill; `append` cuts it off
+        try:
+            yield place, record_from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{stream.name}:{number}: damaged record ({error}); delete the line and run the same command again") from error
+        place += len(line)
 
 
 class Appender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,6 +39,6 @@ class Thumbnails:
         except PromptError:
             return  # the answer says what is wrong with it
         file.parent.mkdir(exist_ok=True)
-        scratch = file.with_suffix(".part")
+        scratch = file.with_suffix(f".{os.getpid()}.part")  # another process of the run may be at the same picture
         scratch.write_bytes(small)
         scratch.replace(file)

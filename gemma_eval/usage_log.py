@@ -1,14 +1,17 @@
-"""usage.json and memory.json: what a run has spent so far, over all its starts."""
+"""usage.json and memory.json: what a run has spent so far, over all its starts and all its processes."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from gemma_eval.environment import peak_memory
 from gemma_eval.store import RunDir
 from gemma_eval.types import Usage
+
+USAGE, MEMORY = "usage.json", "memory.json"
 
 
 class UsageLog:
@@ -22,7 +25,7 @@ class UsageLog:
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
-        self._totals: dict[str, dict[str, Any]] = directory.read_json("usage.json", {})
+        self._totals: dict[str, dict[str, Any]] = directory.read_json(USAGE, {})
         self._burst: Counter[str] = Counter()
         self._burst_seconds = 0.0
         self._waiting = self._saved = time.monotonic()
@@ -37,12 +40,7 @@ class UsageLog:
             self._end_burst()
         self._burst_seconds += now - self._waiting
         self._burst[task] += usage.computed + 1
-        total = self._total(task)
-        for name, count in usage.to_json().items():
-            total[name] += count
-        if method:
-            methods = total.setdefault("methods", {})
-            methods[method] = methods.get(method, 0) + 1
+        _add(self._total(task), usage.to_json() | ({"methods": {method: 1}} if method else {}))
         if now - self._saved > self.SAVE_SECONDS:
             self.save()
 
@@ -59,8 +57,30 @@ class UsageLog:
     def save(self) -> None:
         self._end_burst()
         self._saved = time.monotonic()
-        self._directory.write_json("usage.json", self._totals)
-        before: dict[str, int] = self._directory.read_json("memory.json", {})
-        self._directory.write_json("memory.json", {place: max(size, before.get(place, 0)) for place, size in peak_memory().items()})
+        self._directory.write_json(USAGE, self._totals)
+        _keep_peaks(self._directory, peak_memory())
 
     close = save
+
+
+def merge_spent(directory: RunDir, part: RunDir) -> None:
+    """Add what another process of the run has spent: tokens and seconds as sums, memory as the most that one process had."""
+    totals: dict[str, Any] = directory.read_json(USAGE, {})
+    _add(totals, part.read_json(USAGE, {}))
+    directory.write_json(USAGE, totals)
+    (part.path / USAGE).unlink(missing_ok=True)  # so that it is not added twice
+    _keep_peaks(directory, part.read_json(MEMORY, {}))
+
+
+def _add(totals: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add up numbers that stand under the same names, at any depth."""
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            _add(totals.setdefault(name, {}), value)
+        else:
+            totals[name] = totals.get(name, 0) + value
+
+
+def _keep_peaks(directory: RunDir, peaks: Mapping[str, int]) -> None:
+    before: dict[str, int] = directory.read_json(MEMORY, {})
+    directory.write_json(MEMORY, before | {place: max(size, before.get(place, 0)) for place, size in peaks.items()})

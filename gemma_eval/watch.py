@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gemma_eval.parts import Arrivals
 from gemma_eval.progress import FILE, Progress, Snapshot, TaskProgress
 from gemma_eval.store import RunDir
 from gemma_eval.task import Task
@@ -29,7 +30,7 @@ QUIET_SECONDS = 60.0  # between lines when nobody watches
 
 @contextmanager
 def reporter(directory: RunDir, tasks: Iterable[Task], earlier: Iterable[tuple[Task, Record]]) -> Iterator[Progress]:
-    """Show and keep the progress of these samples' tasks. `earlier`: the records that are there already."""
+    """Show and keep the progress of these samples' tasks, whichever process answers them. `earlier`: the records that are there already."""
     progress = Progress(tasks, earlier)
     over = threading.Event()
     view = _Live() if sys.stderr.isatty() else _Lines()
@@ -45,9 +46,12 @@ def reporter(directory: RunDir, tasks: Iterable[Task], earlier: Iterable[tuple[T
 
 def _tick(progress: Progress, directory: RunDir, view: _Live | _Lines, over: threading.Event) -> None:
     saved = -math.inf
+    arrivals = Arrivals(directory)
     with view:
         while True:
             last = over.wait(0 if saved < 0 else TICK_SECONDS)
+            for name, record in arrivals.new():
+                progress.arrived(name, record)
             snapshot = progress.snapshot()
             view.show(snapshot)
             if last:

@@ -28,6 +28,7 @@ from dataclasses import astuple, dataclass
 from enum import Enum
 
 from gemma_eval.errors import SandboxError
+from gemma_eval.processes import this
 from gemma_eval.sandbox import command, seccomp
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class _Room:
             self._places.release(self._count)
 
 
-_room = _Room(os.cpu_count() or 1)
+_room = _Room(this().cores)
 
 
 def _attempt(program: str, tests: str, sandbox: Sandbox, limits: Limits, wall: float) -> Outcome | None:

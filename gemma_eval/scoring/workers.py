@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import importlib
 import multiprocessing
-import os
 import resource
 import signal
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
+
+from gemma_eval.processes import this
 
 CPU_SECONDS = 1.0
 WALL_SECONDS = 60.0  # for a worker that waits instead of computing
@@ -54,8 +55,7 @@ def _pool() -> ProcessPool:
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         context.set_forkserver_preload([PRELOADED])  # a replaced worker is there at once
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    pool = ProcessPool(max_workers=workers or 1, initializer=_prepare, context=context)
+    pool = ProcessPool(max_workers=this().cores, initializer=_prepare, context=context)
     atexit.register(_close, pool)
     return pool
 

@@ -16,7 +16,7 @@ from gemma_eval.backends.asking.score import ScoreJob, Way
 from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.plan import build_tree, number_images
+from gemma_eval.plan import in_prefix_order
 from gemma_eval.settings import Dtype
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Response
 
@@ -42,10 +42,8 @@ def generate_jobs(requests: Sequence[Encoded], tokenizer: Any, ends: set[int]) -
 
 
 def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tuple[int, int]]:
-    """Neighbours share the longest prefixes, so that the cache still has them. With each, the tokens shared with those before."""
-    numbered, _ = number_images([requests[i] for i in indices])
-    tree = build_tree([request.prompt for request in numbered])
-    return [(indices[at], tree.shared[at]) for at in tree.order]
+    """Some of the requests, so that the cache still has what neighbours share; with each, the tokens shared with those before."""
+    return [(indices[at], shared) for at, shared in in_prefix_order([requests[i] for i in indices])]
 
 
 def trusted(engine: AskedEngine, way: Way, dtype: Dtype, tokenizer: Any) -> Way:

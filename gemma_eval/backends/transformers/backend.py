@@ -24,6 +24,7 @@ from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, UnansweredError
 from gemma_eval.memory import cache_bytes
 from gemma_eval.plan import number_images
+from gemma_eval.processes import this
 from gemma_eval.quantization import library, transformers_config
 from gemma_eval.settings import Quantization, TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
@@ -34,13 +35,14 @@ SMALLEST_BUDGET = 32  # tokens; out-of-memory below this is not a matter of batc
 
 
 class TransformersBackend:
-    """Answers requests with a Hugging Face causal language model on CPU, one GPU, or several (accelerate's device map)."""
+    """Answers requests with a Hugging Face causal language model on CPU, one GPU, or several (accelerate's device map). Of several
+    processes, each has a model and a GPU of its own."""
 
     def __init__(self, settings: TransformersConfig, checkpoint: Checkpoint) -> None:
         self._settings = settings
         self._checkpoint = checkpoint
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        if threads := settings.threads or (this().cores if this().several else None):  # launchers set one thread for each process
+            torch.set_num_threads(threads)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -50,6 +52,8 @@ class TransformersBackend:
     def device(self) -> torch.device:
         if self._settings.device != "auto":
             return torch.device(self._settings.device)
+        if this().several:
+            return this().device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     @cached_property

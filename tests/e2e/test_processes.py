@@ -1,0 +1,97 @@
+"""Several real processes make one run: the same records as one, and a death that is noticed and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gemma_eval.run import run
+from gemma_eval.store import RunDir
+from gemma_eval.types import ScoreResponse
+from tests.settings import compose
+
+TASKS = {"piqa": 8, "arc_challenge": 8, "trivia_qa": 6, "math": 4}  # scoring, generating, and scores that take their time
+SETTINGS = [
+    "model=270m", "weights=gguf_q4_k_m", "data=samples", f"suite.tasks=[{','.join(TASKS)}]", "backend.dtype=float32",
+    *(f"tasks.{name}.limit={limit}" for name, limit in TASKS.items()), "tasks.trivia_qa.max_tokens=8", "tasks.math.max_tokens=8",
+]  # fmt: skip
+TORCHRUN = ["torch.distributed.run", "--nproc-per-node=2"]
+ACCELERATE = ["accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2"]  # takes the CPU where there is no GPU
+PATIENCE = 120.0
+
+
+def launch(launcher: list[str], results: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", *launcher, "-m", "gemma_eval.cli", "run", *SETTINGS, f"results={results}", "run=r", *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture(scope="module")
+def alone(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """The run of one process."""
+    return run(compose(*SETTINGS, f"results={tmp_path_factory.mktemp('alone')}", "run=r")).run
+
+
+def assert_same(found: RunDir, expected: RunDir) -> None:
+    assert not found.parts()
+    for task, limit in TASKS.items():
+        pairs = list(zip(found.records(task), expected.records(task), strict=True))
+        assert len(pairs) == limit
+        for a, b in pairs:
+            if isinstance(a.response, ScoreResponse) and isinstance(b.response, ScoreResponse):
+                assert a.response.logprobs == pytest.approx(b.response.logprobs, abs=1e-3, rel=2e-5)
+                a = replace(a, response=b.response)
+            assert a == b
+        lines = [json.loads(line) for line in found.records_file(task).read_text().splitlines()]
+        scored = [line["id"] for line in lines if line["scores"]]
+        assert len(set(scored)) == len(scored) == limit, "a sample was answered twice"
+    mine, theirs = scores(found), scores(expected)
+    assert {name: entry["metrics"] for name, entry in mine.items()} == {name: entry["metrics"] for name, entry in theirs.items()}
+
+
+def scores(directory: RunDir) -> dict[str, Any]:
+    return directory.scores()["tasks"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.model
+def test_two_processes_are_as_one(alone: RunDir, tmp_path: Path) -> None:
+    process = launch(ACCELERATE, tmp_path)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert output.count("run directory:") == output.count("loading ") == 1 and "process 1" not in output
+    two = RunDir(tmp_path / "r")
+    assert_same(two, alone)
+    for name, entry in scores(two).items():
+        one = scores(alone)[name]["tokens"]
+        assert entry["tokens"]["prompt"] == one["prompt"] and entry["tokens"]["generated"] == one["generated"]
+    computed = [sum(entry["tokens"]["computed"] for entry in scores(directory).values()) for directory in (alone, two)]
+    assert computed[0] < computed[1] < 1.5 * computed[0]  # above two cuts, prefixes are computed twice
+
+
+@pytest.mark.model
+def test_a_death_ends_the_run_and_loses_nothing(alone: RunDir, tmp_path: Path) -> None:
+    directory = RunDir(tmp_path / "r")
+    process = launch(TORCHRUN, tmp_path, "backend.pass_tokens=128", "backend.cache_tokens=600")  # records trickle
+    other = directory.part(1).path / "records"
+    deadline = time.monotonic() + PATIENCE
+    while sum(file.read_bytes().count(b"\n") for file in other.glob("*.jsonl")) < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    (second,) = [child for child in psutil.Process(process.pid).children() if child.environ().get("LOCAL_RANK") == "1"]
+    second.kill()
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode != 0 and "SIGKILL" in output
+    kept = {(task, record.key): record for task in TASKS for record in directory.found(task).values()}
+    assert len(kept) >= 3
+    finished = run(compose(*SETTINGS, f"results={tmp_path}", "run=r")).run
+    assert_same(finished, alone)
+    for task in TASKS:
+        for record in finished.records(task):
+            assert kept.get((task, record.key), record).response == record.response  # what was there was not asked again
