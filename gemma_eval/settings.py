@@ -17,6 +17,8 @@ class Variant(Enum):
 
 
 class Dtype(Enum):
+    """What weights and activations are computed in. Not float16: activations of Gemma 3 exceed its range."""
+
     bfloat16 = "bfloat16"
     float32 = "float32"
 
