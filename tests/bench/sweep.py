@@ -2,8 +2,8 @@
 
     python -m tests.bench.sweep --data FOLDER --figure sweep.svg [--json sweep.json]
 
-ARC-Challenge with the same exemplars for all questions, bf16. This side is timed whole (layers compiled, warm), the median of three
-rounds; lm-eval between them, whose time is a sum over questions, on four of them, scaled by the tokens it forwards.
+ARC-Challenge with the same exemplars for all questions, bf16. This side is timed whole (layers compiled, warm); lm-eval, whose time
+is a sum over questions, on four of them, scaled by the tokens it forwards.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +47,11 @@ def measure(questions: int, shots: int, data: Path, lm: HFLM, backend: Transform
     task: Any = registry()["arc_challenge"]()
     task.seed, task.limit, task.num_fewshot = 1234, questions, shots
     requests = [sample.request for sample in build(task, open_source(root=str(data), samples=False)).samples]
+    here = seconds(lambda: ours(backend, renderer, requests))
     encoded: list[Any] = renderer.encode(requests)
     some, scale = part_of(requests, encoded, max(1, len(requests) // 4))
     found = cost(encoded)
-    here = [seconds(lambda: ours(backend, renderer, requests))]
-    there = scale * seconds(lambda: theirs(lm, some))
-    here += [seconds(lambda: ours(backend, renderer, requests)) for _ in range(2)]
-    return Point(len(requests), shots, found.peers, found.unique, statistics.median(here), there)
+    return Point(len(requests), shots, found.peers, found.unique, here, scale * seconds(lambda: theirs(lm, some)))
 
 
 def draw(points: list[Point], figure: Path) -> None:
