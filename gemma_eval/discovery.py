@@ -11,12 +11,14 @@ from pathlib import Path
 from gemma_eval import paths
 from gemma_eval.errors import PluginError
 
+PAGES = "gemma_eval.tasks"
+
 
 def import_pages() -> None:
-    """Import every page. `gemma_eval.tasks` is a package without a file whose folder is `tasks/`, wherever that stands."""
-    _namespace("gemma_eval.tasks", paths.TASKS)
+    """Import every page. `PAGES` is a package without a file whose folder is `tasks/`, wherever that stands."""
+    _namespace(PAGES, paths.TASKS)
     for page in sorted(paths.TASKS.glob("*/*.py")):
-        folder = f"gemma_eval.tasks.{page.parent.name}"
+        folder = f"{PAGES}.{page.parent.name}"
         if folder not in sys.modules:
             _namespace(folder, page.parent)
         importlib.import_module(f"{folder}.{page.stem}")

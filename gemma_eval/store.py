@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -159,7 +159,7 @@ class RunDir:
     def found(self, task: str) -> dict[Entry, Record]:
         """Every whole record of a task, stale ones too, by sample id and request key; the last one wins."""
         with self._streams(task) as streams:
-            return {Entry(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
+            return _by_entry(streams)
 
     def records(self, task: str) -> list[Record]:
         """The scored records of the manifest's samples, in its order; samples not answered or scored yet are left out."""
@@ -204,7 +204,12 @@ def records_in(file: Path) -> dict[Entry, Record]:
     if not file.is_file():
         return {}
     with file.open("rb") as stream:
-        return {Entry(record.id, record.key): record for _, record in _placed(stream)}
+        return _by_entry([stream])
+
+
+def _by_entry(streams: Iterable[BinaryIO]) -> dict[Entry, Record]:
+    """Every whole record of these files; the last one wins."""
+    return {Entry(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
 
 
 def _placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:

@@ -368,13 +368,7 @@ def _guarded(origin: str, load: Any) -> None:
 
 
 def _check(cls: type[Task]) -> None:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        file = inspect.getfile(cls)
-    except (TypeError, OSError):
-        file = cls.__module__
+    file = _file(cls)
     problem = f"{file}: {cls.__name__}"
     if not is_dataclass(cls) or "__dataclass_fields__" not in vars(cls):
         raise PluginError(f"{problem}: put @dataclass between @register and the class")
@@ -389,6 +383,16 @@ def _check(cls: type[Task]) -> None:
         missing.append("judge")
     if missing:
         raise PluginError(f"{problem}.{missing[0]}: not defined")
+    if not cls.__module__.startswith(f"{discovery.PAGES}."):  # a third of a second for our own, which the tests check
+        check_settings(cls)
+
+
+def check_settings(cls: type[Task]) -> None:
+    """Raises `PluginError` if a field of the task cannot be set from a configuration, or its default is no good."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    problem = f"{_file(cls)}: {cls.__name__}"
     try:
         node = OmegaConf.structured(cls)
     except (OmegaConfBaseException, TypeError, ValueError) as error:
@@ -397,3 +401,10 @@ def _check(cls: type[Task]) -> None:
         raise PluginError(f"{problem}.dataset: needs a repository")
     if node.num_fewshot < 0:
         raise PluginError(f"{problem}.num_fewshot: {node.num_fewshot} must be 0 or more")
+
+
+def _file(cls: type[Task]) -> str:
+    try:
+        return inspect.getfile(cls)
+    except (TypeError, OSError):
+        return cls.__module__

@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from gemma_eval.settings import TaskImages
+if TYPE_CHECKING:
+    from gemma_eval.settings import TaskImages
 
 TokenIds: TypeAlias = npt.NDArray[np.int32]
 """Token ids of one sequence, shape [tokens]."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rapidfuzz.distance import Levenshtein
-
 THRESHOLD = 0.5
 
 
@@ -18,6 +16,8 @@ def similarity(answer: str, golds: Iterable[str], threshold: float = THRESHOLD) 
 
 
 def _similarity(answer: str, gold: str, threshold: float) -> float:
+    from rapidfuzz.distance import Levenshtein  # here: every command imports the tasks, and few score
+
     distance = Levenshtein.normalized_distance(answer, gold)
     return 1 - distance if distance < threshold else 0.0
 

@@ -14,11 +14,12 @@ import signal
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from typing import Any, TypeVar
-
-from pebble import ProcessExpired, ProcessPool
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemma_eval.processes import this
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 CPU_SECONDS = 1.0
 WALL_SECONDS = 60.0  # for a worker that waits instead of computing
@@ -31,6 +32,8 @@ _starting = Lock()  # `cache` alone would let two threads start a pool each
 
 def run(function: Callable[..., T], *arguments: object) -> T | None:
     """`function(*arguments)`, or None if it raises, dies, or exceeds a limit. The function must be importable by name."""
+    from pebble import ProcessExpired  # here: every command imports the tasks, and few score
+
     try:
         with _starting:
             pool = _pool()
@@ -51,6 +54,8 @@ def _limited(function: Callable[..., T], *arguments: object) -> T | None:
 
 @cache
 def _pool() -> ProcessPool:
+    from pebble import ProcessPool
+
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:

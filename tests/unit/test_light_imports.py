@@ -35,7 +35,9 @@ def test_nothing_heavy_is_imported(statement: str) -> None:
 
 
 def test_no_task_page_was_refused() -> None:
-    from gemma_eval.task import plugin_errors, registry
+    from gemma_eval.task import check_settings, plugin_errors, registry
 
     assert len(registry()) >= 12
     assert plugin_errors() == []
+    for cls in registry().values():
+        check_settings(cls)
