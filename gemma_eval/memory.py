@@ -60,13 +60,17 @@ def cache_bytes(text: Any, tokens: int, dtype_bytes: int, windowed: bool) -> int
     layers = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
     window = getattr(text, "sliding_window", None)
     kept = [min(tokens, window) if windowed and window and layer == "sliding_attention" else tokens for layer in layers]
-    return int(2 * text.num_key_value_heads * _head_dim(text) * dtype_bytes * sum(kept))
+    return int(2 * _key_value_heads(text) * _head_dim(text) * dtype_bytes * sum(kept))
 
 
 def activation_width(text: Any) -> int:
     """Values that a token holds at a time inside a layer: residual and its norm, queries and outputs, keys, values, the MLP's three."""
-    attention = 2 * (text.num_attention_heads + text.num_key_value_heads) * _head_dim(text)
+    attention = 2 * (text.num_attention_heads + _key_value_heads(text)) * _head_dim(text)
     return int(2 * text.hidden_size + attention + 3 * text.intermediate_size)
+
+
+def _key_value_heads(text: Any) -> int:
+    return int(getattr(text, "num_key_value_heads", None) or text.num_attention_heads)
 
 
 def _head_dim(text: Any) -> int:

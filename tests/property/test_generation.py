@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from gemma_eval.backends.transformers import TransformersBackend, generate, plain
+from gemma_eval.backends.transformers import TransformersBackend, decode_attention, generate, plain
 from gemma_eval.backends.transformers.forward import run_body
 from gemma_eval.backends.transformers.sampling import Row, answers
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
@@ -30,6 +30,14 @@ def model(tiny_gemma: Path) -> Any:
 @pytest.fixture(scope="module")
 def tokenizer(tiny_gemma: Path) -> Any:
     return AutoTokenizer.from_pretrained(tiny_gemma)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slots_grow_often() -> Iterator[None]:
+    """So that texts of a few tokens fill the window of 16, and go round in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_attention, "GROWTH", 8)
+        yield
 
 
 def asked(prompt: list[int], stop: tuple[str, ...] = (), max_tokens: int = 6, **sampling: Any) -> EncodedGenerate:

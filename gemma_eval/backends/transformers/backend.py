@@ -22,7 +22,7 @@ from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.backends.transformers.vision import Pictures, Vision
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.errors import ConfigError, UnansweredError
-from gemma_eval.memory import cache_bytes
+from gemma_eval.memory import cache_bytes, device_bytes
 from gemma_eval.plan import number_images
 from gemma_eval.processes import this
 from gemma_eval.quantization import library, transformers_config
@@ -198,11 +198,17 @@ class TransformersBackend:
         """Tokens in the key-value cache of one generation batch."""
         if self._settings.cache_tokens:
             return self._settings.cache_tokens
-        if self.device.type == "cpu":
-            return 1 << 14
-        free, _ = torch.cuda.mem_get_info(self.device)
-        per_token = cache_bytes(self.model.config.get_text_config(), 1, dtype_bytes=2, windowed=False)
-        return max(1 << 12, free // 2 // per_token)
+        text = self.model.config.get_text_config()
+        per_token = cache_bytes(text, 1, dtype_bytes=self.model.dtype.itemsize, windowed=False)
+        return max(1 << 12, self._cache_room() // per_token)
+
+    def _cache_room(self) -> int:
+        """Bytes for that cache. Of a CPU's memory not what is free but a fixed share, so that a run repeats the one before."""
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            return free // 2
+        _, total = device_bytes("cpu", several=False)
+        return total // 16 // this().neighbours
 
 
 def _out_of_memory(error: Exception) -> bool:

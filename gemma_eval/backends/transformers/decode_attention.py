@@ -15,55 +15,79 @@ GROWTH = 64  # tokens by which shapes change: of slots as they grow, of a path a
 class Slots:
     """Keys and values that belong to single rows, by layer. Rows come and go.
 
-    Keys are kept transposed, [rows, key-value heads, head dim, capacity], as their product with a query wants them (several times
-    faster on CPU); values are [rows, key-value heads, capacity, head dim]. Attention reads them whole, unused room being masked: a
-    part of them would be copied first.
+    Keys are kept transposed, [rows, key-value heads, head dim, room], as their product with a query wants them (several times
+    faster on CPU); values are [rows, key-value heads, room, head dim]. Attention reads them whole, unused room being masked: a
+    part of them would be copied first. A layer with a window has no more room than that: a row's token i stands at i modulo room,
+    so that the newest takes the place of one that is out of sight.
     """
 
     def __init__(self) -> None:
         self._layers: dict[int, KeyValues] = {}
-        self.lengths = torch.zeros(0, dtype=torch.long)  # tokens in use, by row
-        self.capacity = 0
+        self.lengths = torch.zeros(0, dtype=torch.long)  # tokens so far, by row
+        self._capacity = 0
+
+    def room(self, window: int | None) -> int:
+        """Tokens of a row that a layer of this window has a place for."""
+        return self._capacity if window is None else min(self._capacity, _rounded(window))
+
+    def held(self, window: int | None) -> torch.Tensor:
+        """Which of its tokens a row has at each place [rows, room]; below zero: none yet."""
+        last = self.lengths[:, None] - 1
+        return last - (last - torch.arange(room := self.room(window))) % room
 
     def add(self, rows: Sequence[dict[int, KeyValues]]) -> None:
         """New rows, each with its own keys and values by layer."""
-        lengths = torch.tensor([next(iter(row.values()))[0].shape[2] for row in rows])
-        self._widen(max(self.capacity, int(lengths.max()) + GROWTH))
-        for layer in rows[0]:
-            keys = torch.cat([_widened(row[layer][0].transpose(2, 3), 3, self.capacity) for row in rows])
-            values = torch.cat([_widened(row[layer][1], 2, self.capacity) for row in rows])
+        lengths = torch.tensor([next(iter(row.values())).keys.shape[2] for row in rows])
+        self._widen(max(self._capacity, _rounded(int(lengths.max()) + 1)))
+        for layer, (_, _, window) in rows[0].items():
+            keys = torch.cat([self._placed(row[layer].keys, window).transpose(2, 3).contiguous() for row in rows])
+            values = torch.cat([self._placed(row[layer].values, window) for row in rows])
             if layer in self._layers:
-                keys, values = torch.cat([self._layers[layer][0], keys]), torch.cat([self._layers[layer][1], values])
-            self._layers[layer] = keys, values
+                keys, values = torch.cat([self._layers[layer].keys, keys]), torch.cat([self._layers[layer].values, values])
+            self._layers[layer] = KeyValues(keys, values, window)
         self.lengths = torch.cat([self.lengths, lengths])
 
     def keep(self, rows: list[int]) -> None:
         """Drop all rows but these."""
         index = torch.tensor(rows, dtype=torch.long)
-        self._layers = {layer: (k[index.to(k.device)], v[index.to(v.device)]) for layer, (k, v) in self._layers.items()}
+        for layer, (keys, values, window) in self._layers.items():
+            self._layers[layer] = KeyValues(keys[index.to(keys.device)], values[index.to(values.device)], window)
         self.lengths = self.lengths[index]
 
     def grow(self) -> None:
         """Make room for one more token of each row, and count it."""
-        if int(self.lengths.max()) == self.capacity:
-            self._widen(self.capacity + GROWTH)
+        if int(self.lengths.max()) == self._capacity:
+            self._widen(self._capacity + GROWTH)
         self.lengths = self.lengths + 1
 
-    def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> KeyValues:
+    def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Store the newest token of each row (`key` [rows, key-value heads, head dim]); all keys and values."""
-        keys, values = self._layers[layer]
-        rows, last = torch.arange(keys.shape[0], device=keys.device), (self.lengths - 1).to(keys.device)
+        keys, values, window = self._layers[layer]
+        rows, last = torch.arange(keys.shape[0], device=keys.device), ((self.lengths - 1) % self.room(window)).to(keys.device)
         keys[rows, :, :, last] = key
         values[rows, :, last] = value
         return keys, values
 
+    def _placed(self, tokens: torch.Tensor, window: int | None) -> torch.Tensor:
+        """The last of a new row's tokens [1, key-value heads, tokens, head dim] that there is room for, each at its place."""
+        count, room = tokens.shape[2], self.room(window)
+        return _widened(tokens, 2, room) if count <= room else tokens[:, :, -room:].roll(count % room, 2)
+
     def _widen(self, capacity: int) -> None:
-        self._layers = {layer: (_widened(k, 3, capacity), _widened(v, 2, capacity)) for layer, (k, v) in self._layers.items()}
-        self.capacity = capacity
+        self._capacity = capacity
+        for layer, (keys, values, window) in self._layers.items():
+            room = self.room(window)
+            self._layers[layer] = KeyValues(_widened(keys, 3, room), _widened(values, 2, room), window)
+
+
+def _rounded(tokens: int) -> int:
+    return -(-tokens // GROWTH) * GROWTH
 
 
 def _widened(tensor: torch.Tensor, dim: int, size: int) -> torch.Tensor:
     """`tensor` with zeros after it in `dim`, up to `size`."""
+    if tensor.shape[dim] == size:
+        return tensor
     more = list(tensor.shape)
     more[dim] = size - tensor.shape[dim]
     return torch.cat([tensor, tensor.new_zeros(more)], dim=dim)
@@ -74,12 +98,12 @@ class DecodePath:
 
     def __init__(self, path: Sequence[dict[int, KeyValues]]) -> None:
         self.length = path_length(path)
-        self._layers: dict[int, KeyValues] = {}
+        self._layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         for layer in path[0] if path else ():
-            keys, values = (torch.cat([node[layer][part] for node in path], dim=2)[0] for part in (0, 1))
-            self._layers[layer] = keys.transpose(1, 2).contiguous(), values
+            keys = torch.cat([node[layer].keys for node in path], dim=2)[0]
+            self._layers[layer] = keys.transpose(1, 2).contiguous(), torch.cat([node[layer].values for node in path], dim=2)[0]
 
-    def visible(self, layer: int, skip: int) -> KeyValues | None:
+    def visible(self, layer: int, skip: int) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Keys [key-value heads, head dim, tokens] and values [key-value heads, tokens, head dim] from position `skip` on."""
         if skip >= self.length:
             return None
@@ -147,12 +171,13 @@ class _Group:
     def _mask(self, window: int | None, device: torch.device) -> tuple[int, torch.Tensor]:
         """The path tokens left out, which no row sees, and what is added to scores [rows, 1, 1, rest of path + slot]: 0 or -inf."""
         if (window, device) not in self._masks:
-            depth, lengths = self.depth.to(device), self._slots.lengths.to(device)
-            skip = 0 if window is None else min(max(0, int(depth.min()) - window + 1) // GROWTH * GROWTH, self._path.length)
-            positions = torch.arange(skip, self._path.length + self._slots.capacity, device=device)
-            allowed = positions[None, :] < (self._path.length + lengths)[:, None]
+            length, held = self._path.length, self._slots.held(window)
+            skip = 0 if window is None else min(max(0, int(self.depth.min()) - window + 1) // GROWTH * GROWTH, length)
+            path = torch.arange(skip, length).expand(len(held), -1)
+            positions = torch.cat([path, length + held], dim=1)
+            allowed = torch.cat([path >= 0, held >= 0], dim=1)
             if window is not None:
-                allowed &= depth[:, None] - positions[None, :] < window
-            mask = torch.zeros(allowed.shape, device=device).masked_fill_(~allowed, -torch.inf)
-            self._masks[window, device] = skip, mask[:, None, None]
+                allowed &= self.depth[:, None] - positions < window
+            mask = torch.zeros(allowed.shape).masked_fill_(~allowed, -torch.inf)
+            self._masks[window, device] = skip, mask[:, None, None].to(device)
         return self._masks[window, device]

@@ -28,7 +28,7 @@ def forward_pass(
     end, until = (torch.cat([torch.from_numpy(bounds).long(), alone]) for bounds in (layout.end, layout.until))
     context = TreeContext(depth, end, until, path, keep=keep)
     hidden = run_body(model, ids, depth.to(model.device), context, pictures)
-    kept = {layer: (keys[:, :, :length], values[:, :, :length]) for layer, (keys, values) in context.kept.items()}
+    kept = {layer: own.at(slice(length)) for layer, own in context.kept.items()}
     return hidden[:length], kept, layout
 
 

@@ -95,9 +95,7 @@ def _prefill(
     waiting = []
     for (node, row), token in zip(ends, tokens, strict=True):
         own = _own_tokens(tree, step, layout, node)
-        waiting.append(
-            _Waiting(row, token, {layer: (k[:, :, own.to(k.device)], v[:, :, own.to(v.device)]) for layer, (k, v) in kept.items()})
-        )
+        waiting.append(_Waiting(row, token, {layer: values.at(own) for layer, values in kept.items()}))
     return waiting, kept
 
 

@@ -19,8 +19,19 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 TREE_ATTENTION = "gemma_eval_tree_sdpa"
 QUERIES_CPU, QUERIES = 256, 1024  # packed tokens in one block of attention
 
-KeyValues = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values of some tokens in one layer, each [1, key-value heads, tokens, head dim]."""
+
+class KeyValues(NamedTuple):
+    """Keys and values of some tokens in one layer, each [1, key-value heads, tokens, head dim], and the layer's window, if it has one."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    window: int | None
+
+    def at(self, tokens: torch.Tensor | slice) -> KeyValues:
+        """Of these tokens alone."""
+        if isinstance(tokens, torch.Tensor):
+            tokens = tokens.to(self.keys.device)
+        return KeyValues(self.keys[:, :, tokens], self.values[:, :, tokens], self.window)
 
 
 class Context(Protocol):
@@ -33,7 +44,7 @@ class Context(Protocol):
 
 def path_length(path: Sequence[dict[int, KeyValues]]) -> int:
     """Tokens in a path of kept nodes."""
-    return sum(next(iter(node.values()))[0].shape[2] for node in path)
+    return sum(next(iter(node.values())).keys.shape[2] for node in path)
 
 
 class _Block(NamedTuple):
@@ -72,12 +83,12 @@ class TreeContext:
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, window: int | None
     ) -> torch.Tensor:
         if self.keep:
-            self.kept[layer] = (key, value)
+            self.kept[layer] = KeyValues(key, value, window)
         output = torch.empty_like(query)
         for rows, skip, columns, mask in self.blocks(window, query.device, query.dtype):
             above = _from(skip, [node[layer] for node in self.path])
-            keys = torch.cat([*(k for k, _ in above), key[:, :, columns]], dim=2)
-            values = torch.cat([*(v for _, v in above), value[:, :, columns]], dim=2)
+            keys = torch.cat([*(part.keys for part in above), key[:, :, columns]], dim=2)
+            values = torch.cat([*(part.values for part in above), value[:, :, columns]], dim=2)
             output[:, :, rows] = functional.scaled_dot_product_attention(
                 query[:, :, rows], keys, values, attn_mask=mask, scale=scaling, enable_gqa=True
             )
@@ -111,11 +122,12 @@ class TreeContext:
 def _from(skip: int, parts: Sequence[KeyValues]) -> list[KeyValues]:
     """Keys and values of a path without its first `skip` tokens."""
     visible = []
-    for keys, values in parts:
-        drop = min(skip, keys.shape[2])
+    for part in parts:
+        length = part.keys.shape[2]
+        drop = min(skip, length)
         skip -= drop
-        if drop < keys.shape[2]:
-            visible.append((keys[:, :, drop:], values[:, :, drop:]))
+        if drop < length:
+            visible.append(part.at(slice(drop, None)))
     return visible
 
 
