@@ -51,7 +51,7 @@ lint: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 
 test: lint test-vllm
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The vLLM backend, with the real engine. Two ranks, two engines and a dying server take minutes: python -m pytest tests/vllm -m slow
 test-vllm: venv-vllm

