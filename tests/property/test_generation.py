@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,24 @@ def test_exemplars_are_prefilled_once(model: Any, tokenizer: Any) -> None:
     generated = sum(answer.usage.generated for answer in found)
     assert sum(answer.usage.computed for answer in found) == len(exemplars) + 10 * 2 + generated
     assert sum(answer.usage.prompt for answer in found) == 10 * (len(exemplars) + 2) + generated
+
+
+def test_the_time_left_is_judged_by_tokens(model: Any, tokenizer: Any) -> None:
+    """Rows of one batch end together: by texts, nothing would be done until all is, and a short run would be compiled."""
+    considered = []
+
+    class Judge:
+        def start(self) -> None: ...
+
+        def consider(self, done: int, planned: int) -> None:
+            considered.append((done, planned))
+
+    batch = [asked([2, *range(100, 140), q, 7], max_tokens=30, samples=2) for q in range(5, 15)]
+    judge: Any = Judge()
+    found = list(answers(generate.grow(model, tokenizer, batch, 64, 10_000, judge)))
+    assert considered[0][0] > 40 and considered[0][1] <= 41 + 20 + 20 * 30
+    assert all(later[0] > done and later[1] <= planned for (done, planned), later in pairwise(considered))
+    assert considered[-1] == (sum(answer.usage.computed for answer in found),) * 2
 
 
 def test_rows_under_different_paths_are_decoded_together(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.backends.transformers.decode_attention import Slots
+from gemma_eval.backends.transformers.generate import _closed_up
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 
 WINDOWS = (None, 64, 100)  # by layer
@@ -27,15 +28,18 @@ def test_a_layer_holds_what_its_window_shows(arrivals: list[tuple[list[int], int
     for prompts, steps in arrivals:
         slots.add([{i: numbered(range(n))._replace(window=window) for i, window in enumerate(WINDOWS)} for n in prompts])
         lengths += prompts
-        for _ in range(steps):
+        for _ in range(steps if lengths else 0):
             slots.grow()
             newest = torch.tensor(lengths, dtype=torch.float32)[:, None, None].expand(-1, 2, 3)
             for layer in range(len(WINDOWS)):
                 slots.write(layer, newest, newest)
             lengths = [length + 1 for length in lengths]
-        if leave and len(lengths) > 1:
-            slots.keep(list(range(1, len(lengths))))
-            lengths = lengths[1:]
+        if leave:
+            rows = _closed_up([i % 3 != 1 and i > 0 for i in range(len(lengths))])
+            slots.keep(rows)
+            lengths = [lengths[i] for i in rows]
+    if not lengths:
+        return
     slots.grow()
     for layer, window in enumerate(WINDOWS):
         newest = torch.tensor(lengths, dtype=torch.float32)[:, None, None].expand(-1, 2, 3)

@@ -37,7 +37,7 @@ class Compiler:
         self._started = time.monotonic()
 
     def consider(self, done: int, planned: int) -> None:
-        """Compile now if the time saved on the rest of the plan is worth it. `done` of `planned` tokens (or texts) are computed."""
+        """Compile now if the time saved on the rest of the plan is worth it. `done` of at most `planned` tokens are computed."""
         elapsed = time.monotonic() - self._started
         if self._pending and elapsed > SETTLED_SECONDS and SAVING * elapsed * (planned - done) / done > COST_SECONDS:
             self._compile()

@@ -22,7 +22,7 @@ class Slots:
     """
 
     def __init__(self) -> None:
-        self._layers: dict[int, KeyValues] = {}
+        self._layers: dict[int, KeyValues] = {}  # with places for more rows than there are
         self.lengths = torch.zeros(0, dtype=torch.long)  # tokens so far, by row
         self._capacity = 0
 
@@ -39,20 +39,24 @@ class Slots:
         """New rows, each with its own keys and values by layer."""
         lengths = torch.tensor([next(iter(row.values())).keys.shape[2] for row in rows])
         self._widen(max(self._capacity, _rounded(int(lengths.max()) + 1)))
-        for layer, (_, _, window) in rows[0].items():
-            keys = torch.cat([self._placed(row[layer].keys, window).transpose(2, 3).contiguous() for row in rows])
-            values = torch.cat([self._placed(row[layer].values, window) for row in rows])
-            if layer in self._layers:
-                keys, values = torch.cat([self._layers[layer].keys, keys]), torch.cat([self._layers[layer].values, values])
+        first = len(self.lengths)
+        for layer, new in rows[0].items():
+            keys, values, window = self._with_places(layer, new, first + len(rows))
+            for place, row in enumerate(rows, first):
+                keys[place] = self._placed(row[layer].keys, window).transpose(2, 3)[0]
+                values[place] = self._placed(row[layer].values, window)[0]
             self._layers[layer] = KeyValues(keys, values, window)
         self.lengths = torch.cat([self.lengths, lengths])
 
-    def keep(self, rows: list[int]) -> None:
-        """Drop all rows but these."""
-        index = torch.tensor(rows, dtype=torch.long)
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these; they take the first places, in this order. A row that moves must come from beyond those places."""
+        moved = [(place, row) for place, row in enumerate(rows) if place != row]
         for layer, (keys, values, window) in self._layers.items():
-            self._layers[layer] = KeyValues(keys[index.to(keys.device)], values[index.to(values.device)], window)
-        self.lengths = self.lengths[index]
+            for place, row in moved:
+                keys[place], values[place] = keys[row], values[row]
+            if len(rows) < len(keys) // 2:
+                self._layers[layer] = KeyValues(keys[: len(rows)].clone(), values[: len(rows)].clone(), window)
+        self.lengths = self.lengths[list(rows)]
 
     def grow(self) -> None:
         """Make room for one more token of each row, and count it."""
@@ -63,7 +67,9 @@ class Slots:
     def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Store the newest token of each row (`key` [rows, key-value heads, head dim]); all keys and values."""
         keys, values, window = self._layers[layer]
-        rows, last = torch.arange(keys.shape[0], device=keys.device), ((self.lengths - 1) % self.room(window)).to(keys.device)
+        count = len(self.lengths)
+        keys, values = keys[:count], values[:count]
+        rows, last = torch.arange(count, device=keys.device), ((self.lengths - 1) % self.room(window)).to(keys.device)
         keys[rows, :, :, last] = key
         values[rows, :, last] = value
         return keys, values
@@ -73,11 +79,26 @@ class Slots:
         count, room = tokens.shape[2], self.room(window)
         return _widened(tokens, 2, room) if count <= room else tokens[:, :, -room:].roll(count % room, 2)
 
+    def _with_places(self, layer: int, like: KeyValues, count: int) -> KeyValues:
+        """A layer's keys and values with places for so many rows, and if they must be copied for it, for half as many more."""
+        (_, heads, _, dim), room = like.keys.shape, self.room(like.window)
+        found = self._layers.get(layer)
+        if found and len(found.keys) >= count:
+            return found
+        places = count + count // 2
+        keys, values = like.keys.new_empty(places, heads, dim, room), like.values.new_empty(places, heads, room, like.values.shape[3])
+        if found:
+            keys[: len(self.lengths)], values[: len(self.lengths)] = found.keys[: len(self.lengths)], found.values[: len(self.lengths)]
+        return KeyValues(keys, values, like.window)
+
     def _widen(self, capacity: int) -> None:
+        if capacity == self._capacity:
+            return
         self._capacity = capacity
         for layer, (keys, values, window) in self._layers.items():
-            room = self.room(window)
-            self._layers[layer] = KeyValues(_widened(keys, 3, room), _widened(values, 2, room), window)
+            room, count = self.room(window), len(self.lengths)
+            if keys.shape[3] < room:
+                self._layers[layer] = KeyValues(_widened(keys[:count], 3, room), _widened(values[:count], 2, room), window)
 
 
 def _rounded(tokens: int) -> int:
@@ -86,8 +107,6 @@ def _rounded(tokens: int) -> int:
 
 def _widened(tensor: torch.Tensor, dim: int, size: int) -> torch.Tensor:
     """`tensor` with zeros after it in `dim`, up to `size`."""
-    if tensor.shape[dim] == size:
-        return tensor
     more = list(tensor.shape)
     more[dim] = size - tensor.shape[dim]
     return torch.cat([tensor, tensor.new_zeros(more)], dim=dim)

@@ -58,13 +58,14 @@ def grow(
     for row, leaf in zip(rows, tree.leaf, strict=True):
         ending.setdefault(leaf, []).append(row)
     batch = _Batch(model, tokenizer, cache_budget)
-    finished = 0
+    done, planned = 0, sum(row.room - row.shared for row in rows)
     if compiler:
         compiler.start()
     for row in _grown(model, tree, batch, pass_budget, ending, pictures):
-        if row.finish and compiler:
-            finished += 1
-            compiler.consider(finished, len(rows))
+        if compiler:
+            done += 1 if len(row.tokens) > 1 else len(row.prompt) - row.shared + 1
+            planned -= row.settings.max_tokens - len(row.tokens) if row.finish else 0
+            compiler.consider(done, planned)
         yield row
 
 
@@ -191,7 +192,7 @@ class _Batch:
         for row, token in zip(rows, _next_tokens(self._model, hidden, rows), strict=True):
             advance(row, token, self._ends, self._tokenizer)
         for group in groups:
-            stay = [i for i, row in enumerate(group.rows) if row.finish is None]
+            stay = _closed_up([row.finish is None for row in group.rows])
             if len(stay) < len(group.rows):
                 group.slots.keep(stay)
                 group.rows = [group.rows[i] for i in stay]
@@ -200,3 +201,10 @@ class _Batch:
 
     def _forget_empty(self) -> None:
         self._groups = {prefix: group for prefix, group in self._groups.items() if group.rows or group.waiting}
+
+
+def _closed_up(stay: Sequence[bool]) -> list[int]:
+    """The rows that stay, those from the end in the places of those that go, so that few have to move."""
+    count = sum(stay)
+    last = (i for i in reversed(range(count, len(stay))) if stay[i])
+    return [i if stay[i] else next(last) for i in range(count)]
