@@ -374,8 +374,8 @@ def _check(cls: type[Task]) -> None:
         raise PluginError(f"{problem}: put @dataclass between @register and the class")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", cls.name):
         raise PluginError(f"{problem}.name: {cls.name!r} must be lower-case snake case")
-    if cls.name in _registry and inspect.getfile(_registry[cls.name]) != file:
-        raise PluginError(f"{problem}.name: {cls.name!r} is taken by {inspect.getfile(_registry[cls.name])}")
+    if cls.name in _registry and _file(_registry[cls.name]) != file:
+        raise PluginError(f"{problem}.name: {cls.name!r} is taken by {_file(_registry[cls.name])}")
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
         raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
     missing = sorted(getattr(cls, "__abstractmethods__", ()))

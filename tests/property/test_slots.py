@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.backends.transformers.decode_attention import Slots
-from gemma_eval.backends.transformers.generate import _closed_up
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 
 WINDOWS = (None, 64, 100)  # by layer
@@ -35,9 +34,10 @@ def test_a_layer_holds_what_its_window_shows(arrivals: list[tuple[list[int], int
                 slots.write(layer, newest, newest)
             lengths = [length + 1 for length in lengths]
         if leave:
-            rows = _closed_up([i % 3 != 1 and i > 0 for i in range(len(lengths))])
-            slots.keep(rows)
-            lengths = [lengths[i] for i in rows]
+            stay = [i % 3 != 1 and i > 0 for i in range(len(lengths))]
+            order = slots.keep(stay)
+            assert sorted(order) == [i for i, stays in enumerate(stay) if stays]
+            lengths = [lengths[i] for i in order]
     if not lengths:
         return
     slots.grow()

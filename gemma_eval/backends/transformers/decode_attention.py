@@ -48,15 +48,19 @@ class Slots:
             self._layers[layer] = KeyValues(keys, values, window)
         self.lengths = torch.cat([self.lengths, lengths])
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop all rows but these; they take the first places, in this order. A row that moves must come from beyond those places."""
-        moved = [(place, row) for place, row in enumerate(rows) if place != row]
+    def keep(self, stay: Sequence[bool]) -> list[int]:
+        """Drop the rows that do not stay; which row stands at each place now. Those at the end take the places of those that go."""
+        count = sum(stay)
+        last = (row for row in reversed(range(count, len(stay))) if stay[row])
+        order = [row if stay[row] else next(last) for row in range(count)]
         for layer, (keys, values, window) in self._layers.items():
-            for place, row in moved:
-                keys[place], values[place] = keys[row], values[row]
-            if len(rows) < len(keys) // 2:
-                self._layers[layer] = KeyValues(keys[: len(rows)].clone(), values[: len(rows)].clone(), window)
-        self.lengths = self.lengths[list(rows)]
+            for place, row in enumerate(order):
+                if place != row:
+                    keys[place], values[place] = keys[row], values[row]
+            if count < len(keys) // 2:
+                self._layers[layer] = KeyValues(keys[:count].clone(), values[:count].clone(), window)
+        self.lengths = self.lengths[order]
+        return order
 
     def grow(self) -> None:
         """Make room for one more token of each row, and count it."""
@@ -85,10 +89,10 @@ class Slots:
         found = self._layers.get(layer)
         if found and len(found.keys) >= count:
             return found
-        places = count + count // 2
+        places, old = count + count // 2, len(self.lengths)
         keys, values = like.keys.new_empty(places, heads, dim, room), like.values.new_empty(places, heads, room, like.values.shape[3])
         if found:
-            keys[: len(self.lengths)], values[: len(self.lengths)] = found.keys[: len(self.lengths)], found.values[: len(self.lengths)]
+            keys[:old], values[:old] = found.keys[:old], found.values[:old]
         return KeyValues(keys, values, like.window)
 
     def _widen(self, capacity: int) -> None:

@@ -192,19 +192,11 @@ class _Batch:
         for row, token in zip(rows, _next_tokens(self._model, hidden, rows), strict=True):
             advance(row, token, self._ends, self._tokenizer)
         for group in groups:
-            stay = _closed_up([row.finish is None for row in group.rows])
-            if len(stay) < len(group.rows):
-                group.slots.keep(stay)
-                group.rows = [group.rows[i] for i in stay]
+            stay = [row.finish is None for row in group.rows]
+            if not all(stay):
+                group.rows = [group.rows[i] for i in group.slots.keep(stay)]
         self._forget_empty()
         yield from rows
 
     def _forget_empty(self) -> None:
         self._groups = {prefix: group for prefix, group in self._groups.items() if group.rows or group.waiting}
-
-
-def _closed_up(stay: Sequence[bool]) -> list[int]:
-    """The rows that stay, those from the end in the places of those that go, so that few have to move."""
-    count = sum(stay)
-    last = (i for i in reversed(range(count, len(stay))) if stay[i])
-    return [i if stay[i] else next(last) for i in range(count)]
