@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
 from gemma_eval.backends.transformers import compiling, head
 from gemma_eval.settings import Compile
@@ -31,10 +32,20 @@ def test_compiled_layers_give_the_same_answers(tiny_gemma: Path) -> None:
             assert compiled[index] == answer
 
 
-class Layers:
+def test_the_activation_is_the_same_function_when_compiled() -> None:
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
+    every = every[every.isfinite()]
+    compiled = torch.compile(compiling.gelu_tanh)
+    exact = functional.gelu(every.double(), approximate="tanh")
+    torch.testing.assert_close(compiled(every.float()).double(), exact, rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(compiled(every).double(), exact, rtol=2**-8, atol=2e-6)
+
+
+class Layers(torch.nn.Module):
     """A model of one layer that counts how often it is compiled."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.layers = [self]
         self.compiled = 0
 

@@ -7,10 +7,14 @@ Compiling costs about a minute at first (seconds once torch has it on disk) and 
 from __future__ import annotations
 
 import logging
+import math
 import time
+from itertools import chain
 from typing import Any
 
 import torch
+from torch.nn import functional
+from transformers.activations import GELUTanh
 
 from gemma_eval.backends.transformers import head
 from gemma_eval.settings import Compile
@@ -46,8 +50,19 @@ class Compiler:
         self._pending = False
         log.info("compiling the model's layers")
         torch._dynamo.config.suppress_errors = True  # what cannot be compiled (no C++ compiler, say) runs as it was
-        for module in self._modules():
+        layers = self._model.get_decoder().layers
+        for module in chain.from_iterable(layer.modules() for layer in layers):
+            if isinstance(module, GELUTanh):
+                module.act = gelu_tanh
+        for module in (*layers, head.fold):
             module.compile(dynamic=True)
 
-    def _modules(self) -> list[torch.nn.Module]:
-        return [*self._model.get_decoder().layers, head.fold]
+
+def gelu_tanh(x: torch.Tensor) -> torch.Tensor:
+    """GELU in its tanh form. Compiled, by way of a sigmoid, x (1 + tanh u) / 2 = x sigmoid(2u): on a CPU in less than half the time,
+    and the activation took as long as the feed-forward's largest matrix product."""
+    if not torch.compiler.is_compiling():
+        return functional.gelu(x, approximate="tanh")
+    wide = x.float()
+    twice = math.sqrt(8 / math.pi) * (wide + 0.044715 * wide**3)
+    return (wide * torch.sigmoid(twice)).to(x.dtype)

@@ -156,12 +156,12 @@ class DecodeContext:
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, window: int | None
     ) -> torch.Tensor:
-        """`query` [1, heads, rows, head dim] -> the same shape."""
+        """`query` [1, heads, rows, head dim] -> [1, rows, heads, head dim]."""
         scale = query.shape[3] ** -0.5 if scaling is None else scaling
         sizes = [len(group.depth) for group in self._groups]
         by_row = [torch.split(tensor[0].transpose(0, 1), sizes) for tensor in (query * scale, key, value)]
         outputs = [group.attend(layer, *parts, window) for group, *parts in zip(self._groups, *by_row, strict=True)]
-        return torch.cat(outputs).transpose(0, 1)[None]
+        return torch.cat(outputs)[None]
 
 
 class _Group:

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from gemma_eval.backends.transformers.tree_attention import KeyValues, TreeContext
+from gemma_eval.backends.transformers.tree_attention import ROUND, KeyValues, TreeContext
 from gemma_eval.backends.transformers.vision import Pictures
 from gemma_eval.plan import Layout, Pass, Tree, lay_out
-
-ROUND = 32  # pass lengths are padded to multiples of this: the CPU's matrix library keeps a kernel for each shape it has seen
 
 
 @torch.inference_mode()
