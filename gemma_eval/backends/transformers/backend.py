@@ -31,6 +31,7 @@ from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
 
+PASS_TOKENS = 4096
 SMALLEST_BUDGET = 32  # tokens; out-of-memory below this is not a matter of batch size
 
 
@@ -191,8 +192,8 @@ class TransformersBackend:
             left = [index for position, index in enumerate(left) if position not in answered]
 
     def _pass_tokens(self) -> int:
-        """Tokens in one scoring pass: enough to keep the device busy, few enough that the tree mask costs little."""
-        return self._settings.pass_tokens or (2048 if self.device.type == "cpu" else 4096)
+        """Tokens in one scoring pass: enough to keep the device busy, few enough that its activations need little memory."""
+        return self._settings.pass_tokens or PASS_TOKENS
 
     def _cache_tokens(self) -> int:
         """Tokens in the key-value cache of one generation batch."""
