@@ -18,7 +18,7 @@ from gemma_eval.memory import Need, device_bytes, need
 from gemma_eval.plan import Cost, cost
 from gemma_eval.report.console import default_console
 from gemma_eval.run import Prepared, prepare
-from gemma_eval.settings import Dtype, PlanConfig, RunConfig
+from gemma_eval.settings import Dtype, PlanConfig, RunConfig, TransformersConfig
 from gemma_eval.types import Encoded
 
 
@@ -110,7 +110,7 @@ def _memory(config: RunConfig, prepared: Prepared) -> str:
         bits=config.weights.bits or 8 * _dtype_bytes(config),
         dtype_bytes=_dtype_bytes(config),
         longest=longest,
-        pass_tokens=getattr(config.backend, "pass_tokens", None) or 4096,
+        pass_tokens=getattr(config.backend, "pass_tokens", TransformersConfig.pass_tokens),
         windowed=config.backend.name == "vllm",
     )
     spread = bool(getattr(config.backend, "device_map", None)) or getattr(config.backend, "tensor_parallel_size", 1) > 1

@@ -86,8 +86,8 @@ class TransformersConfig(BackendConfig):
     name: str = "transformers"
     device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
     device_map: str | None = None  # accelerate's placement over several GPUs: auto, balanced, ...
-    pass_tokens: int | None = None  # tokens in one scoring pass; chosen by device when absent
-    cache_tokens: int | None = None  # tokens in the key-value cache of one generation batch; likewise
+    pass_tokens: int = 4096  # tokens in one scoring pass: enough to keep a device busy, few enough that activations need little memory
+    cache_tokens: int | None = None  # tokens in the key-value cache of one generation batch; chosen by device when absent
     share_prefixes: bool = True  # off: every continuation is computed from the first token on, as a check
     compile: Compile = Compile.auto  # torch.compile; auto: once enough of the plan is left for it to pay
     threads: int | None = None  # CPU threads; PyTorch's choice when absent, of several processes an even share of the cores

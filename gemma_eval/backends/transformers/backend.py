@@ -31,7 +31,6 @@ from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
 
-PASS_TOKENS = 4096
 SMALLEST_BUDGET = 32  # tokens; out-of-memory below this is not a matter of batch size
 
 
@@ -116,7 +115,7 @@ class TransformersBackend:
         scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
         generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
         found = chain(
-            self._within_memory(requests, scores, self._score, self._pass_tokens()),
+            self._within_memory(requests, scores, self._score, self._settings.pass_tokens),
             self._within_memory(requests, generations, self._generate, self._cache_tokens()),
         )
         return readable(requests, found, self._unreadable)
@@ -144,7 +143,7 @@ class TransformersBackend:
     def _grow(self, requests: list[Any], budget: int, compiler: Compiler | None = None) -> Iterator[Row]:
         requests, pictures = self._numbered(requests)
         if self._shares:
-            return generate.grow(self.model, self.tokenizer, requests, min(budget, self._pass_tokens()), budget, compiler, pictures)
+            return generate.grow(self.model, self.tokenizer, requests, min(budget, self._settings.pass_tokens), budget, compiler, pictures)
         return plain.grow(self.model, self.tokenizer, requests, budget, pictures)
 
     def _numbered(self, requests: list[Any]) -> tuple[list[Any], Pictures | None]:
@@ -190,10 +189,6 @@ class TransformersBackend:
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
             left = [index for position, index in enumerate(left) if position not in answered]
-
-    def _pass_tokens(self) -> int:
-        """Tokens in one scoring pass: enough to keep the device busy, few enough that its activations need little memory."""
-        return self._settings.pass_tokens or PASS_TOKENS
 
     def _cache_tokens(self) -> int:
         """Tokens in the key-value cache of one generation batch."""

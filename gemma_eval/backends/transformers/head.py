@@ -77,7 +77,7 @@ def _logits_at(model: Any, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.
     """The logit of `tokens[i]` after `hidden[i]` [tokens, hidden size], in float32."""
     head = model.get_output_embeddings()
     logits = (hidden.float() * head.weight[tokens].float()).sum(1)
-    return _capped(model, logits if head.bias is None else logits + head.bias[tokens].float())
+    return _capped(logits if head.bias is None else logits + head.bias[tokens].float(), _softcap(model))
 
 
 @torch.inference_mode()
@@ -105,12 +105,16 @@ def _logit_blocks(model: Any, hidden: torch.Tensor) -> Iterator[tuple[int, torch
     """Logits of `hidden` [rows, hidden size] in the model's dtype, a block of the vocabulary at a time, with its first entry's id."""
     head = model.get_output_embeddings()
     hidden = hidden.to(head.weight.device)
+    softcap = _softcap(model)
     entries = BLOCK // min(len(hidden), ROWS)
     for start in range(0, head.weight.shape[0], entries):
         bias = None if head.bias is None else head.bias[start : start + entries]
-        yield start, _capped(model, torch.nn.functional.linear(hidden, head.weight[start : start + entries], bias))
+        yield start, _capped(torch.nn.functional.linear(hidden, head.weight[start : start + entries], bias), softcap)
 
 
-def _capped(model: Any, logits: torch.Tensor) -> torch.Tensor:
-    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+def _softcap(model: Any) -> float | None:
+    return getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+
+
+def _capped(logits: torch.Tensor, softcap: float | None) -> torch.Tensor:
     return torch.tanh(logits.float() / softcap) * softcap if softcap else logits
