@@ -171,7 +171,7 @@ exit code: 0 done; 1 refused; 3 done, but some tasks or samples could not be had
 
 def _run_help() -> int:
     from gemma_eval import paths
-    from gemma_eval.task import registry
+    from gemma_eval.registry import registry
 
     groups = {
         folder.name: paths.options(folder.name) for folder in sorted(paths.CONF.iterdir()) if folder.is_dir() and folder.name != "gate"
@@ -190,7 +190,7 @@ def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> 
 
     from gemma_eval import paths
     from gemma_eval.config import allow_engine_args, check_override_keys, register_schema, to_run_config
-    from gemma_eval.task import load_plugins, plugin_errors
+    from gemma_eval.registry import load_plugins, plugin_errors
 
     load_plugins(_plugin_files(arguments))
     for error in plugin_errors():
@@ -373,7 +373,7 @@ def _tasks(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from gemma_eval.data import open_source
-    from gemma_eval.task import load_plugins, plugin_errors, registry
+    from gemma_eval.registry import load_plugins, plugin_errors, registry
 
     load_plugins(arguments.plugin)
     source = open_source(root=arguments.data_root, samples=False)

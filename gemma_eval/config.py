@@ -21,6 +21,7 @@ from gemma_eval.checkpoint import checkpoint_ref, read_config
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.errors import ConfigError
 from gemma_eval.processes import this
+from gemma_eval.registry import registry
 from gemma_eval.settings import (
     BACKENDS,
     BackendConfig,
@@ -31,7 +32,7 @@ from gemma_eval.settings import (
     TransformersConfig,
     VllmConfig,
 )
-from gemma_eval.task import Task, registry
+from gemma_eval.task import Task
 from gemma_eval.vision import VisionTask
 
 

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from gemma_eval import stats
 from gemma_eval.errors import RunError
-from gemma_eval.task import Average, Task, load_plugins, registry
+from gemma_eval.registry import load_plugins, registry
+from gemma_eval.task import Average, Task
 from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 

@@ -8,9 +8,10 @@ from random import Random
 
 from gemma_eval.data import DatasetRef, Row, Source, Table
 from gemma_eval.errors import DataError
+from gemma_eval.registry import register
 from gemma_eval.rows import ListedRows
 from gemma_eval.scoring import ruler
-from gemma_eval.task import Average, Generation, register
+from gemma_eval.task import Average, Generation
 from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
 
 from . import ruler_items as items

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from gemma_eval.data import DatasetRef, Row
-from gemma_eval.task import register
+from gemma_eval.registry import register
 
 from .passage_question import PassageQuestion
 from .translation import Translation

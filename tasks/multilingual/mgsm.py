@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.registry import register
 from gemma_eval.scoring import math
-from gemma_eval.task import Average, Generation, register
+from gemma_eval.task import Average, Generation
 
 # Per language, the data's own words: "Question:", "Step-by-Step Answer:", and what comes before the number at the end.
 WORDS = {

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
-from gemma_eval.task import register
+from gemma_eval.registry import register
 
 from .translation import Translation
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.registry import register
 from gemma_eval.scoring import mmmu
-from gemma_eval.task import register
 from gemma_eval.types import JSON, Parts, Verdict
 
 from .visual_question import VisualQuestion, lettered, placed

@@ -6,8 +6,9 @@ from pathlib import Path
 from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.registry import register
 from gemma_eval.scoring import final_answer
-from gemma_eval.task import Average, Generation, register
+from gemma_eval.task import Average, Generation
 
 PROMPTS = Path(__file__).with_name("bbh_cot_prompts")
 TASKS = sorted(file.stem for file in PROMPTS.glob("*.txt"))

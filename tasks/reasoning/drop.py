@@ -1,8 +1,9 @@
 from dataclasses import dataclass
 
 from gemma_eval.data import DatasetRef, Row
+from gemma_eval.registry import register
 from gemma_eval.scoring import drop
-from gemma_eval.task import Generation, register
+from gemma_eval.task import Generation
 from gemma_eval.types import JSON, Verdict
 
 

@@ -2,7 +2,8 @@ from dataclasses import dataclass
 
 from gemma_eval import scoring
 from gemma_eval.data import DatasetRef, Row
-from gemma_eval.task import Generation, register
+from gemma_eval.registry import register
+from gemma_eval.task import Generation
 
 
 @register

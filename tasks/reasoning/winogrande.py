@@ -1,7 +1,8 @@
 from dataclasses import dataclass
 
 from gemma_eval.data import DatasetRef, Row
-from gemma_eval.task import MultipleChoice, Normalization, register
+from gemma_eval.registry import register
+from gemma_eval.task import MultipleChoice, Normalization
 from gemma_eval.types import Continuation
 
 

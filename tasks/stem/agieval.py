@@ -3,8 +3,9 @@ import hashlib
 from dataclasses import dataclass, field
 
 from gemma_eval.data import DatasetRef, Row
+from gemma_eval.registry import register
 from gemma_eval.scoring import agieval
-from gemma_eval.task import Average, Generation, register
+from gemma_eval.task import Average, Generation
 from gemma_eval.types import JSON, Prompt, Verdict
 
 ENGLISH = [

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from gemma_eval.chat import Chat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
+from gemma_eval.registry import register
 from gemma_eval.scoring import final_answer, math
-from gemma_eval.task import Generation, register
+from gemma_eval.task import Generation
 
 PHRASE = "The answer is"
 

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.task import Generation, MultipleChoice, Normalization, register
+from gemma_eval.registry import register
+from gemma_eval.task import Generation, MultipleChoice, Normalization
 
 LETTERS = "ABCD"
 

@@ -4,8 +4,9 @@ from gemma_eval.chat import LetteredChat
 from gemma_eval.data import DatasetRef, Row
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.lettered import Lettered
+from gemma_eval.registry import register
 from gemma_eval.scoring import letters
-from gemma_eval.task import Generation, register
+from gemma_eval.task import Generation
 
 LETTERS = "ABCDEFGHIJ"
 

@@ -35,8 +35,8 @@ from gemma_eval.errors import PromptError
 from gemma_eval.fewshot import Fewshot
 from gemma_eval.plan import cost
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
-from gemma_eval.task import registry
 from gemma_eval.types import Encoded, Generate, Request, Score
 from tests.settings import compose
 

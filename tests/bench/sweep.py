@@ -24,8 +24,8 @@ from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.plan import cost
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
-from gemma_eval.task import registry
 from tests.bench.speed import ours, part_of, seconds, theirs
 from tests.settings import compose
 

@@ -24,8 +24,8 @@ from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import BackendConfig, Dtype, TransformersConfig, VllmConfig
-from gemma_eval.task import registry
 from gemma_eval.types import Encoded, EncodedScore, ScoreResponse
 from tests.settings import compose
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.task import registry
+from gemma_eval.registry import registry
 from tests.sandboxes import WHY_NOT
 from tests.settings import compose
 

@@ -15,7 +15,7 @@ from gemma_eval.build import build
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import Renderer
-from gemma_eval.task import registry
+from gemma_eval.registry import registry
 from gemma_eval.types import Sample, Score
 from tests.gemma_chat import GEMMA_CHAT
 from tests.readers import EvenReader

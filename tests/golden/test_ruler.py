@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gemma_eval.build import build
 from gemma_eval.data import open_source
-from gemma_eval.task import registry
+from gemma_eval.registry import registry
 from gemma_eval.types import Sample
 from tests.readers import EvenReader
 

@@ -12,8 +12,9 @@ import pytest
 from lm_eval.tasks.agieval.utils import _strip_string as strip_string
 
 from gemma_eval.data import Row, Table
+from gemma_eval.registry import registry
 from gemma_eval.scoring.agieval import normalize_value, same_value
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from tests.oracle.lm_eval_tasks import table_of
 
 

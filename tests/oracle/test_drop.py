@@ -10,8 +10,9 @@ import pytest
 from lm_eval.tasks.drop.utils import get_answers, get_metrics, process_results
 
 from gemma_eval.data import Row
+from gemma_eval.registry import registry
 from gemma_eval.scoring import drop
-from gemma_eval.task import Generation, Task, registry
+from gemma_eval.task import Generation, Task
 from tests.oracle.lm_eval_tasks import table_of
 
 ITEMS = 500

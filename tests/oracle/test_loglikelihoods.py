@@ -24,8 +24,8 @@ from gemma_eval.build import Built, build
 from gemma_eval.checkpoint import Checkpoint
 from gemma_eval.data import FolderSource
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import Dtype, TransformersConfig
-from gemma_eval.task import registry
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, GenerateResponse, Response, Sample, ScoreResponse
 from tests.oracle.lm_eval_tasks import (
     PAGES,

@@ -20,8 +20,9 @@ from lm_eval.tasks.gpqa.cot_n_shot.utils import preprocess
 from lm_eval.tasks.mmlu_pro import utils as mmlu_pro
 
 from gemma_eval.data import Row
+from gemma_eval.registry import registry
 from gemma_eval.scoring import letters, minerva
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from gemma_eval.types import GenerateResponse, as_text
 from tests.oracle.lm_eval_tasks import from_folder, give_exemplars, page_config, requests_of, table_of, text_of
 

@@ -13,7 +13,8 @@ import pytest
 
 from gemma_eval.build import build
 from gemma_eval.data import open_source
-from gemma_eval.task import Generation, registry
+from gemma_eval.registry import registry
+from gemma_eval.task import Generation
 from gemma_eval.types import GenerateResponse, Sample
 from tests.readers import EvenReader
 

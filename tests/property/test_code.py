@@ -11,8 +11,8 @@ import pytest
 from gemma_eval import sandbox
 from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.data import FolderSource, Row, SampleSource, Source
+from gemma_eval.registry import registry
 from gemma_eval.sandbox import Outcome
-from gemma_eval.task import registry
 from tests.sandboxes import needs_bubblewrap
 
 pytestmark = needs_bubblewrap

@@ -17,8 +17,8 @@ from gemma_eval.build import build
 from gemma_eval.checkpoint import Checkpoint, resolve
 from gemma_eval.data import open_source
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import Dtype, TransformersConfig
-from gemma_eval.task import registry
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt, Request, ScoreResponse
 from tests.settings import compose
 

@@ -14,7 +14,7 @@ from gemma_eval.checkpoint import resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt import ImageTokens, Renderer, _batches, _encode, _Pieces
-from gemma_eval.task import registry
+from gemma_eval.registry import registry
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Request, Score
 from tests.gemma_chat import GEMMA_CHAT
 from tests.settings import compose

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gemma_eval.data import DatasetRef, Row, SampleSource, Source, Table, open_source
 from gemma_eval.errors import DataError
-from gemma_eval.task import registry
+from gemma_eval.registry import registry
 from gemma_eval.types import Prompt, Reader, Sample
 from tests.readers import EvenReader
 

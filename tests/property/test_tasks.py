@@ -14,7 +14,8 @@ from gemma_eval.build import build as build_for
 from gemma_eval.data import Row, Source, open_source
 from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.task import Generation, MultipleChoice, Task, registry
+from gemma_eval.registry import registry
+from gemma_eval.task import Generation, MultipleChoice, Task
 from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreResponse, as_parts
 from tests.readers import EvenReader
 

@@ -8,8 +8,9 @@ import pytest
 from gemma_eval import metrics
 from gemma_eval.build import build
 from gemma_eval.data import Row, open_source
+from gemma_eval.registry import registry
 from gemma_eval.scoring import agieval
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_all_differences_equal_are_not_certainty(tmp_path: Path) -> None:
 def _graded(task: str, id: str, value: float):  # type: ignore[no-untyped-def]
     from dataclasses import replace
 
-    from gemma_eval.task import registry
+    from gemma_eval.registry import registry
 
     return replace(choice("piqa", id, (-1.0, -2.0)), scores=dict.fromkeys(registry()[task]().metrics, value))
 

@@ -6,7 +6,8 @@ from gemma_eval import paths, quantization
 from gemma_eval.card import CARD_TABLES
 from gemma_eval.config import check_override_keys, register_schema, run_name, selected_tasks
 from gemma_eval.errors import ConfigError
-from gemma_eval.task import Task, registry
+from gemma_eval.registry import registry
+from gemma_eval.task import Task
 from tests.settings import compose
 
 MODELS = [file.stem for file in (paths.CONF / "model").glob("*.yaml") if file.stem != "local"]

@@ -11,8 +11,9 @@ import pytest
 from gemma_eval.build import build
 from gemma_eval.data import DatasetRef, open_source
 from gemma_eval.errors import DataError
+from gemma_eval.registry import registry
 from gemma_eval.run import _left_out
-from gemma_eval.task import Task, registry
+from gemma_eval.task import Task
 
 GOOD = [{"goal": f"g{i}", "sol1": "a", "sol2": "b", "label": i % 2} for i in range(6)]
 

@@ -8,8 +8,9 @@ import pytest
 
 from gemma_eval import metrics
 from gemma_eval.data import Row
+from gemma_eval.registry import registry
 from gemma_eval.scoring import drop
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from gemma_eval.types import ItemScore
 
 NO_DATE = {"day": "", "month": "", "year": ""}

@@ -7,9 +7,10 @@ import pytest
 from gemma_eval import metrics
 from gemma_eval.build import build
 from gemma_eval.data import open_source
+from gemma_eval.registry import registry
 from gemma_eval.scoring import eclektic
 from gemma_eval.summary import summarize
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from gemma_eval.types import GenerateResponse, Record, Sample
 
 

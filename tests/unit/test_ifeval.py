@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gemma_eval import metrics
+from gemma_eval.registry import registry
 from gemma_eval.scoring import ifeval
 from gemma_eval.summary import summarize
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from gemma_eval.types import JSON, GenerateResponse, Record
 
 

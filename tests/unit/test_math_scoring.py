@@ -13,8 +13,9 @@ from decimal import Decimal
 import pytest
 
 from gemma_eval import metrics
+from gemma_eval.registry import registry
 from gemma_eval.scoring import letters, math, minerva, workers
-from gemma_eval.task import Generation, registry
+from gemma_eval.task import Generation
 from gemma_eval.types import GenerateResponse
 
 TOWER = "9^{9^{9^9}}"

@@ -11,9 +11,9 @@ import pytest
 from gemma_eval import sandbox
 from gemma_eval.config import selected_tasks
 from gemma_eval.errors import DataError, SandboxError
+from gemma_eval.registry import registry
 from gemma_eval.run import prepare
 from gemma_eval.sandbox import Outcome, Sandbox
-from gemma_eval.task import registry
 from tests.settings import compose
 from tests.unit.test_sandbox import CHEATS, RIGHT, TESTS
 

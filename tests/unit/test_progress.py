@@ -14,9 +14,10 @@ from rich.console import Console
 
 from gemma_eval import watch
 from gemma_eval.progress import FILE, Progress, Snapshot, TaskProgress, read_snapshot
+from gemma_eval.registry import registry
 from gemma_eval.store import RunDir
 from gemma_eval.summary import summarize
-from gemma_eval.task import Average, registry
+from gemma_eval.task import Average
 from gemma_eval.types import Record, Usage
 from gemma_eval.watch import render, reporter, summary
 from tests.runs import answers, generated

@@ -12,8 +12,8 @@ import pytest
 from gemma_eval.build import build
 from gemma_eval.data import DatasetRef, open_source
 from gemma_eval.errors import ConfigError, DataError, PromptError
+from gemma_eval.registry import registry
 from gemma_eval.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _Pictures
-from gemma_eval.task import registry
 from gemma_eval.types import Image
 from tests.settings import compose
 

@@ -21,13 +21,13 @@ from gemma_eval.code_generation import CodeGeneration
 from gemma_eval.config import selected_tasks
 from gemma_eval.data import SampleSource
 from gemma_eval.errors import RunError, SandboxError
+from gemma_eval.registry import registry
 from gemma_eval.report.card import card
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import Outcome, Prepared, run
 from gemma_eval.scores import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store import RunDir
-from gemma_eval.task import registry
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, Generate, GenerateResponse, Usage
 from tests.settings import compose
 

@@ -10,7 +10,8 @@ import pytest
 
 from gemma_eval.build import Built, build
 from gemma_eval.data import open_source
-from gemma_eval.task import Task, registry
+from gemma_eval.registry import registry
+from gemma_eval.task import Task
 from gemma_eval.types import Generate, GenerateResponse
 
 TRANSLATION = ["wmt24pp", "flores", "indicgenbench_flores"]

@@ -18,8 +18,8 @@ from gemma_eval.data import open_source
 from gemma_eval.errors import ConfigError, PromptError
 from gemma_eval.plan import cost
 from gemma_eval.prompt import Renderer
+from gemma_eval.registry import registry
 from gemma_eval.settings import Dtype, TransformersConfig, VllmConfig
-from gemma_eval.task import registry
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Prompt, ScoreResponse
 
 pytestmark = [pytest.mark.vllm, pytest.mark.model]
