@@ -5,8 +5,9 @@
 Both sides start from rendered text and end with log-likelihoods (or texts), tokenization included. lm-eval's `hf` model runs at
 the best of several batch sizes, found first. It shares nothing between questions, so its scoring is timed on every `--part`-th
 question (in order of length) and scaled by the tokens it forwards; `--part 1` times all. This side runs compiled layers
-(`backend.compile=on`), warmed up, unless `--eager`. "Limit" is the time that the unique tokens and head rows would take at the matmul
-peak measured in the same run: (unique tokens x 2 x body parameters + attention + head rows x 2 x hidden x vocabulary) / peak.
+(`backend.compile=on`), warmed up, unless `--eager`. "Limit" is the time that the unique tokens and head rows would take at the
+machine's matmul peak: (unique tokens x 2 x body parameters + attention + head rows x 2 x hidden x vocabulary) / peak. A shared
+machine's peak wavers from minute to minute, so it is measured before and after each run of this side, which is divided by its own limit.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class Result:
     peers: int
     unique: int
     head_rows: int
-    limit: float  # seconds
+    operations: float  # floating-point, of one run here
+    peaks: list[float]  # FLOP/s, around each run of `ours`
 
     @property
     def ratio(self) -> float:
@@ -82,7 +84,7 @@ class Result:
 
     @property
     def over_limit(self) -> float:
-        return statistics.median(self.ours) / self.limit
+        return statistics.median(took * peak / self.operations for took, peak in zip(self.ours, self.peaks, strict=True))
 
 
 def requests_of(workload: Workload, data: Path) -> list[Request]:
@@ -150,8 +152,8 @@ def matmul_peak(dtype: torch.dtype) -> float:
     return 2 * 4096**3 / best
 
 
-def limit_seconds(backend: TransformersBackend, encoded: list[Encoded], generated: int, peak: float) -> float:
-    """Time at peak for what must be computed. Attention counts the mean prompt length per token, within the window of sliding layers."""
+def operations(backend: TransformersBackend, encoded: list[Encoded]) -> float:
+    """Floating-point, of what must be computed. Attention counts the mean prompt length per token, within the window of sliding layers."""
     config = backend.model.config.get_text_config()
     body = sum(p.numel() for layer in backend.model.get_decoder().layers for p in layer.parameters())
     head = config.hidden_size * config.vocab_size
@@ -159,9 +161,8 @@ def limit_seconds(backend: TransformersBackend, encoded: list[Encoded], generate
     depth = sum(len(getattr(e, "prompt", ())) for e in encoded) / len(encoded)
     windows = [min(depth, config.sliding_window) if kind == "sliding_attention" else depth for kind in config.layer_types]
     attention = sum(4 * config.num_attention_heads * config.head_dim * window for window in windows)
-    tokens = found.unique + generated
-    operations: float = (2 * body + attention) * tokens + 2 * head * (found.head_rows + generated)
-    return operations / peak
+    total: float = (2 * body + attention) * (found.unique + found.generated) + 2 * head * (found.head_rows + found.generated)
+    return total
 
 
 def best_batch_size(lm: HFLM, requests: list[Request]) -> int:
@@ -182,18 +183,35 @@ def measure(workload: Workload, data: Path, rounds: int, part: int, lm: HFLM, ba
     lm.batch_size_per_gpu = batch_size = best_batch_size(
         lm, requests if scale == 1.0 else part_of(requests, encoded, len(requests) // 4)[0]
     )
-    result = Result(workload, [], [], batch_size, 0, 0, 0, 0.0)
-    peaks = []
-    for _ in range(rounds):
-        result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
-        result.theirs.append(scale * seconds(lambda: theirs(lm, some)))
-        result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
-        peaks.append(matmul_peak(backend.model.dtype))
     found = cost(encoded)
-    generated = found.generated
-    result.peers, result.unique, result.head_rows = found.peers + generated, found.unique + generated, found.head_rows + generated
-    result.limit = limit_seconds(backend, encoded, generated, statistics.median(peaks))
+    result = Result(
+        workload,
+        ours=[],
+        theirs=[],
+        batch_size=batch_size,
+        peers=found.peers + found.generated,
+        unique=found.unique + found.generated,
+        head_rows=found.head_rows + found.generated,
+        operations=operations(backend, encoded),
+        peaks=[],
+    )
+
+    def run_ours() -> None:
+        before = matmul_peak(backend.model.dtype)
+        result.ours.append(seconds(lambda: ours(backend, renderer, requests)))
+        result.peaks.append((before + matmul_peak(backend.model.dtype)) / 2)
+
+    for _ in range(rounds):
+        run_ours()
+        result.theirs.append(scale * seconds(lambda: theirs(lm, some)))
+        run_ours()
     return result
+
+
+def machine() -> str:
+    """Processor, the vector units that decide how far a bf16 product outruns everything else, and threads."""
+    units = "AMX" if torch.cpu.get_capabilities().get("amx_tile") else torch.backends.cpu.get_cpu_capability()
+    return f"{platform.processor() or platform.machine()} ({units}), {torch.get_num_threads()} threads"
 
 
 def as_markdown(results: list[Result]) -> str:
@@ -231,10 +249,8 @@ def main() -> None:
         if not arguments.only or workload.task in arguments.only:
             results.append(measure(workload, arguments.data, arguments.rounds, arguments.part, lm, backend, renderer))
             print(as_markdown(results[-1:]).splitlines()[-1], flush=True)
-    print(f"\n{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, bf16, ", end="")
-    print(
-        f"compile {compiling.value}, lm-eval {version('lm_eval')}, {arguments.rounds} interleaved rounds, medians\n\n{as_markdown(results)}"
-    )
+    print(f"\n{machine()}, torch {torch.__version__}, bf16, compile {compiling.value}, lm-eval {version('lm_eval')}, ", end="")
+    print(f"{arguments.rounds} interleaved rounds, medians\n\n{as_markdown(results)}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
 
