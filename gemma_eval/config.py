@@ -26,6 +26,7 @@ from gemma_eval.settings import (
     BACKENDS,
     BackendConfig,
     ImagesConfig,
+    PlanConfig,
     RunConfig,
     ServerConfig,
     TaskImages,
@@ -106,37 +107,45 @@ def to_run_config(config: DictConfig) -> RunConfig:
 
 def validate(config: RunConfig) -> None:
     """Refuse pairs that cannot work, naming the key and the choices."""
+    _validate_suite(config)
+    quantization.check(config)
+    if config.model.path is None:
+        checkpoint_ref(config)  # refuses weights that the size or variant does not have
+    _validate_processes(config.backend)
+    _validate_sight(config)
+    _validate_images("images", config.images)
+    _validate_limit("limit", config.limit)
+    _validate_plan(config.plan)
+    for task in selected_tasks(config):
+        _validate_task(task)
+
+
+def _validate_suite(config: RunConfig) -> None:
     known = registry()
     for name in config.suite.tasks:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"suite.tasks: no task {name!r}.{hint} Choices: {', '.join(sorted(known))}")
-    quantization.check(config)
-    _validate_processes(config.backend)
-    blinding = "" if config.model.vision or _sees(config.model.path) else f"model={config.model.size}"
+
+
+def _validate_sight(config: RunConfig) -> None:
+    """Tasks on pictures need weights that see, and a backend that shows them."""
+    blinding = _blinding(config)
+    seeing = ", ".join(name for name in config.suite.tasks if registry()[name].vision)
+    if blinding and seeing:
+        raise ConfigError(f"{blinding} cannot see images, which {seeing} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks")
+    if isinstance(config.backend, ServerConfig) and seeing:
+        raise ConfigError(f"backend={config.backend.name} sends no images: {seeing} need(s) backend=vllm or transformers")
+
+
+def _blinding(config: RunConfig) -> str:
+    """The choice for which images cannot be read, if there is one."""
+    if not (config.model.vision or _sees(config.model.path)):
+        return f"model={config.model.size}"
     if config.model.path is None and checkpoint_ref(config).gguf:
-        blinding = blinding or f"weights={config.weights.name}"  # the image tower is a file of its own, which transformers does not read
-    if blinding:
-        blind = [name for name in config.suite.tasks if known[name].vision]
-        if blind:
-            raise ConfigError(
-                f"{blinding} cannot see images, which {', '.join(blind)} need(s). Choose model=4b, 12b or 27b, or a suite of text tasks"
-            )
-    if isinstance(config.backend, ServerConfig) and (seeing := [name for name in config.suite.tasks if known[name].vision]):
-        raise ConfigError(f"backend={config.backend.name} sends no images: {', '.join(seeing)} need(s) backend=vllm or transformers")
-    _validate_images("images", config.images)
-    for key, value in {"limit": config.limit, **{f"tasks.{t.name}.limit": t.limit for t in selected_tasks(config)}}.items():
-        if value is not None and value < 1:
-            raise ConfigError(f"{key}={value}: must be at least 1 (leave it out for the full split)")
-    for key in ("difference", "discordant", "right", "alpha", "power"):
-        if not 0 < (share := getattr(config.plan, key)) < 1:
-            raise ConfigError(f"plan.{key}={share}: must be between 0 and 1 (two points are 0.02)")
-    for task in selected_tasks(config):
-        if task.num_fewshot < 0:
-            raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
-        if isinstance(task, VisionTask):
-            _validate_images(f"tasks.{task.name}.images", task.images)
+        return f"weights={config.weights.name}"  # the image tower is a file of its own, which transformers does not read
+    return ""
 
 
 def _sees(path: str | None) -> bool:
@@ -158,6 +167,25 @@ def _validate_processes(backend: BackendConfig) -> None:
         )
     if ":" in backend.device:
         raise ConfigError(f"backend.device={backend.device}: each of several processes takes a GPU of its own; choose auto, cuda or cpu")
+
+
+def _validate_limit(key: str, limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise ConfigError(f"{key}={limit}: must be at least 1 (leave it out for the full split)")
+
+
+def _validate_plan(plan: PlanConfig) -> None:
+    for key in ("difference", "discordant", "right", "alpha", "power"):
+        if not 0 < (share := getattr(plan, key)) < 1:
+            raise ConfigError(f"plan.{key}={share}: must be between 0 and 1 (two points are 0.02)")
+
+
+def _validate_task(task: Task) -> None:
+    _validate_limit(f"tasks.{task.name}.limit", task.limit)
+    if task.num_fewshot < 0:
+        raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
+    if isinstance(task, VisionTask):
+        _validate_images(f"tasks.{task.name}.images", task.images)
 
 
 def _validate_images(key: str, images: ImagesConfig | TaskImages) -> None:

@@ -1,9 +1,10 @@
 """Exactness of shared prefixes: the same requests with tree attention, with plain full prompts, and in lm-evaluation-harness.
 
-    python -m tests.bench.exactness --data FOLDER [--requests 200] [--only piqa mmlu] [--json FILE]
+    python -m tests.bench.exactness --data FOLDER [--requests 200] [--only piqa mmlu] [--no-lm-eval] [--json FILE]
 
 A request is one continuation of one question. In float32, summed log-likelihoods must agree within 1e-3 + 2e-5 |sum|, with equal
 argmax and greedy flags; so must every other budget, order and number of threads. In bf16 both sides are compared with float32.
+lm-evaluation-harness takes most of the time: `--no-lm-eval` leaves it out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def backend_of(checkpoint: Checkpoint, dtype: Dtype, **settings: Any) -> Transfo
     return TransformersBackend(TransformersConfig(**{"dtype": dtype, "device": "cpu", "compile": Compile.off, **settings}), checkpoint)
 
 
-def check(workload: Workload, count: int, data: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+def check(workload: Workload, count: int, data: Path, checkpoint: Checkpoint, lm_eval: bool) -> dict[str, Any]:
     """All comparisons of one workload, printed as they are made."""
     requests = [request for request in requests_of(workload, data) if isinstance(request, Score)]
     kept: list[Request] = []
@@ -88,30 +90,40 @@ def check(workload: Workload, count: int, data: Path, checkpoint: Checkpoint) ->
     n = sum(len(one.sequences) for one in encoded)
     longest = max(len(sequence) for one in encoded for sequence in one.sequences)
     print(f"\n{workload.name} ({workload.policy}): {n} requests, at most {longest} tokens; largest / mean / beyond / argmax / greedy")
-    results: dict[str, Difference] = {}
-
-    def compare(name: str, ours: Answers, reference: Answers) -> None:
-        results[name] = Difference.between(ours, reference)
-        print(f"  {name:<44} {results[name]}", flush=True)
-
     tree = answers(exact, encoded)
-    order = random.Random(0).sample(range(len(encoded)), len(encoded))
-    compare(
-        "float32, passes of 192 tokens, shuffled", answers(backend_of(checkpoint, Dtype.float32, pass_tokens=192), encoded, order), tree
-    )
-    threads = torch.get_num_threads()
-    compare("float32, one thread, compiled", answers(backend_of(checkpoint, Dtype.float32, threads=1, compile=Compile.on), encoded), tree)
-    torch.set_num_threads(threads)
-    compare("float32, plain full prompts", answers(backend_of(checkpoint, Dtype.float32, share_prefixes=False), encoded), tree)
-    lm = HFLM(pretrained=str(checkpoint.path), dtype="float32", device="cpu", batch_size=2, max_length=8192)
-    compare("float32, lm-eval", lm_eval_answers(lm, kept), tree)
-    compare("bf16 here, against float32", answers(backend_of(checkpoint, Dtype.bfloat16), encoded), tree)
-    del lm
-    lm = HFLM(pretrained=str(checkpoint.path), dtype="bfloat16", device="cpu", batch_size=2, max_length=8192)
-    compare("bf16 lm-eval, against float32", lm_eval_answers(lm, kept), tree)
+    results: dict[str, Difference] = {}
+    for name, ours in comparisons(checkpoint, kept, encoded, lm_eval).items():
+        results[name] = Difference.between(ours(), tree)
+        print(f"  {name:<44} {results[name]}", flush=True)
     return {"workload": workload.name, "policy": workload.policy, "requests": n, "longest": longest} | {
         name: vars(difference) for name, difference in results.items()
     }
+
+
+def comparisons(checkpoint: Checkpoint, requests: list[Request], encoded: list[Any], lm_eval: bool) -> dict[str, Callable[[], Answers]]:
+    """What is compared with tree attention in float32, by name."""
+    order = random.Random(0).sample(range(len(encoded)), len(encoded))
+
+    def tree(dtype: Dtype = Dtype.float32, order: list[int] | None = None, **settings: Any) -> Answers:
+        threads = torch.get_num_threads()
+        found = answers(backend_of(checkpoint, dtype, **settings), encoded, order)
+        torch.set_num_threads(threads)
+        return found
+
+    def lm_evals(dtype: Dtype) -> Answers:
+        lm = HFLM(pretrained=str(checkpoint.path), dtype=dtype.value, device="cpu", batch_size=2, max_length=8192)
+        return lm_eval_answers(lm, requests)
+
+    found: dict[str, Callable[[], Answers]] = {
+        "float32, passes of 192 tokens, shuffled": lambda: tree(pass_tokens=192, order=order),
+        "float32, one thread, compiled": lambda: tree(threads=1, compile=Compile.on),
+        "float32, plain full prompts": lambda: tree(share_prefixes=False),
+        "bf16 here, against float32": lambda: tree(Dtype.bfloat16),
+    }
+    if lm_eval:
+        found["float32, lm-eval"] = lambda: lm_evals(Dtype.float32)
+        found["bf16 lm-eval, against float32"] = lambda: lm_evals(Dtype.bfloat16)
+    return found
 
 
 def main() -> None:
@@ -119,6 +131,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("GEMMA_EVAL_DATA"), help="folder of dataset repositories")
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--only", nargs="*", help="names of tasks")
+    parser.add_argument("--no-lm-eval", action="store_true", help="compare this side with itself alone")
     parser.add_argument("--json", type=Path, help="write the differences here")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -128,7 +141,7 @@ def main() -> None:
     for workload in sorted(WORKLOADS, key=lambda w: w.task != "piqa"):
         if workload.max_tokens is None and workload.policy != "drawn per item" and (not arguments.only or workload.task in arguments.only):
             more = Workload(workload.name, workload.task, arguments.requests, workload.policy, workload.subsets)
-            found.append(check(more, arguments.requests, arguments.data, checkpoint))
+            found.append(check(more, arguments.requests, arguments.data, checkpoint, not arguments.no_lm_eval))
             if arguments.json:
                 arguments.json.write_text(json.dumps(found, indent=1))
 
