@@ -34,7 +34,7 @@ from gemma_eval.checkpoint import Checkpoint, resolve
 from gemma_eval.data import open_source
 from gemma_eval.errors import PromptError
 from gemma_eval.fewshot import Fewshot
-from gemma_eval.plan import cost
+from gemma_eval.plan import Cost, cost
 from gemma_eval.prompt import Renderer
 from gemma_eval.registry import registry
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
@@ -152,12 +152,11 @@ def matmul_peak(dtype: torch.dtype) -> float:
     return 2 * 4096**3 / best
 
 
-def operations(backend: TransformersBackend, encoded: list[Encoded]) -> float:
-    """Floating-point, of what must be computed. Attention counts the mean prompt length per token, within the window of sliding layers."""
+def operations(backend: TransformersBackend, encoded: list[Encoded], found: Cost) -> float:
+    """Of floating point, for what must be computed. Attention counts the mean prompt length per token, within a sliding layer's window."""
     config = backend.model.config.get_text_config()
     body = sum(p.numel() for layer in backend.model.get_decoder().layers for p in layer.parameters())
     head = config.hidden_size * config.vocab_size
-    found = cost(encoded)
     depth = sum(len(getattr(e, "prompt", ())) for e in encoded) / len(encoded)
     windows = [min(depth, config.sliding_window) if kind == "sliding_attention" else depth for kind in config.layer_types]
     attention = sum(4 * config.num_attention_heads * config.head_dim * window for window in windows)
@@ -192,7 +191,7 @@ def measure(workload: Workload, data: Path, rounds: int, part: int, lm: HFLM, ba
         peers=found.peers + found.generated,
         unique=found.unique + found.generated,
         head_rows=found.head_rows + found.generated,
-        operations=operations(backend, encoded),
+        operations=operations(backend, encoded, found),
         peaks=[],
     )
 
