@@ -112,6 +112,7 @@ def validate(config: RunConfig) -> None:
     if config.model.path is None:
         checkpoint_ref(config)  # refuses weights that the size or variant does not have
     _validate_processes(config.backend)
+    _validate_pass(config.backend)
     _validate_sight(config)
     _validate_images("images", config.images)
     _validate_limit("limit", config.limit)
@@ -167,6 +168,13 @@ def _validate_processes(backend: BackendConfig) -> None:
         )
     if ":" in backend.device:
         raise ConfigError(f"backend.device={backend.device}: each of several processes takes a GPU of its own; choose auto, cuda or cpu")
+
+
+def _validate_pass(backend: BackendConfig) -> None:
+    if isinstance(backend, TransformersConfig) and backend.pass_tokens < 1:
+        raise ConfigError(
+            f"backend.pass_tokens={backend.pass_tokens}: must be at least 1 (leave it out for {TransformersConfig.pass_tokens})"
+        )
 
 
 def _validate_limit(key: str, limit: int | None) -> None:

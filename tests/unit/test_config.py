@@ -66,6 +66,7 @@ def test_model_facts() -> None:
         (["limit=0"], r"limit=0: must be at least 1"),
         (["suite=piqa", "tasks.piqa.limit=-1"], r"tasks.piqa.limit=-1"),
         (["suite=piqa", "tasks.piqa.num_fewshot=-1"], r"tasks.piqa.num_fewshot=-1"),
+        (["backend.pass_tokens=0"], r"backend.pass_tokens=0: must be at least 1"),
         (["images.limit=0"], r"images.limit=0: must be at least 1"),
         (["images.pan_and_scan=true", "images.max_crops=1"], r"images.max_crops=1: must be at least 2"),
         (["model=4b", "suite=docvqa", "tasks.docvqa.images.limit=0"], r"tasks.docvqa.images.limit=0: must be at least 1"),
