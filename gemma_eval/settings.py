@@ -8,7 +8,12 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gemma_eval.sandbox import Sandbox
+
+class Sandbox(Enum):
+    """What generated code runs in."""
+
+    bubblewrap = "bubblewrap"
+    subprocess = "subprocess"
 
 
 class Variant(Enum):

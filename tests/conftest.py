@@ -30,7 +30,7 @@ def data_root() -> Path:
 def gemma_270m() -> Path:
     """The real pre-trained Gemma 3 270M, dequantized into the cache on first use."""
     pytest.importorskip(PACKAGE, reason="the extra `demo` is not installed")
-    from gemma_eval.checkpoint import resolve
+    from gemma_eval.checkpoint.resolve import resolve
     from tests.settings import compose
 
     return resolve(compose("model=270m", "weights=gguf_q4_k_m")).path

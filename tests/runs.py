@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 from gemma_eval.card import CARD_TABLES, published
-from gemma_eval.registry import registry
-from gemma_eval.stats import wilson
-from gemma_eval.store import RunDir
-from gemma_eval.summary import summarize, with_usage
+from gemma_eval.scoring.summary import summarize, with_usage
+from gemma_eval.stats.intervals import wilson
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.registry import registry
 from gemma_eval.types import JSON, Finish, GenerateResponse, Record, ScoreResponse, Usage
 
 STOP: Finish = "stop"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import sandbox
 from gemma_eval.errors import SandboxError
-from gemma_eval.sandbox import Sandbox
+from gemma_eval.sandbox import runner as sandbox
+from gemma_eval.settings import Sandbox
 
 
 def _why_not() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemma_eval import config
+from gemma_eval.config import compose as config
 from gemma_eval.settings import RunConfig
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-from gemma_eval.checkpoint import resolve
+from gemma_eval.checkpoint.resolve import resolve
 from gemma_eval.types import Image
 from tests.settings import compose
 

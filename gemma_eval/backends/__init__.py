@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemma_eval.backends.base import Answer, Backend
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import BACKENDS, BackendConfig, ServerConfig, TransformersConfig, VllmConfig
 

@@ -10,9 +10,9 @@ import PIL.Image
 import torch
 import transformers
 
-from gemma_eval import images
 from gemma_eval.backends.base import Answer
 from gemma_eval.errors import PromptError, UnansweredError
+from gemma_eval.prompt import images
 from gemma_eval.types import JSON, Encoded, ImageSpan
 
 

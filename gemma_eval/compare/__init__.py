@@ -7,7 +7,7 @@ paired("results/a", "results/b")      # a pandas DataFrame, one row per item bot
 
 from __future__ import annotations
 
-from gemma_eval.compare.agreement import Agreement
+from gemma_eval.compare.comparability import Agreement
 from gemma_eval.compare.comparison import Comparison, TaskComparison, compare
 from gemma_eval.compare.frame import paired
 from gemma_eval.compare.results import Results, load, save_baseline

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from gemma_eval.compare.agreement import Agreement, Change, agreement, engine_changes
-from gemma_eval.compare.choices import ChoiceShift, choice_shift
+from gemma_eval.compare.choice_shift import ChoiceShift, choice_shift
+from gemma_eval.compare.comparability import Agreement, Change, agreement, engine_changes
 from gemma_eval.compare.results import Results, TaskResults, load
 from gemma_eval.errors import RunError
-from gemma_eval.significance import Bootstrapped, Difference, bootstrap, difference, holm, mcnemar, pooled
-from gemma_eval.stats import estimate
-from gemma_eval.store import RunDir
-from gemma_eval.summary import averaged_subsets, item_values
-from gemma_eval.task import Task
+from gemma_eval.scoring.summary import averaged_subsets, item_values
+from gemma_eval.stats.difference import Bootstrapped, Difference, bootstrap, difference, holm, mcnemar, pooled
+from gemma_eval.stats.intervals import estimate
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.base import Task
 from gemma_eval.types import Record
 
 Source = Results | RunDir | Path | str

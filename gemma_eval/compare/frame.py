@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gemma_eval.compare.agreement import agreement
-from gemma_eval.compare.choices import choice_of
+from gemma_eval.compare.choice_shift import choice_of
+from gemma_eval.compare.comparability import agreement
 from gemma_eval.compare.comparison import Source
 from gemma_eval.compare.results import TaskResults, load
-from gemma_eval.task import Task
+from gemma_eval.task.base import Task
 from gemma_eval.types import GenerateResponse, Record
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from gemma_eval.errors import RunError
-from gemma_eval.store import RunDir, record_from_json, record_to_json
-from gemma_eval.summary import configured_tasks
-from gemma_eval.task import Task
+from gemma_eval.store.records import record_from_json, record_to_json
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.base import Task
+from gemma_eval.task.configured import configured_tasks
 from gemma_eval.types import JSON, GenerateResponse, Record, ScoreResponse
 
 BASELINE_SCHEMA = 1

@@ -11,12 +11,11 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
+from gemma_eval.card.rebuilt import Verdict, card, sheets
 from gemma_eval.errors import RunError
-from gemma_eval.progress import Snapshot, read_snapshot
-from gemma_eval.report.card import Verdict, card, sheets
 from gemma_eval.report.markdown import to_markdown
-from gemma_eval.store import RunDir
-from gemma_eval.watch import score_text
+from gemma_eval.store.progress import Snapshot, read_snapshot, score_text
+from gemma_eval.store.run_dir import RunDir
 
 COMPARED = (Verdict.consistent, Verdict.differs)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from gemma_eval import paths
 from gemma_eval.card import SIZES
 from gemma_eval.dashboard.overview import PROGRESS_COLUMNS, RUN_COLUMNS, card_page, entries, progress_rows, run_rows
 from gemma_eval.dashboard.playground import Playground, Question, Reply
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.runtime import paths
+from gemma_eval.store.progress import summary
 from gemma_eval.types import Image
-from gemma_eval.watch import summary
 
 STYLE = Path(__file__).with_name("style.css")
 REFRESH_SECONDS = 3.0

@@ -10,10 +10,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gemma_eval.backends.base import Draft
-from gemma_eval.config import compose
+from gemma_eval.config.compose import compose
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer
-from gemma_eval.run import Model, open_model, open_renderer
+from gemma_eval.prompt.renderer import Renderer
+from gemma_eval.run.model import Model, open_model, open_renderer
 from gemma_eval.settings import RunConfig
 from gemma_eval.types import EncodedGenerate, Generate, Image, Prompt, TokenIds
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gemma_eval.errors import ConfigError
 from gemma_eval.export import hub, lm_eval, tables, trackers
-from gemma_eval.results import Runs
+from gemma_eval.export.frames import Runs
 
 FORMS: dict[str, Callable[[Runs, Path], list[str]]] = {
     "parquet": tables.write_parquet,

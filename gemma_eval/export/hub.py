@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from gemma_eval.errors import RunError
-from gemma_eval.results import Run, Runs
-from gemma_eval.task import Generation, Task
+from gemma_eval.export.frames import Run, Runs
+from gemma_eval.task.base import Generation, Task
 
 NOTE = """\
 # Copy into `.eval_results/` of the model's repository. The Hub shows results of data sets that are registered as benchmarks;

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gemma_eval.results import Run, Runs
-from gemma_eval.task import Generation, Task
+from gemma_eval.export.frames import Run, Runs
+from gemma_eval.task.base import Generation, Task
 from gemma_eval.types import JSON, GenerateResponse, Record
 
 FILTER = "none"  # the harness's name for answers read in one way alone

@@ -1,4 +1,4 @@
-"""The frames of `gemma_eval.results` as Parquet or CSV files: scores, tasks, records. Records are written a task at a time."""
+"""The frames of `gemma_eval.export.frames` as Parquet or CSV files: scores, tasks, records. Records are written a task at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gemma_eval.results import RECORD_COLUMNS, Runs
+from gemma_eval.export.frames import RECORD_COLUMNS, Runs
 
 AS_JSON = ("scores", "target", "fields")  # differ in shape from task to task
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_eval.errors import ConfigError
-from gemma_eval.results import Run, Runs
+from gemma_eval.export.frames import Run, Runs
 
 PROJECT = "gemma-eval"
 

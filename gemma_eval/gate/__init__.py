@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from gemma_eval.gate.decision import Decision, GateResult, TaskVerdict, judge, noise_floor
 from gemma_eval.gate.policy import Policy, load_policy
-from gemma_eval.gate.verdict import Decision, GateResult, TaskVerdict, judge, noise_floor
 
 __all__ = ["Decision", "GateResult", "Policy", "TaskVerdict", "judge", "load_policy", "noise_floor"]

@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gemma_eval import paths
 from gemma_eval.errors import ConfigError
-from gemma_eval.task import Task
+from gemma_eval.runtime import paths
+from gemma_eval.task.base import Task
 
 FOLDER = paths.CONF / "gate"
 

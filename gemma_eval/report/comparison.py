@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gemma_eval.card.rebuilt import model_name
 from gemma_eval.compare import Comparison, TaskComparison
 from gemma_eval.compare.comparison import rates
 from gemma_eval.compare.results import Results
 from gemma_eval.report import markdown
-from gemma_eval.report.card import model_name
-from gemma_eval.significance import Difference
+from gemma_eval.stats.difference import Difference
 
 EXPLAINED = (
     "Scores and differences are points of 100 on the items both runs answered. Intervals are 95 %, clustered where items are not "

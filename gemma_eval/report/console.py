@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gemma_eval.report.card import Card, Run, Sheet, Verdict
+from gemma_eval.card.rebuilt import Card, Run, Sheet, Verdict
 from gemma_eval.report.grid import LEGEND, Column, Grid, grid, legend, split
 
 if TYPE_CHECKING:

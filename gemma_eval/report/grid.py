@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gemma_eval.report.card import Card, Cell, Row, Run, Sheet, Verdict
+from gemma_eval.card.rebuilt import Card, Cell, Row, Run, Sheet, Verdict
 
 EXPLAINED = (
     "Measured and published values are in the card's unit. *consistent*: the published value, as rounded, lies in the 95 % interval "

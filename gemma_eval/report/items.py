@@ -17,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from gemma_eval.compare.choices import choice_of
+from gemma_eval.card.rebuilt import model_name
+from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.errors import RunError
-from gemma_eval.prompt_log import SentPrompt, reading_prompts
-from gemma_eval.report.card import model_name
 from gemma_eval.report.shards import Shards, write_data
-from gemma_eval.store import Entry, RunDir
-from gemma_eval.summary import configured_tasks
-from gemma_eval.task import Task
-from gemma_eval.thumbnails import thumbnail_file
+from gemma_eval.store.prompts import SentPrompt, reading_prompts
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.thumbnails import thumbnail_file
+from gemma_eval.task.base import Task
+from gemma_eval.task.configured import configured_tasks
 from gemma_eval.types import JSON, GenerateResponse, ItemScore, Record, ScoreResponse
 
 PAGE = Path(__file__).parent / "browser"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from gemma_eval.report.card import Card
+from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Entry, Grid, grid, legend, split
 
 ABREAST = 5  # runs that fit a landscape page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gemma_eval.report.card import Card
+from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Entry, Grid, grid, legend
 
 LINES = str.maketrans("\r\n", "  ")

@@ -10,11 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gemma_eval.report.card import Card, Run, Verdict
+from gemma_eval.card.rebuilt import Card, Run, Verdict
 from gemma_eval.report.figures import Drawn, figures, inline_svg
 from gemma_eval.report.grid import EXPLAINED, Column, grid
 from gemma_eval.report.html import render
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 
 ITEMS = Path("items/index.html")  # the item browser, where it was written beside the page
 

@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from random import Random
 
-from gemma_eval.data import DatasetRef, Row, Source, Table
+from gemma_eval.data.rows import ListedRows
+from gemma_eval.data.sources import Source
+from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError
-from gemma_eval.registry import register
-from gemma_eval.rows import ListedRows
-from gemma_eval.scoring import ruler
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import ruler
+from gemma_eval.task import Average, DatasetRef, Generation, Row, register
 from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
 
 from . import ruler_items as items

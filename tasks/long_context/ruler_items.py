@@ -12,7 +12,7 @@ from itertools import pairwise
 from random import Random
 from uuid import UUID
 
-from gemma_eval.data import Table
+from gemma_eval.data.table import Table
 
 NOISE = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
 SHORT = 4096  # below this length, lists of words are less redundant

@@ -3,12 +3,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gemma_eval.chat import Chat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import eclektic
-from gemma_eval.task import Generation
+from gemma_eval.metrics import eclektic
+from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
 from gemma_eval.types import JSON, Record, Verdict
 
 LANGUAGES = ["de", "en", "es", "fr", "he", "hi", "id", "it", "ja", "ko", "pt", "zh"]

@@ -1,9 +1,6 @@
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import LetteredChat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.task import Average, Generation, MultipleChoice, Normalization
+from gemma_eval.task import Average, DatasetRef, Generation, LetteredChat, MultipleChoice, Normalization, Row, register
 
 LETTERS = "ABCD"
 LANGUAGES = ["ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "pt", "sw", "yo", "zh"]

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
+from gemma_eval.task import DatasetRef, Row, register
 
 from .passage_question import PassageQuestion
 from .translation import Translation

@@ -2,11 +2,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import math
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import math
+from gemma_eval.task import Average, DatasetRef, Fewshot, Generation, Row, register
 
 # Per language, the data's own words: "Question:", "Step-by-Step Answer:", and what comes before the number at the end.
 WORDS = {

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gemma_eval.data import Row
-from gemma_eval.scoring import chrf, squad
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import chrf, squad
+from gemma_eval.task import Average, Generation, Row
 from gemma_eval.types import JSON, CorpusScore, Verdict
 
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from gemma_eval.data import Row
-from gemma_eval.scoring import chrf
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import chrf
+from gemma_eval.task import Average, Generation, Row
 from gemma_eval.types import JSON, CorpusScore, Verdict
 
 

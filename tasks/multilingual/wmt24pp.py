@@ -1,8 +1,6 @@
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import Chat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
+from gemma_eval.task import Chat, DatasetRef, Row, register
 
 from .translation import Translation
 

@@ -1,10 +1,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import letters
-from gemma_eval.task import Average
+from gemma_eval.metrics import letters
+from gemma_eval.task import Average, DatasetRef, Row, register
 from gemma_eval.types import Image, Parts
 
 from .visual_question import VisualQuestion

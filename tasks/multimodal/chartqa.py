@@ -1,9 +1,7 @@
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import chartqa
-from gemma_eval.task import Average
+from gemma_eval.metrics import chartqa
+from gemma_eval.task import Average, DatasetRef, Row, register
 from gemma_eval.types import JSON, Verdict
 
 from .visual_question import VisualQuestion

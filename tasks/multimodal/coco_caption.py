@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import cider, squad
+from gemma_eval.metrics import cider, squad
+from gemma_eval.task import DatasetRef, Row, register
 from gemma_eval.types import GenerateResponse, Parts, Record
 
 from .visual_question import OnPictures

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gemma_eval.data import Row
-from gemma_eval.scoring import counting
+from gemma_eval.metrics import counting
+from gemma_eval.task import Row
 
 from .visual_question import VisualQuestion
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from gemma_eval.data import Row
-from gemma_eval.scoring import anls
+from gemma_eval.metrics import anls
+from gemma_eval.task import Row
 
 from .visual_question import VisualQuestion
 

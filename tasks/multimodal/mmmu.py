@@ -2,10 +2,8 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import mmmu
+from gemma_eval.metrics import mmmu
+from gemma_eval.task import DatasetRef, Fewshot, Row, register
 from gemma_eval.types import JSON, Parts, Verdict
 
 from .visual_question import VisualQuestion, lettered, placed

@@ -1,10 +1,8 @@
 import re
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import remi
-from gemma_eval.task import Average
+from gemma_eval.metrics import remi
+from gemma_eval.task import Average, DatasetRef, Row, register
 from gemma_eval.types import JSON, Parts, Verdict
 
 from .visual_question import VisualQuestion, placed

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from gemma_eval.data import Row
-from gemma_eval.scoring import vqa
+from gemma_eval.metrics import vqa
+from gemma_eval.task import Row
 from gemma_eval.types import JSON, Verdict
 
 from .visual_question import VisualQuestion

@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import letters
+from gemma_eval.metrics import letters
+from gemma_eval.task import DatasetRef, Row, register
 
 from .visual_question import VisualQuestion
 

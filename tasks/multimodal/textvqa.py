@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import vqa
+from gemma_eval.metrics import vqa
+from gemma_eval.task import DatasetRef, Row, register
 from gemma_eval.types import JSON, Verdict
 
 from .soft_accuracy import SoftAccuracy

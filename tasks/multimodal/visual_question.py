@@ -6,10 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gemma_eval.data import Row
-from gemma_eval.task import Generation
+from gemma_eval.task import Generation, Row, VisionTask
 from gemma_eval.types import Image, Parts, as_parts
-from gemma_eval.vision import VisionTask
 
 
 @dataclass

@@ -3,12 +3,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from gemma_eval.chat import Chat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import final_answer
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import final_answer
+from gemma_eval.task import Average, Chat, DatasetRef, Fewshot, Generation, Row, register
 
 PROMPTS = Path(__file__).with_name("bbh_cot_prompts")
 TASKS = sorted(file.stem for file in PROMPTS.glob("*.txt"))

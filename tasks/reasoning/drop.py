@@ -1,9 +1,7 @@
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import drop
-from gemma_eval.task import Generation
+from gemma_eval.metrics import drop
+from gemma_eval.task import DatasetRef, Generation, Row, register
 from gemma_eval.types import JSON, Verdict
 
 

@@ -2,10 +2,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import ifeval
-from gemma_eval.task import Generation
+from gemma_eval.metrics import ifeval
+from gemma_eval.task import DatasetRef, Generation, Row, register
 from gemma_eval.types import JSON, CorpusScore, Verdict
 
 

@@ -1,8 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.task import MultipleChoice
+from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 
 
 @register

@@ -1,9 +1,7 @@
 from dataclasses import dataclass
 
-from gemma_eval import scoring
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.task import Generation
+from gemma_eval import metrics as scoring
+from gemma_eval.task import DatasetRef, Generation, Row, register
 
 
 @register

@@ -2,10 +2,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import agieval
-from gemma_eval.task import Average, Generation
+from gemma_eval.metrics import agieval
+from gemma_eval.task import Average, DatasetRef, Generation, Row, register
 from gemma_eval.types import JSON, Prompt, Verdict
 
 ENGLISH = [

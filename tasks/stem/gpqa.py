@@ -1,12 +1,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import LetteredChat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.lettered import Lettered
-from gemma_eval.registry import register
-from gemma_eval.scoring import letters
-from gemma_eval.task import Generation
+from gemma_eval.metrics import letters
+from gemma_eval.task import DatasetRef, Generation, Lettered, LetteredChat, Row, register
 
 LETTERS = "ABCD"
 CORRECT = "Correct Answer"

@@ -2,12 +2,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import Chat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import final_answer, math
-from gemma_eval.task import Generation
+from gemma_eval.metrics import final_answer, math
+from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
 
 PHRASE = "The answer is"
 

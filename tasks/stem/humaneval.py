@@ -1,10 +1,7 @@
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import Chat
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.registry import register
-from gemma_eval.scoring import code
+from gemma_eval.metrics import code
+from gemma_eval.task import Chat, CodeGeneration, DatasetRef, Row, register
 
 
 @register

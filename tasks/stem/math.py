@@ -3,12 +3,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from gemma_eval.chat import Chat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import final_answer, minerva
-from gemma_eval.task import Generation
+from gemma_eval.metrics import final_answer, minerva
+from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
 from gemma_eval.types import JSON, Verdict
 
 SUBJECTS = ["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]

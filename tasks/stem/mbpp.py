@@ -1,12 +1,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import Chat
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.scoring import code
+from gemma_eval.metrics import code
+from gemma_eval.task import Chat, CodeGeneration, DatasetRef, Fewshot, Row, register
 
 EXEMPLARS = [2, 3, 4]  # task ids of the paper's prompt (Austin et al., 2021)
 

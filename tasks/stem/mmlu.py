@@ -1,10 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.chat import LetteredChat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import register
-from gemma_eval.task import Generation, MultipleChoice, Normalization
+from gemma_eval.task import DatasetRef, Fewshot, Generation, LetteredChat, MultipleChoice, Normalization, Row, register
 
 LETTERS = "ABCD"
 

@@ -1,12 +1,7 @@
 from dataclasses import dataclass, field
 
-from gemma_eval.chat import LetteredChat
-from gemma_eval.data import DatasetRef, Row
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.lettered import Lettered
-from gemma_eval.registry import register
-from gemma_eval.scoring import letters
-from gemma_eval.task import Generation
+from gemma_eval.metrics import letters
+from gemma_eval.task import DatasetRef, Fewshot, Generation, Lettered, LetteredChat, Row, register
 
 LETTERS = "ABCDEFGHIJ"
 

@@ -23,8 +23,8 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.checkpoint import Checkpoint, resolve
-from gemma_eval.prompt import Renderer
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
 from gemma_eval.types import Encoded, Request, Score, ScoreResponse
 from tests.bench.speed import WORKLOADS, Workload, instances, requests_of

@@ -14,9 +14,9 @@ import numpy as np
 import PIL.Image
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import ImageTokens, Renderer
+from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
 from gemma_eval.types import Generate, Image, Prompt
 from tests import tiny_vision

@@ -29,15 +29,15 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.build import build
-from gemma_eval.checkpoint import Checkpoint, resolve
-from gemma_eval.data import open_source
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.plan import Cost, cost
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.plan.cost import Cost, cost
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
+from gemma_eval.task.fewshot import Fewshot
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Encoded, Generate, Request, Score
 from tests.settings import compose
 

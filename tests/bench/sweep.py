@@ -19,13 +19,13 @@ import matplotlib
 from lm_eval.models.huggingface import HFLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.build import build
-from gemma_eval.checkpoint import resolve
-from gemma_eval.data import open_source
-from gemma_eval.plan import cost
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.checkpoint.resolve import resolve
+from gemma_eval.data.sources import open_source
+from gemma_eval.plan.cost import cost
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Compile, Dtype, TransformersConfig
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from tests.bench.speed import ours, part_of, seconds, theirs
 from tests.settings import compose
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from gemma_eval.backends import Answer, Backend, open_backend
-from gemma_eval.build import build
-from gemma_eval.checkpoint import resolve
-from gemma_eval.data import open_source
+from gemma_eval.checkpoint.resolve import resolve
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import BackendConfig, Dtype, TransformersConfig, VllmConfig
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Encoded, EncodedScore, ScoreResponse
 from tests.settings import compose
 

@@ -20,10 +20,10 @@ from typing import Any
 from unittest.mock import patch
 
 from gemma_eval.backends.vllm import VllmBackend
-from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.errors import PromptError
-from gemma_eval.plan import cost
-from gemma_eval.prompt import Renderer
+from gemma_eval.plan.cost import cost
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import VllmConfig
 from gemma_eval.types import Request, Score, ScoreResponse
 from tests.bench.speed import WORKLOADS, Workload, instances, part_of, seconds

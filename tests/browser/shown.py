@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gemma_eval.prompt_log import writing_prompts
-from gemma_eval.sections import Section
-from gemma_eval.store import Entry, RunDir
+from gemma_eval.prompt.sections import Section
+from gemma_eval.store.prompts import writing_prompts
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record
 from tests.runs import choice, write_run
 

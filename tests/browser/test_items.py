@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import PIL.Image
 import pytest
 
-from gemma_eval.prompt_log import writing_prompts
+from gemma_eval.prompt.sections import Section
 from gemma_eval.report.items import write_items
-from gemma_eval.sections import Section
-from gemma_eval.store import Entry, RunDir
-from gemma_eval.thumbnails import Thumbnails
+from gemma_eval.store.prompts import writing_prompts
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.thumbnails import Thumbnails
 from gemma_eval.types import Image
 from tests.browser.shown import question, quiz, with_prompts
 from tests.runs import generated, write_run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gemma_eval.card import CARD_TABLES
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from tests.runs import answers, write_card_run, write_run
 
 if TYPE_CHECKING:

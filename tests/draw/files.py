@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
-from gemma_eval import paths
+from gemma_eval.runtime import paths
 
 FOLDER = paths.TASKS / "multimodal" / "samples"
 Row: TypeAlias = dict[str, Any]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.registry import registry
+from gemma_eval.task.code import CodeGeneration
+from gemma_eval.task.registry import registry
 from tests.sandboxes import WHY_NOT
 from tests.settings import compose
 
@@ -31,7 +31,7 @@ WHOLE = [
 
 def gemma_eval(*arguments: str, code: int = 0, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "gemma_eval.cli", *arguments],
+        [sys.executable, "-m", "gemma_eval", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -97,7 +97,7 @@ def test_the_finished_run_again_computes_nothing(finished: Path) -> None:
 @pytest.mark.model
 def test_killed_and_resumed_is_the_run_never_killed(finished: Path, tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "gemma_eval.cli", "run", *WHOLE, f"results={tmp_path}", "run=killed",
+        sys.executable, "-m", "gemma_eval", "run", *WHOLE, f"results={tmp_path}", "run=killed",
         "backend.pass_tokens=128", "backend.cache_tokens=600"
     ]  # fmt: skip
     kills = 0
@@ -216,7 +216,7 @@ def test_mistakes_get_one_clear_error(arguments: list[str], message: str) -> Non
 
 def test_help_costs_little_more_than_importing_hydra() -> None:
     """Under a second on any machine where Hydra itself is; torch alone would be several times that."""
-    rounds = [(_seconds("-m", "gemma_eval.cli", "run", "--help"), _seconds("-c", "import hydra")) for _ in range(5)]
+    rounds = [(_seconds("-m", "gemma_eval", "run", "--help"), _seconds("-c", "import hydra")) for _ in range(5)]
     ours, hydras = (statistics.median(column) for column in zip(*rounds, strict=True))
     assert ours / hydras < 4
 

@@ -17,8 +17,8 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
-from gemma_eval.checkpoint import resolve
-from gemma_eval.scores import write_scores
+from gemma_eval.checkpoint.resolve import resolve
+from gemma_eval.scoring.scores_json import write_scores
 from tests.runs import RUN_CONFIG, answers, write_run
 from tests.settings import compose
 
@@ -79,7 +79,7 @@ def ask(address: str, *question: Any) -> tuple[list[str], Any]:
 
 @pytest.mark.model
 def test_the_playground_sends_and_answers_what_a_run_would(address: str, gemma_270m: Path) -> None:
-    from gemma_eval.run import open_model, open_renderer
+    from gemma_eval.run.model import open_model, open_renderer
     from gemma_eval.types import Generate, GenerateResponse, Prompt
 
     text = "The capital of France is"

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gemma_eval import preview, run
-from gemma_eval.build import Built, build
-from gemma_eval.report.card import model_name
+from gemma_eval.card.rebuilt import model_name
+from gemma_eval.commands import preview
 from gemma_eval.report.items import write_items
-from gemma_eval.store import RunDir
+from gemma_eval.run import pipeline as run
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.samples import Built, build
 from gemma_eval.types import Image, Parts, Prompt, Sample
 from tests.settings import compose
 from tests.tiny_vision import picture

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from gemma_eval.run import run
-from gemma_eval.store import RunDir
+from gemma_eval.run.pipeline import run
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import ScoreResponse
 from tests.settings import compose
 
@@ -30,7 +30,7 @@ PATIENCE = 120.0
 
 
 def launch(launcher: list[str], results: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", *launcher, "-m", "gemma_eval.cli", "run", *SETTINGS, f"results={results}", "run=r", *more]
+    command = [sys.executable, "-m", *launcher, "-m", "gemma_eval", "run", *SETTINGS, f"results={results}", "run=r", *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

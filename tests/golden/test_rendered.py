@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.build import build
-from gemma_eval.data import open_source
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.prompt.renderer import Renderer
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Sample, Score
 from tests.gemma_chat import GEMMA_CHAT
 from tests.readers import EvenReader

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gemma_eval.build import build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
+from gemma_eval.data.sources import open_source
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Sample
 from tests.readers import EvenReader
 

@@ -17,8 +17,10 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from gemma_eval.data import FolderSource, Row, Table
-from gemma_eval.task import Task
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import FolderSource
+from gemma_eval.data.table import Table
+from gemma_eval.task.base import Task
 from gemma_eval.types import Sample, Score
 
 Pair = tuple[str, str]

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from lm_eval.tasks.agieval.utils import _strip_string as strip_string
 
-from gemma_eval.data import Row, Table
-from gemma_eval.registry import registry
-from gemma_eval.scoring.agieval import normalize_value, same_value
-from gemma_eval.task import Generation
+from gemma_eval.data.rows import Row
+from gemma_eval.data.table import Table
+from gemma_eval.metrics.agieval import normalize_value, same_value
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of
 
 

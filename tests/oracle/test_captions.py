@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.data import FolderSource
-from gemma_eval.registry import registry
-from gemma_eval.scoring import cider
+from gemma_eval.data.sources import FolderSource
+from gemma_eval.metrics import cider
+from gemma_eval.task.registry import registry
 
 
 def test_cider_equals_pycocoevalcap() -> None:

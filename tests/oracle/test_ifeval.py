@@ -15,8 +15,8 @@ pytest.importorskip("immutabledict")  # needed by lm-eval's copy
 
 from lm_eval.tasks.ifeval import utils as theirs
 
-from gemma_eval.registry import registry
-from gemma_eval.scoring import ifeval
+from gemma_eval.metrics import ifeval
+from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of
 
 TRAINED = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}  # NLTK's models: no download here

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gemma_eval.scoring import anls, chartqa, counting, mmmu, remi, vqa
+from gemma_eval.metrics import anls, chartqa, counting, mmmu, remi, vqa
 from tests.oracle.pairs import BASE, pairs
 
 # -- ANLS: the PyPI package `anls` -------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from gemma_eval.backends.pixels import Pixels
-from gemma_eval.backends.transformers.vision import Vision
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.backends.transformers.image_embeddings import Vision
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import PromptError
-from gemma_eval.images import decode
-from gemma_eval.keys import request_key
-from gemma_eval.plan import FIRST_IMAGE, number_images
-from gemma_eval.prompt import ImageTokens, Renderer
+from gemma_eval.plan.tree import FIRST_IMAGE, number_images
+from gemma_eval.prompt.images import decode
+from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import ImagesConfig, TaskImages
+from gemma_eval.store.keys import request_key
 from gemma_eval.types import Continuation, EncodedGenerate, EncodedScore, Generate, Image, Parts, Prompt, Score
 from tests.tiny_vision import picture
 

@@ -20,12 +20,12 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.build import Built, build
-from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.data import FolderSource
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.data.sources import FolderSource
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import Built, build
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, GenerateResponse, Response, Sample, ScoreResponse
 from tests.oracle.lm_eval_tasks import (
     PAGES,

@@ -19,10 +19,11 @@ import pytest
 from lm_eval.api.metrics import exact_match_hf_evaluate
 from lm_eval.tasks.qasper.metrics import normalize_answer as squad_script
 
-from gemma_eval.data import Row, SampleSource
-from gemma_eval.registry import registry
-from gemma_eval.scoring.qa import exact_match, squad_normalize, trivia_normalize
-from gemma_eval.task import Generation, MultipleChoice, Task
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import SampleSource
+from gemma_eval.metrics.qa import exact_match, squad_normalize, trivia_normalize
+from gemma_eval.task.base import Generation, MultipleChoice, Task
+from gemma_eval.task.registry import registry
 from gemma_eval.types import GenerateResponse, Sample, ScoreResponse
 from tests.oracle.lm_eval_tasks import (
     PAGES,

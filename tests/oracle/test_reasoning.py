@@ -19,10 +19,10 @@ import pytest
 from lm_eval.tasks.gpqa.cot_n_shot.utils import preprocess
 from lm_eval.tasks.mmlu_pro import utils as mmlu_pro
 
-from gemma_eval.data import Row
-from gemma_eval.registry import registry
-from gemma_eval.scoring import letters, minerva
-from gemma_eval.task import Generation
+from gemma_eval.data.rows import Row
+from gemma_eval.metrics import letters, minerva
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
 from gemma_eval.types import GenerateResponse, as_text
 from tests.oracle.lm_eval_tasks import from_folder, give_exemplars, page_config, requests_of, table_of, text_of
 
@@ -232,7 +232,7 @@ def test_gpqa_prompt() -> None:
 
 
 def table_of_samples(task: Generation) -> Sequence[Row]:
-    from gemma_eval.data import SampleSource
+    from gemma_eval.data.sources import SampleSource
 
     return SampleSource().table(task.dataset, task.dataset.split, task.samples_file()).rows
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gemma_eval.build import build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
-from gemma_eval.task import Generation
+from gemma_eval.data.sources import open_source
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import GenerateResponse, Sample
 from tests.readers import EvenReader
 

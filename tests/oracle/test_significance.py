@@ -14,10 +14,10 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
-from gemma_eval import power
-from gemma_eval.scoring import chrf
-from gemma_eval.significance import bootstrap, difference, holm, mcnemar
-from gemma_eval.stats import pseudo_values
+from gemma_eval.metrics import chrf
+from gemma_eval.stats import power
+from gemma_eval.stats.difference import bootstrap, difference, holm, mcnemar
+from gemma_eval.stats.intervals import pseudo_values
 
 
 def flips(both: int, gained: int, lost: int, neither: int) -> tuple[list[float], list[float], list[str]]:

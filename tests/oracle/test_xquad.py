@@ -15,8 +15,8 @@ import yaml
 from lm_eval.tasks.qasper.metrics import f1_abstractive
 from lm_eval.utils import apply_template
 
-from gemma_eval.registry import registry
-from gemma_eval.scoring.squad import token_f1
+from gemma_eval.metrics.squad import token_f1
+from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of, text_of
 
 LANGUAGES = [config.removeprefix("xquad.") for config in registry()["xquad"]().dataset.configs]

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 from scipy import integrate
 
-from gemma_eval.anytime import FIRST, TUNING, anytime, single_look
 from gemma_eval.gate.policy import Policy
-from gemma_eval.power import items_needed, paired_variance
-from gemma_eval.significance import _tango
+from gemma_eval.stats.difference import _tango
+from gemma_eval.stats.power import items_needed, paired_variance
+from gemma_eval.stats.sequential import FIRST, TUNING, anytime, single_look
 
 POLICY = Policy()
 DISCORDANT = 0.1

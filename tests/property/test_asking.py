@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.backends.asking.ask import Ask, Job, Reply, ScoreAsk, Scored
-from gemma_eval.backends.asking.check import Checked, chosen
-from gemma_eval.backends.asking.feed import feed
-from gemma_eval.backends.asking.replicas import feed_all
-from gemma_eval.backends.asking.score import ScoreJob, Way
+from gemma_eval.backends.prefix_cache.feed import feed
+from gemma_eval.backends.prefix_cache.messages import Ask, Job, Reply, ScoreAsk, Scored
+from gemma_eval.backends.prefix_cache.replicas import feed_all
+from gemma_eval.backends.prefix_cache.score import ScoreJob, Way
+from gemma_eval.backends.prefix_cache.verify import Checked, chosen
 from gemma_eval.backends.vllm.engine import read_scores
 from gemma_eval.errors import RunError
 from gemma_eval.settings import Dtype

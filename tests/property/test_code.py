@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval import sandbox
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.data import FolderSource, Row, SampleSource, Source
-from gemma_eval.registry import registry
-from gemma_eval.sandbox import Outcome
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import FolderSource, SampleSource, Source
+from gemma_eval.sandbox import runner as sandbox
+from gemma_eval.sandbox.runner import Outcome
+from gemma_eval.task.code import CodeGeneration
+from gemma_eval.task.registry import registry
 from tests.sandboxes import needs_bubblewrap
 
 pytestmark = needs_bubblewrap

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gemma_eval.significance import Difference, difference
+from gemma_eval.stats.difference import Difference, difference
 
 REPETITIONS = 2000
 ERROR = 3 * (0.95 * 0.05 / REPETITIONS) ** 0.5

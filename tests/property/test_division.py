@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.division import divide
-from gemma_eval.plan import build_tree, cost
+from gemma_eval.plan.cost import cost
+from gemma_eval.plan.division import divide
+from gemma_eval.plan.tree import build_tree
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt, TokenIds
 
 BOS = 2

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gemma_eval.gate.decision import Decision, decide, draft
 from gemma_eval.gate.policy import Policy
-from gemma_eval.gate.verdict import Decision, decide, draft
-from gemma_eval.power import detectable, items_needed, paired_variance
-from gemma_eval.significance import Difference, difference
+from gemma_eval.stats.difference import Difference, difference
+from gemma_eval.stats.power import detectable, items_needed, paired_variance
 
 DISCORDANT = 0.1
 POLICY = Policy()

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from gemma_eval.backends.transformers import TransformersBackend, decode_attention, generate, plain
+from gemma_eval.backends.transformers import TransformersBackend, decode_attention, generate
+from gemma_eval.backends.transformers import full_prompt as plain
 from gemma_eval.backends.transformers.forward import run_body
 from gemma_eval.backends.transformers.sampling import Row, answers
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
-from gemma_eval.run import open_model
+from gemma_eval.run.model import open_model
 from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
 from tests.settings import compose
 

@@ -12,13 +12,14 @@ import torch
 from transformers import AttentionInterface, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
 
 from gemma_eval.backends.pixels import Pixels
-from gemma_eval.backends.transformers import TransformersBackend, backend, vision
+from gemma_eval.backends.transformers import TransformersBackend, backend
+from gemma_eval.backends.transformers import image_embeddings as vision
+from gemma_eval.backends.transformers.image_embeddings import Vision
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
-from gemma_eval.backends.transformers.vision import Vision
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, PromptError, UnansweredError
-from gemma_eval.images import decode
-from gemma_eval.prompt import ImageTokens, Renderer
+from gemma_eval.prompt.images import decode
+from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
 from gemma_eval.types import (
     Continuation,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gemma_eval.keys import prompt_sha256, request_key
+from gemma_eval.store.keys import prompt_sha256, request_key
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore, Generate, Image, ImageSpan, Prompt, TokenIds
 
 FINGERPRINT: dict[str, JSON] = {

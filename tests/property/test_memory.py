@@ -11,7 +11,7 @@ import torch
 
 from gemma_eval.backends.transformers import TransformersBackend, backend, generate, score
 from gemma_eval.backends.transformers.forward import forward_pass
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.settings import Dtype, TransformersConfig
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt
 

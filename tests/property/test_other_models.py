@@ -13,12 +13,12 @@ import torch
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.build import build
-from gemma_eval.checkpoint import Checkpoint, resolve
-from gemma_eval.data import open_source
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
+from gemma_eval.data.sources import open_source
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, Prompt, Request, ScoreResponse
 from tests.settings import compose
 

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.plan import FIRST_IMAGE, ROOT, Tree, build_tree, lay_out, schedule
+from gemma_eval.plan.passes import lay_out, schedule
+from gemma_eval.plan.tree import FIRST_IMAGE, ROOT, Tree, build_tree
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=25)
 

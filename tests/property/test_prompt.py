@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.build import build
-from gemma_eval.checkpoint import resolve
-from gemma_eval.data import open_source
+from gemma_eval.checkpoint.resolve import resolve
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt import ImageTokens, Renderer, _batches, _encode, _Pieces
-from gemma_eval.registry import registry
+from gemma_eval.prompt.renderer import ImageTokens, Renderer, _batches
+from gemma_eval.prompt.tokenizing import _encode, _Pieces
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Request, Score
 from tests.gemma_chat import GEMMA_CHAT
 from tests.settings import compose

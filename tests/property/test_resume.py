@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.run import run
-from gemma_eval.scores import rescore
+from gemma_eval.run.pipeline import run
+from gemma_eval.scoring.rescore import rescore
 from gemma_eval.settings import RunConfig
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import ScoreResponse
 from tests.settings import compose
 
@@ -110,7 +110,7 @@ def test_two_items_with_one_question_share_the_answer(plugin_page: Path, tiny_ge
     samples = plugin_page.parent / "samples" / "capitals.jsonl"
     lines = samples.read_text().splitlines()
     samples.write_text("\n".join([lines[0], *lines]) + "\n")
-    from gemma_eval.registry import load_plugins
+    from gemma_eval.task.registry import load_plugins
 
     load_plugins([str(plugin_page)])
     config = compose("model=local", f"model.path={tiny_gemma}", "data=samples", "suite=capitals", f"results={tmp_path}", "run=r")

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.data import DatasetRef, Row, SampleSource, Source, Table, open_source
+from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import SampleSource, Source, open_source
+from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError
-from gemma_eval.registry import registry
+from gemma_eval.task.registry import registry
 from gemma_eval.types import Prompt, Reader, Sample
 from tests.readers import EvenReader
 

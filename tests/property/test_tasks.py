@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gemma_eval.build import Built
-from gemma_eval.build import build as build_for
-from gemma_eval.data import Row, Source, open_source
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import Source, open_source
 from gemma_eval.errors import DataError, SandboxError
-from gemma_eval.fewshot import Fewshot
-from gemma_eval.registry import registry
-from gemma_eval.task import Generation, MultipleChoice, Task
+from gemma_eval.task.base import Generation, MultipleChoice, Task
+from gemma_eval.task.fewshot import Fewshot
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import Built
+from gemma_eval.task.samples import build as build_for
 from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreResponse, as_parts
 from tests.readers import EvenReader
 

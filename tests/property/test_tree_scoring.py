@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from gemma_eval.backends.transformers import plain, tree_attention
+from gemma_eval.backends.transformers import full_prompt as plain
+from gemma_eval.backends.transformers import tree_attention
 from gemma_eval.backends.transformers.score import score
 from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import metrics
-from gemma_eval.build import build
-from gemma_eval.data import Row, open_source
-from gemma_eval.registry import registry
-from gemma_eval.scoring import agieval
-from gemma_eval.task import Generation
+from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import open_source
+from gemma_eval.metrics import agieval
+from gemma_eval.metrics import hf_evaluate as metrics
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gemma_eval.card import CARD_TABLES, published
-from gemma_eval.registry import registry
-from gemma_eval.report.card import Verdict, card, sheets
+from gemma_eval.card.rebuilt import Verdict, card, sheets
 from gemma_eval.report.markdown import to_markdown
+from gemma_eval.task.registry import registry
 
 OTHERS = {"card_270m", "indicgenbench_detail", "long_context", "ruler_detail"}
 MAIN = [table for table in CARD_TABLES if table.variant == "pt" and table.key not in OTHERS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemma_eval.scoring import chrf
+from gemma_eval.metrics import chrf
 
 
 def test_counts_by_hand() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval.scoring import code
+from gemma_eval.metrics import code
 
 PROGRAM = "def f(x):\n    return x\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from gemma_eval.compare import compare, load, paired, save_baseline
 from gemma_eval.errors import RunError
 from gemma_eval.report.comparison import headline, to_json
@@ -123,7 +123,7 @@ def test_all_differences_equal_are_not_certainty(tmp_path: Path) -> None:
 def _graded(task: str, id: str, value: float):  # type: ignore[no-untyped-def]
     from dataclasses import replace
 
-    from gemma_eval.registry import registry
+    from gemma_eval.task.registry import registry
 
     return replace(choice("piqa", id, (-1.0, -2.0)), scores=dict.fromkeys(registry()[task]().metrics, value))
 

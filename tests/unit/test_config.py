@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import paths, quantization
 from gemma_eval.card import CARD_TABLES
-from gemma_eval.config import check_override_keys, register_schema, run_name, selected_tasks
+from gemma_eval.checkpoint import quantization
+from gemma_eval.config.compose import check_override_keys, register_schema
+from gemma_eval.config.selection import run_name, selected_tasks
 from gemma_eval.errors import ConfigError
-from gemma_eval.registry import registry
-from gemma_eval.task import Task
+from gemma_eval.runtime import paths
+from gemma_eval.task.base import Task
+from gemma_eval.task.registry import registry
 from tests.settings import compose
 
 MODELS = [file.stem for file in (paths.CONF / "model").glob("*.yaml") if file.stem != "local"]

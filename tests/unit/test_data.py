@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gemma_eval.build import build
-from gemma_eval.data import DatasetRef, open_source
+from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import DataError
-from gemma_eval.registry import registry
-from gemma_eval.run import _left_out
-from gemma_eval.task import Task
+from gemma_eval.run.missing import _left_out
+from gemma_eval.task.base import Task
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 
 GOOD = [{"goal": f"g{i}", "sol1": "a", "sol2": "b", "label": i % 2} for i in range(6)]
 
@@ -117,7 +118,7 @@ def test_exemplars_are_recorded() -> None:
 
 
 def test_per_item_exemplars_differ_between_items() -> None:
-    from gemma_eval.fewshot import Fewshot
+    from gemma_eval.task.fewshot import Fewshot
 
     task = registry()["arc_challenge"]()
     task.fewshot, task.num_fewshot, task.seed = Fewshot.per_item, 3, 0

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gemma_eval import doctor
 from gemma_eval.backends.transformers import backend as transformers_backend
-from gemma_eval.backends.transformers import plain
-from gemma_eval.doctor import REFERENCES, examine, measure, other_measurements, print_findings, read
-from gemma_eval.doctor_prompts import PICTURE, PROMPTS
+from gemma_eval.backends.transformers import full_prompt as plain
+from gemma_eval.commands.doctor import print_findings
+from gemma_eval.doctor import measure as doctor
+from gemma_eval.doctor.findings import examine
+from gemma_eval.doctor.measure import REFERENCES, measure, other_measurements, read
+from gemma_eval.doctor.prompts import PICTURE, PROMPTS
 from gemma_eval.errors import ConfigError
 from tests.settings import compose
 

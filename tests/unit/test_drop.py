@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from gemma_eval import metrics
-from gemma_eval.data import Row
-from gemma_eval.registry import registry
-from gemma_eval.scoring import drop
-from gemma_eval.task import Generation
+from gemma_eval.data.rows import Row
+from gemma_eval.metrics import drop
+from gemma_eval.metrics import hf_evaluate as metrics
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
 from gemma_eval.types import ItemScore
 
 NO_DATE = {"day": "", "month": "", "year": ""}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import metrics
-from gemma_eval.build import build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
-from gemma_eval.scoring import eclektic
-from gemma_eval.summary import summarize
-from gemma_eval.task import Generation
+from gemma_eval.data.sources import open_source
+from gemma_eval.metrics import eclektic
+from gemma_eval.metrics import hf_evaluate as metrics
+from gemma_eval.scoring.summary import summarize
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import GenerateResponse, Record, Sample
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_eval.estimate import _power_cells, measured_rate
-from gemma_eval.plan import cost
+from gemma_eval.commands.plan import _power_cells
+from gemma_eval.plan.cost import cost
 from gemma_eval.settings import PlanConfig
+from gemma_eval.store.usage import measured_rate
 from gemma_eval.types import EncodedGenerate, EncodedScore, Generate, Prompt, TokenIds
 
 

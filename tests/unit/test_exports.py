@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from gemma_eval import results
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from gemma_eval.errors import RunError
-from gemma_eval.results import SCORE_COLUMNS, Runs
-from gemma_eval.scores import write_scores
-from gemma_eval.store import RunDir
+from gemma_eval.export import frames as results
+from gemma_eval.export.frames import SCORE_COLUMNS, Runs
+from gemma_eval.scoring.scores_json import write_scores
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import JSON
 from tests.runs import RUN_CONFIG, answers, generated, write_run
 

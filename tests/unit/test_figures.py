@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from gemma_eval.card import SIZES
-from gemma_eval.cli import main
-from gemma_eval.report.card import card
+from gemma_eval.card.rebuilt import card
+from gemma_eval.commands.main import main
 from gemma_eval.report.figures import Drawn, figures, inline_svg
 from gemma_eval.report.figures.calibration import binned, expected_error
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 from tests.runs import answers, choice, write_card_run, write_run
 
 

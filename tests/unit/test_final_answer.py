@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.scoring import final_answer
+from gemma_eval.metrics import final_answer
 
 
 @pytest.mark.parametrize(

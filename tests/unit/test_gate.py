@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from gemma_eval.compare import compare, load, save_baseline
 from gemma_eval.errors import ConfigError
 from gemma_eval.gate import Decision, Policy, judge, load_policy, noise_floor

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gemma_eval import metrics
-from gemma_eval.registry import registry
-from gemma_eval.scoring import ifeval
-from gemma_eval.summary import summarize
-from gemma_eval.task import Generation
+from gemma_eval.metrics import hf_evaluate as metrics
+from gemma_eval.metrics import ifeval
+from gemma_eval.scoring.summary import summarize
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
 from gemma_eval.types import JSON, GenerateResponse, Record
 
 

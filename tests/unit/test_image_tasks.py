@@ -10,12 +10,12 @@ from typing import Any
 import datasets
 import pytest
 
-from gemma_eval.build import build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
-from gemma_eval.scoring import cider
-from gemma_eval.summary import summarize
-from gemma_eval.task import Generation
+from gemma_eval.data.sources import open_source
+from gemma_eval.metrics import cider
+from gemma_eval.scoring.summary import summarize
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import GenerateResponse, Record, Sample
 
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval import images
 from gemma_eval.errors import PromptError
-from gemma_eval.images import decode, pan_and_scan, size
+from gemma_eval.prompt import images
+from gemma_eval.prompt.images import decode, pan_and_scan, size
 from gemma_eval.settings import ImagesConfig
 from gemma_eval.types import Image
 from tests.tiny_vision import encoded

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from gemma_eval.errors import RunError
-from gemma_eval.prompt_log import KEPT, LONGEST, reading_prompts, writing_prompts
+from gemma_eval.prompt.sections import Section, cut
 from gemma_eval.report.items import write_items
 from gemma_eval.report.shards import ITEMS, Shards, write_data
-from gemma_eval.sections import Section, cut
-from gemma_eval.store import Entry, RunDir
+from gemma_eval.store.prompts import KEPT, LONGEST, reading_prompts, writing_prompts
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import GenerateResponse, Image, Parts, Prompt
 from tests.runs import choice, generated, write_run
 

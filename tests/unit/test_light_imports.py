@@ -20,14 +20,14 @@ def loaded(statement: str) -> set[str]:
     "statement",
     [
         "import gemma_eval",
-        "from gemma_eval.cli import main; main(['run', '--help'])",
-        "from gemma_eval.cli import main; main(['tasks'])",
-        "import gemma_eval.report.card, gemma_eval.report.console, gemma_eval.report.markdown, gemma_eval.store",
+        "from gemma_eval.commands.main import main; main(['run', '--help'])",
+        "from gemma_eval.commands.main import main; main(['tasks'])",
+        "import gemma_eval.card.rebuilt, gemma_eval.report.console, gemma_eval.report.markdown, gemma_eval.store.run_dir",
         "import gemma_eval.report.items",
-        "import gemma_eval.report_command, gemma_eval.report.latex, gemma_eval.report.tidy",
-        "from gemma_eval.registry import registry; registry()",
-        "import gemma_eval.compare, gemma_eval.gate, gemma_eval.gate_command, gemma_eval.report.gate, gemma_eval.report.html",
-        "import gemma_eval.results, gemma_eval.export",
+        "import gemma_eval.commands.report, gemma_eval.report.latex, gemma_eval.report.csv",
+        "from gemma_eval.task.registry import registry; registry()",
+        "import gemma_eval.compare, gemma_eval.gate, gemma_eval.commands.gate, gemma_eval.report.gate, gemma_eval.report.html",
+        "import gemma_eval.export.frames, gemma_eval.export",
     ],
 )
 def test_nothing_heavy_is_imported(statement: str) -> None:
@@ -35,7 +35,7 @@ def test_nothing_heavy_is_imported(statement: str) -> None:
 
 
 def test_no_task_page_was_refused() -> None:
-    from gemma_eval.registry import check_settings, plugin_errors, registry
+    from gemma_eval.task.registry import check_settings, plugin_errors, registry
 
     assert len(registry()) >= 12
     assert plugin_errors() == []

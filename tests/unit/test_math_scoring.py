@@ -12,10 +12,10 @@ from decimal import Decimal
 
 import pytest
 
-from gemma_eval import metrics
-from gemma_eval.registry import registry
-from gemma_eval.scoring import letters, math, minerva, workers
-from gemma_eval.task import Generation
+from gemma_eval.metrics import hf_evaluate as metrics
+from gemma_eval.metrics import letters, math, minerva, workers
+from gemma_eval.task.base import Generation
+from gemma_eval.task.registry import registry
 from gemma_eval.types import GenerateResponse
 
 TOWER = "9^{9^{9^9}}"
@@ -144,7 +144,7 @@ def test_math_verify_survives_a_pathological_answer() -> None:
 def test_no_worker_starts_before_it_is_needed_and_none_is_left() -> None:
     program = (
         "import multiprocessing, sys\n"
-        "from gemma_eval.scoring import minerva\n"
+        "from gemma_eval.metrics import minerva\n"
         "assert minerva.equivalent('1{,}000', '1000') and not minerva.equivalent('1', '2')\n"
         "print(len(multiprocessing.active_children()), 'sympy' in sys.modules, minerva.equivalent('1+1', '2'))\n"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from transformers import Gemma3Config, Gemma3TextConfig
 
-from gemma_eval.estimate import fits
-from gemma_eval.memory import Need, activation_width, cache_bytes, parameters
+from gemma_eval.checkpoint.memory import Need, activation_width, cache_bytes, parameters
+from gemma_eval.commands.plan import fits
 
 M270 = Gemma3TextConfig(
     vocab_size=262144, hidden_size=640, intermediate_size=2048, num_hidden_layers=18, num_attention_heads=4, num_key_value_heads=1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval import metrics
+from gemma_eval.metrics import hf_evaluate as metrics
 from tests.sandboxes import needs_bubblewrap
 
 

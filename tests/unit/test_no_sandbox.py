@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval import sandbox
-from gemma_eval.config import selected_tasks
+from gemma_eval.config.selection import selected_tasks
 from gemma_eval.errors import DataError, SandboxError
-from gemma_eval.registry import registry
-from gemma_eval.run import prepare
-from gemma_eval.sandbox import Outcome, Sandbox
+from gemma_eval.run.prepare import prepare
+from gemma_eval.sandbox import runner as sandbox
+from gemma_eval.sandbox.runner import Outcome
+from gemma_eval.settings import Sandbox
+from gemma_eval.task.registry import registry
 from tests.settings import compose
 from tests.unit.test_sandbox import CHEATS, RIGHT, TESTS
 
@@ -62,6 +63,6 @@ def test_the_setting_fills_the_tasks_that_run_code(no_bubblewrap: None) -> None:
 
 
 def test_refused_before_the_model_is_even_looked_for(no_bubblewrap: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemma_eval.run.resolve", lambda *a, **k: pytest.fail("the model was asked for"))
+    monkeypatch.setattr("gemma_eval.run.model.resolve", lambda *a, **k: pytest.fail("the model was asked for"))
     with pytest.raises(DataError, match=r"no task can be run:\n  mbpp: generated code runs in bubblewrap, which is not here"):
         prepare(compose("suite=mbpp", "data=samples"))

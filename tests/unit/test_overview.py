@@ -12,10 +12,11 @@ import yaml
 from gemma_eval.dashboard.overview import State, card_page, entries, progress_rows, run_rows
 from gemma_eval.dashboard.server import make_application
 from gemma_eval.errors import ConfigError
-from gemma_eval.progress import FILE, Progress
-from gemma_eval.registry import registry
-from gemma_eval.scores import write_scores
-from gemma_eval.store import RunDir
+from gemma_eval.run.progress import Progress
+from gemma_eval.scoring.scores_json import write_scores
+from gemma_eval.store.progress import FILE
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.registry import registry
 from tests.runs import RUN_CONFIG, answers, write_run
 
 RIGHT = [True] * 79 + [False] * 21  # PIQA of the 4B model: 79.6

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.errors import PluginError
-from gemma_eval.registry import register, registry
+from gemma_eval.task.registry import register, registry
 
 
 def load(*files: Path) -> str:
     """Load plugins in a process of their own; prints the names of added tasks, then the errors."""
     program = (
-        "import sys; from gemma_eval.registry import registry, load_plugins, plugin_errors\n"
+        "import sys; from gemma_eval.task.registry import registry, load_plugins, plugin_errors\n"
         "own = set(registry()); load_plugins(sys.argv[1:]); print(sorted(set(registry()) - own)); [print(e) for e in plugin_errors()]"
     )
     return subprocess.run([sys.executable, "-c", program, *map(str, files)], capture_output=True, text=True, check=True).stdout

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 from gemma_eval.errors import ConfigError, RunError
-from gemma_eval.parts import Arrivals, merge_parts
-from gemma_eval.processes import Processes, this
-from gemma_eval.store import Entry, RunDir
+from gemma_eval.runtime.processes import Processes, this
+from gemma_eval.store.merge import Arrivals, merge_parts
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record, ScoreResponse
 from tests.settings import compose
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gemma_eval import watch
-from gemma_eval.progress import FILE, Progress, Snapshot, TaskProgress, read_snapshot
-from gemma_eval.registry import registry
-from gemma_eval.store import RunDir
-from gemma_eval.summary import summarize
-from gemma_eval.task import Average
+from gemma_eval.run import progress_view as watch
+from gemma_eval.run.progress import Progress
+from gemma_eval.run.progress_view import render, reporter
+from gemma_eval.scoring.summary import summarize
+from gemma_eval.store.progress import FILE, Snapshot, TaskProgress, read_snapshot, summary
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.base import Average
+from gemma_eval.task.registry import registry
 from gemma_eval.types import Record, Usage
-from gemma_eval.watch import render, reporter, summary
 from tests.runs import answers, generated
 
 PIQA, MMLU, MGSM, FLORES = (registry()[name]() for name in ("piqa", "mmlu", "mgsm", "flores"))

@@ -6,12 +6,13 @@ from importlib.util import find_spec
 
 import pytest
 
-from gemma_eval import paths, quantization
-from gemma_eval.checkpoint import checkpoint_ref, resolve
-from gemma_eval.config import run_name
+from gemma_eval.checkpoint import quantization
+from gemma_eval.checkpoint.resolve import checkpoint_ref, resolve
+from gemma_eval.config.selection import run_name
 from gemma_eval.errors import ConfigError
-from gemma_eval.registry import registry
+from gemma_eval.runtime import paths
 from gemma_eval.settings import Quantization
+from gemma_eval.task.registry import registry
 from tests.settings import compose
 
 WEIGHTS = sorted(file.stem for file in (paths.CONF / "weights").glob("*.yaml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cli import main
+from gemma_eval.commands.main import main
 
 REFERENCE = Path("results/reference/270m-pt-gguf_q4_k_m")
 

@@ -17,12 +17,12 @@ import pytest
 from rich.console import Console
 
 from gemma_eval.card import CARD_TABLES, SIZES
-from gemma_eval.cli import main
-from gemma_eval.report.card import Card, card
+from gemma_eval.card.rebuilt import Card, card
+from gemma_eval.commands.main import main
 from gemma_eval.report.console import print_card
+from gemma_eval.report.csv import to_csv
 from gemma_eval.report.latex import escape, to_latex
 from gemma_eval.report.markdown import to_markdown
-from gemma_eval.report.tidy import to_csv
 from tests.runs import answers, card_scores, write_card_run, write_run
 
 HOSTILE = """<script>alert(1)</script> "x" & 'y' | ` $100 \\input{a} #1 50% _ ^ ~ \u202e \ufffe 漢字 -- {{ 7 }}"""

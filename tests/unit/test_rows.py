@@ -9,11 +9,12 @@ from typing import Any
 import datasets
 import pytest
 
-from gemma_eval.build import build
-from gemma_eval.data import DatasetRef, open_source
+from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _Pictures
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import ConfigError, DataError, PromptError
-from gemma_eval.registry import registry
-from gemma_eval.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _Pictures
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Image
 from tests.settings import compose
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval import sandbox
-from gemma_eval.sandbox import Outcome, Sandbox, command
+from gemma_eval.sandbox import command
+from gemma_eval.sandbox import runner as sandbox
+from gemma_eval.sandbox.runner import Outcome
+from gemma_eval.settings import Sandbox
 from tests.sandboxes import needs_bubblewrap
 
 pytestmark = needs_bubblewrap

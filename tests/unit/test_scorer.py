@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gemma_eval import run as pipeline
-from gemma_eval.answering import Asked
 from gemma_eval.backends.base import Answer
-from gemma_eval.build import build
-from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.code_generation import CodeGeneration
-from gemma_eval.config import selected_tasks
-from gemma_eval.data import SampleSource
+from gemma_eval.card.rebuilt import card
+from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.config.selection import selected_tasks
+from gemma_eval.data.sources import SampleSource
 from gemma_eval.errors import RunError, SandboxError
-from gemma_eval.registry import registry
-from gemma_eval.report.card import card
 from gemma_eval.report.markdown import to_markdown
-from gemma_eval.run import Outcome, Prepared, run
-from gemma_eval.scores import rescore
+from gemma_eval.run import pipeline
+from gemma_eval.run.pipeline import Outcome, run
+from gemma_eval.run.prepare import Asked, Prepared
+from gemma_eval.scoring.rescore import rescore
 from gemma_eval.settings import RunConfig
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.code import CodeGeneration
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, Generate, GenerateResponse, Usage
 from tests.settings import compose
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_eval.scoring import choice, math, qa
+from gemma_eval.metrics import choice, math, qa
 
 
 @pytest.mark.parametrize(

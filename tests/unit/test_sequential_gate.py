@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval.commands.sequential_gate import drive
 from gemma_eval.compare import load
 from gemma_eval.gate import Decision, GateResult, Policy
-from gemma_eval.sequential_gate import drive
 from gemma_eval.settings import RunConfig
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 from tests.runs import answers, write_run
 from tests.settings import compose
 

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from gemma_eval.backends.server import ServerBackend
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import Dtype, ServerConfig
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Image, ImageSpan, Prompt, ScoreResponse

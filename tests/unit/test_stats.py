@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gemma_eval.stats import estimate, pseudo_values, wilson
+from gemma_eval.stats.intervals import estimate, pseudo_values, wilson
 
 RANDOM = random.Random(0)
 SCORES = [RANDOM.random() for _ in range(200)]

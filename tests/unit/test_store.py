@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gemma_eval.errors import RunError
-from gemma_eval.store import Entry, RunDir, record_from_json, record_to_json
+from gemma_eval.store.records import Entry, record_from_json, record_to_json
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
 
 SCORED = Record("1", "en", "c", "p", "k", ScoreResponse((-1.5, -2.0), (1, 2), (True, False)), {"gold": 0}, {"acc": 1.0})

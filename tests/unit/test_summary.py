@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import sacrebleu
 
-from gemma_eval.build import build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
-from gemma_eval.scoring import chrf
-from gemma_eval.store import record_from_json, record_to_json
-from gemma_eval.summary import item_values, summarize
-from gemma_eval.task import Task
+from gemma_eval.data.sources import open_source
+from gemma_eval.metrics import chrf
+from gemma_eval.scoring.summary import item_values, summarize
+from gemma_eval.store.records import record_from_json, record_to_json
+from gemma_eval.task.base import Task
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import GenerateResponse, Record, Sample
 
 ANSWERS = ["", "{}", "{} {}", "xyz", "{:.10}", "{:.25}"]

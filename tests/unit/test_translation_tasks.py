@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gemma_eval.build import Built, build
-from gemma_eval.data import open_source
-from gemma_eval.registry import registry
-from gemma_eval.task import Task
+from gemma_eval.data.sources import open_source
+from gemma_eval.task.base import Task
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import Built, build
 from gemma_eval.types import Generate, GenerateResponse
 
 TRANSLATION = ["wmt24pp", "flores", "indicgenbench_flores"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.usage import UsageLog
 from gemma_eval.types import Usage
-from gemma_eval.usage_log import UsageLog
 
 
 def test_waiting_is_shared_by_tokens_and_dealing_with_answers_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

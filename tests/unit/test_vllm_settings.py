@@ -9,7 +9,7 @@ import pytest
 
 from gemma_eval.backends import open_backend
 from gemma_eval.backends.vllm.engine import _cores, _gpus
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import VllmConfig
 from tests.settings import compose

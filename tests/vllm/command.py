@@ -13,7 +13,7 @@ SETTINGS = ["model=270m", "weights=gguf_q4_k_m", "backend.dtype=float32"]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "gemma_eval.cli", *arguments]
+    command = [sys.executable, "-m", "gemma_eval", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

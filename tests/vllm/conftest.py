@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.backends.vllm import VllmBackend
-from gemma_eval.checkpoint import Checkpoint, resolve
+from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.settings import Dtype, VllmConfig
 from tests.settings import compose
 

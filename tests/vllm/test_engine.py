@@ -12,14 +12,14 @@ import pytest
 from gemma_eval.backends import Answer, Backend, open_backend
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Capabilities
-from gemma_eval.build import build
-from gemma_eval.checkpoint import Checkpoint
-from gemma_eval.data import open_source
+from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.data.sources import open_source
 from gemma_eval.errors import ConfigError, PromptError
-from gemma_eval.plan import cost
-from gemma_eval.prompt import Renderer
-from gemma_eval.registry import registry
+from gemma_eval.plan.cost import cost
+from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Dtype, TransformersConfig, VllmConfig
+from gemma_eval.task.registry import registry
+from gemma_eval.task.samples import build
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Prompt, ScoreResponse
 
 pytestmark = [pytest.mark.vllm, pytest.mark.model]

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from gemma_eval import doctor
 from gemma_eval.backends import Answer
 from gemma_eval.backends.pixels import Pixels
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Engine
-from gemma_eval.checkpoint import read_config, resolve
-from gemma_eval.doctor_prompts import PROMPTS
+from gemma_eval.checkpoint.resolve import read_config, resolve
+from gemma_eval.doctor import measure as doctor
+from gemma_eval.doctor.findings import examine
+from gemma_eval.doctor.prompts import PROMPTS
 from gemma_eval.errors import ConfigError, PromptError, UnansweredError
-from gemma_eval.prompt import ImageTokens, Renderer
+from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, VllmConfig
-from gemma_eval.types import (
+from gemma_eval.types import (  # fmt: skip
     Continuation,
     Encoded,
     EncodedGenerate,
@@ -32,7 +33,7 @@ from gemma_eval.types import (
     Prompt,
     Score,
     ScoreResponse,
-)  # fmt: skip
+)
 from tests.settings import compose
 from tests.tiny_vision import picture
 from tests.vllm.command import start
@@ -128,7 +129,7 @@ def test_the_doctor_tells_refused_pictures_from_wrong_ones(
     monkeypatch.setattr(doctor, "open_backend", lambda settings, checkpoint: backend)
 
     def wrong() -> dict[str, str]:
-        return {finding.name: finding.detail for finding in doctor.examine(doctor.measure(config), exact) if not finding.healthy}
+        return {finding.name: finding.detail for finding in examine(doctor.measure(config), exact) if not finding.healthy}
 
     refused = wrong()
     assert list(refused) == ["picture: answered"] and "backend=transformers" in refused["picture: answered"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from tests.vllm.command import SETTINGS, assert_same_answers, finish, start, wait_for_records
 
 pytestmark = [pytest.mark.vllm, pytest.mark.model, pytest.mark.slow]

@@ -8,13 +8,13 @@ from typing import Any
 
 import transformers
 
-from gemma_eval.backends.asking.feed import feed
-from gemma_eval.backends.asking.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
-from gemma_eval.backends.asking.score import Way
 from gemma_eval.backends.base import Answer
+from gemma_eval.backends.prefix_cache.feed import feed
+from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
+from gemma_eval.backends.prefix_cache.score import Way
 from gemma_eval.backends.server.client import Client
 from gemma_eval.backends.server.dialect import Dialect, scoring_dialect
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import ServerConfig
 from gemma_eval.types import JSON, Encoded, EncodedScore

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from gemma_eval.backends.asking.ask import Ask, Reply
+from gemma_eval.backends.prefix_cache.messages import Ask, Reply
 from gemma_eval.errors import RunError
 from gemma_eval.settings import ServerConfig
 

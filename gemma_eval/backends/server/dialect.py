@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored, Text
-from gemma_eval.backends.asking.score import Way
+from gemma_eval.backends.prefix_cache.messages import Ask, GenerateAsk, Reply, ScoreAsk, Scored, Text
+from gemma_eval.backends.prefix_cache.score import Way
 from gemma_eval.backends.server.client import Client
 from gemma_eval.errors import RunError
 from gemma_eval.types import Finish, TokenIds

@@ -13,19 +13,21 @@ import transformers
 
 from gemma_eval.backends.base import Answer, Draft
 from gemma_eval.backends.pixels import Pixels, readable, why_unreadable
-from gemma_eval.backends.transformers import generate, plain, score
+from gemma_eval.backends.transformers import full_prompt as plain
+from gemma_eval.backends.transformers import generate, score
 from gemma_eval.backends.transformers.allocator import give_back
 from gemma_eval.backends.transformers.compiling import Compiler
+from gemma_eval.backends.transformers.image_embeddings import Pictures, Vision
+from gemma_eval.backends.transformers.quantize import transformers_config
 from gemma_eval.backends.transformers.sampling import Row, answers, draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
-from gemma_eval.backends.transformers.vision import Pictures, Vision
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.checkpoint.memory import cache_bytes, device_bytes
+from gemma_eval.checkpoint.quantization import library
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, UnansweredError
-from gemma_eval.memory import cache_bytes, device_bytes
-from gemma_eval.plan import number_images
-from gemma_eval.processes import this
-from gemma_eval.quantization import library, transformers_config
+from gemma_eval.plan.tree import number_images
+from gemma_eval.runtime.processes import this
 from gemma_eval.settings import Quantization, TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 

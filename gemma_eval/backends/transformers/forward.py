@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from gemma_eval.backends.transformers.image_embeddings import Pictures
 from gemma_eval.backends.transformers.tree_attention import ROUND, KeyValues, TreeContext
-from gemma_eval.backends.transformers.vision import Pictures
-from gemma_eval.plan import Layout, Pass, Tree, lay_out
+from gemma_eval.plan.passes import Layout, Pass, lay_out
+from gemma_eval.plan.tree import Tree
 
 
 @torch.inference_mode()

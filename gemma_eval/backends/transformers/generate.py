@@ -18,10 +18,11 @@ from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
+from gemma_eval.backends.transformers.image_embeddings import Pictures
 from gemma_eval.backends.transformers.sampling import Row, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
-from gemma_eval.backends.transformers.vision import Pictures
-from gemma_eval.plan import ROOT, Layout, Pass, Tree, build_tree, schedule
+from gemma_eval.plan.passes import Layout, Pass, schedule
+from gemma_eval.plan.tree import ROOT, Tree, build_tree
 from gemma_eval.types import EncodedGenerate
 
 Path = list[tuple[int, dict[int, KeyValues]]]

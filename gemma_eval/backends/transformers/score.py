@@ -13,9 +13,10 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
+from gemma_eval.backends.transformers.image_embeddings import Pictures
 from gemma_eval.backends.transformers.tree_attention import KeyValues
-from gemma_eval.backends.transformers.vision import Pictures
-from gemma_eval.plan import Layout, Pass, ScorePlan, plan_scores, schedule
+from gemma_eval.plan.passes import Layout, Pass, schedule
+from gemma_eval.plan.targets import ScorePlan, plan_scores
 from gemma_eval.types import EncodedScore, ScoreResponse, Usage
 
 

@@ -10,9 +10,10 @@ import torch
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.self_check import difference, small_requests
-from gemma_eval.backends.transformers import plain, score
-from gemma_eval.backends.transformers.vision import Pictures
-from gemma_eval.plan import FIRST_IMAGE
+from gemma_eval.backends.transformers import full_prompt as plain
+from gemma_eval.backends.transformers import score
+from gemma_eval.backends.transformers.image_embeddings import Pictures
+from gemma_eval.plan.tree import FIRST_IMAGE
 from gemma_eval.types import EncodedScore, Response
 
 

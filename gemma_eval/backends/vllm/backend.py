@@ -9,16 +9,16 @@ from typing import Any
 
 import transformers
 
-from gemma_eval.backends.asking.ask import Job
-from gemma_eval.backends.asking.feed import feed
-from gemma_eval.backends.asking.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
-from gemma_eval.backends.asking.replicas import feed_all
-from gemma_eval.backends.asking.score import Way
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.pixels import Pixels, readable
+from gemma_eval.backends.prefix_cache.feed import feed
+from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
+from gemma_eval.backends.prefix_cache.messages import Job
+from gemma_eval.backends.prefix_cache.replicas import feed_all
+from gemma_eval.backends.prefix_cache.score import Way
 from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
-from gemma_eval.backends.vllm.pictures import Pictures
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.backends.vllm.image_inputs import Pictures
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.settings import VllmConfig
 from gemma_eval.types import JSON, Encoded, EncodedScore
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any
 
-from gemma_eval.backends.asking.ask import Ask, GenerateAsk, Reply, ScoreAsk, Scored
-from gemma_eval.backends.vllm.pictures import Pictures, check
-from gemma_eval.checkpoint import Checkpoint
+from gemma_eval.backends.prefix_cache.messages import Ask, GenerateAsk, Reply, ScoreAsk, Scored
+from gemma_eval.backends.vllm.image_inputs import Pictures, check
+from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import VllmConfig
 

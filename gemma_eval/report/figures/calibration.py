@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemma_eval import stats
-from gemma_eval.compare.choices import choice_of
-from gemma_eval.report.card import Card
+from gemma_eval.card.rebuilt import Card
+from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, look, panels, plain, points, run_label
-from gemma_eval.store import RunDir
-from gemma_eval.summary import configured_tasks
+from gemma_eval.stats import intervals as stats
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.configured import configured_tasks
 
 BINS = 10
 FEWEST = 5  # items of a bin, for it to be shown

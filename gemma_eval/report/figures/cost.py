@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from gemma_eval.report.card import Card, Run
+from gemma_eval.card.rebuilt import Card, Run
 from gemma_eval.report.figures.style import Drawn, Value, legend, name_points, panels, points, run_label, value_of
 
 

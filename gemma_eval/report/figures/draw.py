@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import matplotlib
 
-from gemma_eval.report.card import Card
-from gemma_eval.report.figures.agreement import against_published, differences
+from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.figures.calibration import reliability
 from gemma_eval.report.figures.cost import against_cost
 from gemma_eval.report.figures.failures import failure_rates
 from gemma_eval.report.figures.history import histories
+from gemma_eval.report.figures.published import against_published, differences
 from gemma_eval.report.figures.size import against_size
 from gemma_eval.report.figures.style import STYLE, Drawn
 from gemma_eval.report.figures.subsets import by_subset
 from gemma_eval.report.figures.weights import weights_against_weights
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 
 
 def figures(card: Card, runs: Sequence[RunDir]) -> Iterator[Drawn]:

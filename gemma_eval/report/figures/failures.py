@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gemma_eval.report.card import Card
+from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.figures.style import Drawn, Value, legend, offsets, points, rows_axes, run_label
 
 RATES = {

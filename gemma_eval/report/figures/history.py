@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from gemma_eval.report.card import Card, Run
+from gemma_eval.card.rebuilt import Card, Run
 from gemma_eval.report.figures.style import Drawn, Value, look, panels, plain, points, value_of
 
 FEWEST = 3  # runs that make a history

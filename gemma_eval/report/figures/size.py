@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gemma_eval.card import SIZES
-from gemma_eval.report.card import Card, Row
+from gemma_eval.card.rebuilt import Card, Row
 from gemma_eval.report.figures.style import FAINT, Drawn, cell_value, legend, panels, plain, points, run_label
 
 BILLIONS = {"270m": 0.27, "1b": 1.0, "4b": 4.0, "12b": 12.0, "27b": 27.0}

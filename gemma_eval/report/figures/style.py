@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from gemma_eval.card import CARD_TABLES
 
 if TYPE_CHECKING:
-    from gemma_eval.report.card import Cell, Run
+    from gemma_eval.card.rebuilt import Cell, Run
 
 INK = "#1b1d21"  # text, axes
 FAINT = "#8a8f98"  # reference lines and published values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gemma_eval.report.card import Card
+from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, offsets, points, rows_axes, run_label, value_of
 
 FEWEST = 3  # subsets that are worth a chart

@@ -6,11 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from gemma_eval.card.rebuilt import Card, Run
 from gemma_eval.compare import Comparison, compare
 from gemma_eval.errors import RunError
-from gemma_eval.report.card import Card, Run
 from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, offsets, plain, points, rows_axes
-from gemma_eval.store import RunDir
+from gemma_eval.store.run_dir import RunDir
 
 FULL = "bf16"
 

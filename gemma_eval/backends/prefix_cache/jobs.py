@@ -1,0 +1,71 @@
+"""From encoded requests to jobs in prefix order, for any engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import transformers
+
+from gemma_eval.backends.prefix_cache.feed import AskedEngine, feed
+from gemma_eval.backends.prefix_cache.generate import GenerateJob
+from gemma_eval.backends.prefix_cache.messages import Job
+from gemma_eval.backends.prefix_cache.score import ScoreJob, Way
+from gemma_eval.backends.prefix_cache.verify import Checked, chosen
+from gemma_eval.backends.self_check import difference, small_requests
+from gemma_eval.backends.stopping import end_tokens
+from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.plan.tree import in_prefix_order
+from gemma_eval.settings import Dtype
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Response
+
+log = logging.getLogger(__name__)
+
+
+def score_jobs(requests: Sequence[Encoded], way: Way, dtype: Dtype, verify: int, seed: int) -> list[Job]:
+    """Scoring requests as jobs; `verify` of them, chosen at random, are computed without the prefix cache too."""
+    jobs: list[Job] = []
+    scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
+    verified = chosen(scores, verify, seed)
+    for index, seen in _in_prefix_order(requests, scores):
+        request = requests[index]
+        assert isinstance(request, EncodedScore)
+        job = ScoreJob(index, request, way, seen)
+        jobs.append(Checked(job, ScoreJob(index, request, way.plain), dtype) if index in verified else job)
+    return jobs
+
+
+def generate_jobs(requests: Sequence[Encoded], tokenizer: Any, ends: set[int]) -> list[Job]:
+    texts = {i: request for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)}
+    return [GenerateJob(index, texts[index], tokenizer, ends) for index, _ in _in_prefix_order(requests, list(texts))]
+
+
+def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tuple[int, int]]:
+    """Some of the requests, so that the cache still has what neighbours share; with each, the tokens shared with those before."""
+    return [(indices[at], shared) for at, shared in in_prefix_order([requests[i] for i in indices])]
+
+
+def trusted(engine: AskedEngine, way: Way, dtype: Dtype, tokenizer: Any) -> Way:
+    """`way`, or its plain form where small requests do not score by it as they do plainly."""
+    if not way.share:
+        return way
+    requests = small_requests(len(tokenizer) // 2, exemplars=100)
+
+    def scored(by: Way) -> list[Response]:
+        jobs = (ScoreJob(i, request, by) for i, request in enumerate(requests))
+        return [answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index)]
+
+    if reason := difference(scored(way), scored(way.plain), dtype.value):
+        log.warning("the prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
+        return way.plain
+    return way
+
+
+def checkpoint_ends(checkpoint: Checkpoint, tokenizer: Any) -> set[int]:
+    """Ids that end a text, by the checkpoint's own files."""
+    try:
+        configured = transformers.GenerationConfig.from_pretrained(checkpoint.path)
+    except OSError:
+        configured = None
+    return end_tokens(configured, tokenizer)

@@ -1,0 +1,1 @@
+"""A checkpoint on disk, what identifies it, and how its weights are stored."""

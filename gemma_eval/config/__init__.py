@@ -1,0 +1,1 @@
+"""From Hydra's values to checked settings."""

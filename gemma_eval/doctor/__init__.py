@@ -1,0 +1,1 @@
+"""Does this backend read and answer as it should?"""

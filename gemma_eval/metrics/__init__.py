@@ -1,0 +1,51 @@
+"""Pure scoring functions: values in, numbers out. No files, no model, no task."""
+
+from __future__ import annotations
+
+from gemma_eval.metrics import (
+    agieval,
+    anls,
+    chartqa,
+    choice,
+    chrf,
+    cider,
+    code,
+    counting,
+    drop,
+    eclektic,
+    final_answer,
+    ifeval,
+    letters,
+    math,
+    minerva,
+    mmmu,
+    qa,
+    remi,
+    ruler,
+    squad,
+    vqa,
+)
+
+__all__ = [
+    "agieval",
+    "anls",
+    "chartqa",
+    "choice",
+    "chrf",
+    "cider",
+    "code",
+    "counting",
+    "drop",
+    "eclektic",
+    "final_answer",
+    "ifeval",
+    "letters",
+    "math",
+    "minerva",
+    "mmmu",
+    "qa",
+    "remi",
+    "ruler",
+    "squad",
+    "vqa",
+]

@@ -1,0 +1,1 @@
+"""Token ids become a prefix tree, and the tree forward passes."""

@@ -1,0 +1,39 @@
+"""Token counts before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemma_eval.plan.targets import plan_scores
+from gemma_eval.plan.tree import build_tree, number_images
+from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What requests cost, in tokens. `peers`: forwarded without sharing; `unique`: forwarded here; `head_rows`: rows of the
+    output head for scoring; `generated`: at most, if no text ends before its limit."""
+
+    requests: int
+    peers: int
+    unique: int
+    head_rows: int
+    generated: int
+
+
+def cost(requests: Sequence[Encoded]) -> Cost:
+    """Token counts of the plan for these requests, before anything is run."""
+    scores, _ = number_images([request for request in requests if isinstance(request, EncodedScore)])
+    texts, _ = number_images([request for request in requests if isinstance(request, EncodedGenerate)])
+    planned = plan_scores(scores)
+    prompts = build_tree([request.prompt for request in texts])
+    asked = sum(len(sequence) - 1 for request in scores for sequence in request.sequences)
+    samples = [request.request.samples for request in texts]
+    return Cost(
+        requests=len(requests),
+        peers=asked + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
+        unique=planned.tree.unique_tokens() + prompts.unique_tokens(),
+        head_rows=planned.head_rows(),
+        generated=sum(request.request.max_tokens * n for request, n in zip(texts, samples, strict=True)),
+    )

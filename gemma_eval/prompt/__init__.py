@@ -1,0 +1,1 @@
+"""Prompts become token ids; images become upright pixels."""

@@ -1,0 +1,50 @@
+"""The card as CSV: one line for every number, published or measured, at full precision."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from gemma_eval.card.rebuilt import Card, Row, Sheet
+
+COLUMNS = [
+    "table", "variant", "benchmark", "label", "kind", "size", "run", "model", "value", "low", "high", "n", "items", "shots",
+    "published", "difference", "verdict", "remarks", "note",
+]  # fmt: skip
+
+
+def to_csv(card: Card) -> str:
+    """A line of kind "published" for each size, and one of kind "measured" for each run, in every row of the card."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for sheet in card.sheets:
+        for row in sheet.rows:
+            writer.writerows(_lines(card, sheet, row))
+    return stream.getvalue()
+
+
+def _lines(card: Card, sheet: Sheet, row: Row) -> Iterator[dict[str, Any]]:
+    shared = {"table": sheet.key, "variant": sheet.variant, "benchmark": row.benchmark, "label": row.label}
+    for size, number in row.published.items():
+        yield shared | {"kind": "published", "size": size, "value": number.text}
+    for run, cell in zip(card.runs, row.cells, strict=True):
+        yield shared | {
+            "kind": "measured",
+            "size": run.size,
+            "run": run.name,
+            "model": run.title,
+            "value": cell.value,
+            "low": cell.low,
+            "high": cell.high,
+            "n": cell.n,
+            "items": cell.size,
+            "shots": cell.shots,
+            "published": cell.published.text if cell.published else None,
+            "difference": cell.difference,
+            "verdict": cell.verdict.value,
+            "remarks": cell.remarks,
+            "note": cell.note,
+        }

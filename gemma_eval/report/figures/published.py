@@ -1,0 +1,79 @@
+"""Measured beside published: on a diagonal, and as differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from gemma_eval.card.rebuilt import Card, Cell, Sheet
+from gemma_eval.report.figures.style import FAINT, Drawn, Value, cell_value, legend, name_points, offsets, points, rows_axes, run_label
+
+
+def against_published(card: Card) -> Iterator[Drawn]:
+    pairs = {index: list(_pairs(card, index)) for index in range(len(card.runs))}
+    shown = {index: found for index, found in pairs.items() if found}
+    if not shown:
+        return
+    figure = Figure(figsize=(6.6, 6.4), layout="constrained")
+    axes = figure.subplots()
+    top = 5 + max(max(x, value.high) for found in shown.values() for x, value, _ in found)
+    axes.plot([0, top], [0, top], color=FAINT, linewidth=0.8)
+    for index, found in shown.items():
+        points(axes, index, [x for x, _, _ in found], [value for _, value, _ in found])
+    axes.set(xlim=(0, top), ylim=(0, top), xlabel="Published", ylabel="Measured", aspect="equal")
+    legend(figure, [(index, run_label(card.runs[index])) for index in shown])
+    dots = [dot for found in shown.values() for dot in found]
+    name_points(axes, sorted(dots, key=lambda dot: -abs(dot[1].value - dot[0])))
+    yield Drawn(
+        "published_measured",
+        "Published against measured",
+        "Each point is a row of the card for one run, with its 95 % interval; on the line both agree. Values are in the card's unit. "
+        "Names stand where there is room, those farthest from the line first.",
+        figure,
+    )
+
+
+def _pairs(card: Card, index: int) -> Iterator[tuple[float, Value, str]]:
+    """Published and measured values of a run, with the benchmark's name."""
+    for row in (row for sheet in card.sheets for row in sheet.rows):
+        number, value = row.cells[index].published, cell_value(row.cells[index])
+        if number and value:
+            yield number.value, value, row.benchmark
+
+
+def differences(card: Card) -> Iterator[Drawn]:
+    lines = [line for sheet in card.sheets for line in _lines(sheet)]
+    if not lines:
+        return
+    runs = [index for index in range(len(card.runs)) if any(cells and cells[index].difference is not None for _, cells in lines)]
+    figure, (axes,) = rows_axes([name for name, _ in lines], 0.18 + 0.045 * len(runs))
+    axes.axvline(0, color=FAINT, linewidth=0.8)
+    for index, offset in zip(runs, offsets(len(runs)), strict=True):
+        found = [(place + offset, value) for place, (_, cells) in enumerate(lines) if cells and (value := _difference(cells[index]))]
+        points(axes, index, [place for place, _ in found], [value for _, value in found], flat=True)
+    for label, (_, cells) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_fontweight("normal" if cells else "bold")
+    axes.set_xlabel("Measured less published, in the card's unit")
+    legend(figure, [(index, run_label(card.runs[index])) for index in runs])
+    yield Drawn(
+        "differences",
+        "Measured less published",
+        "Differences with 95 % intervals of the measured value (sampling error alone). An interval that holds zero agrees with the card.",
+        figure,
+    )
+
+
+def _difference(cell: Cell) -> Value | None:
+    value = cell_value(cell)
+    if value is None or cell.published is None:
+        return None
+    return Value(*(end - cell.published.value for end in (value.value, value.low, value.high)))
+
+
+def _lines(sheet: Sheet) -> Iterator[tuple[str, list[Cell]]]:
+    """The table's title, and its rows with a difference."""
+    rows = [row for row in sheet.rows if any(cell.difference is not None for cell in row.cells)]
+    if rows:
+        yield sheet.title, []
+        yield from ((row.benchmark, row.cells) for row in rows)

@@ -1,0 +1,58 @@
+"""What the other processes of a run write, in directories of their own, and how it joins what the main one has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from gemma_eval.store.records import record_from_json, records_in
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.usage import merge_spent
+from gemma_eval.types import Record
+
+
+def merge_parts(directory: RunDir) -> None:
+    """Fold into a run what its other processes have written, and remove it there. If that is cut off, it can be done again: no record
+    comes twice. Raises `RunError` if one of them is still writing."""
+    for part in directory.parts():
+        with part.lock():
+            for file in sorted(part.path.glob("records/*.jsonl")):
+                _merge_records(directory, file)
+            merge_spent(directory, part)
+            shutil.rmtree(part.path)
+    with suppress(OSError):  # there is none, or a network file system keeps names of open files in it
+        (directory.path / "processes").rmdir()
+
+
+def _merge_records(directory: RunDir, file: Path) -> None:
+    known = records_in(directory.records_file(file.stem))
+    with directory.append(file.stem) as appender:
+        for entry, record in records_in(file).items():
+            if known.get(entry) != record:
+                appender.write(record)
+
+
+class Arrivals:
+    """Scored records that other processes write while the run goes on."""
+
+    def __init__(self, directory: RunDir) -> None:
+        self._directory = directory
+        self._read: dict[Path, int] = {}  # bytes of each file
+
+    def new(self) -> Iterator[tuple[str, Record]]:
+        """Those since the last look, with their tasks."""
+        for part in self._directory.parts():
+            for file in sorted(part.path.glob("records/*.jsonl")):
+                yield from ((file.stem, record) for record in self._unread(file) if record.scores)
+
+    def _unread(self, file: Path) -> Iterator[Record]:
+        with file.open("rb") as stream:
+            stream.seek(self._read.get(file, 0))
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
+                self._read[file] = self._read.get(file, 0) + len(line)
+                yield record_from_json(json.loads(line))

@@ -1,0 +1,136 @@
+"""`prompts/<task>.jsonl`: what every sample's prompt was, in the words that were sent.
+
+A line is a text, numbered in order, `{"text": ..., "left_out": 0}`, or a prompt that names texts by number:
+
+    {"id": ..., "key": ..., "tokens": 612, "sections": [["exemplar", 1, 0], ["query", 0, null], ["query", 0, "<sha256>", box]]}
+
+A section is kind, number and text; null stands for the record's own field `query`, and a hash (with a box of pixels, for a crop) for
+a picture. So a prefix that thousands of prompts share is written once, and a question not again. The middle of a very long text is
+left out: RULER's haystacks would take gigabytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, TextIO
+
+from gemma_eval.errors import RunError
+from gemma_eval.prompt.sections import Section
+from gemma_eval.store.records import Entry
+from gemma_eval.store.run_dir import RunDir
+from gemma_eval.types import Record
+
+LONGEST = 40_000  # characters of a text that are kept whole
+KEPT = 8_000  # characters at either end of a longer one
+
+
+@dataclass(frozen=True)
+class SentPrompt:
+    """A prompt read back. `tokens`: as the model read it, BOS and soft tokens of pictures included."""
+
+    tokens: int
+    sections: list[Section]
+    left_out: int = 0  # characters that were not kept
+
+
+def _name(task: str) -> str:
+    return f"prompts/{task}.jsonl"
+
+
+class PromptWriter:
+    """Writes the prompts of one task."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._numbers: dict[bytes, int] = {}  # of the texts written, by hash
+
+    def write(self, entry: Entry, query: object, tokens: int, sections: Sequence[Section]) -> None:
+        """`query`: the record's field."""
+        listed = [self._section(section, query) for section in sections]
+        self._line({"id": entry.id, "key": entry.key, "tokens": tokens, "sections": listed})
+
+    def _section(self, section: Section, query: object) -> list[Any]:
+        if section.image:
+            return [section.kind, section.number, section.image, section.box]
+        return [section.kind, section.number, None if section.text == query else self._number(section.text)]
+
+    def _number(self, text: str) -> int:
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if digest not in self._numbers:
+            self._numbers[digest] = len(self._numbers)
+            self._line(_shortened(text))
+        return self._numbers[digest]
+
+    def _line(self, value: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _shortened(text: str) -> dict[str, Any]:
+    if len(text) <= LONGEST:
+        return {"text": text, "left_out": 0}
+    left_out = len(text) - 2 * KEPT
+    return {"text": f"{text[:KEPT]}\n[... {left_out:,} characters are not kept ...]\n{text[-KEPT:]}", "left_out": left_out}
+
+
+def has_prompts(run: RunDir, task: str, entries: Sequence[Entry]) -> bool:
+    """Whether the run kept the prompts of just these samples. They are written before the manifest that lists them."""
+    return (run.path / _name(task)).is_file() and run.manifest(task) == entries
+
+
+@contextmanager
+def writing_prompts(run: RunDir, task: str) -> Iterator[PromptWriter]:
+    with run.replacing(_name(task)) as stream:
+        yield PromptWriter(stream)
+
+
+@contextmanager
+def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentPrompt | None]]:
+    """Looks up the prompt of a record; None where the run kept none. Only places in the file stand in memory."""
+    file = run.path / _name(task)
+    if not file.is_file():
+        yield lambda record: None
+        return
+    prompts: dict[Entry, int] = {}
+    texts: list[int] = []
+    with file.open("rb") as stream:
+
+        def line(place: int) -> Any:
+            stream.seek(place)
+            return json.loads(stream.readline())
+
+        @lru_cache(maxsize=256)
+        def text(number: int) -> tuple[str, int]:
+            found = line(texts[number])
+            return found["text"], found["left_out"]
+
+        def section(record: Record, kind: Any, number: int, content: str | int | None, box: Any = None) -> tuple[Section, int]:
+            if isinstance(content, str):
+                return Section(kind, number, image=content, box=tuple(box) if box else None), 0
+            words, left_out = (str(record.fields["query"]), 0) if content is None else text(content)
+            return Section(kind, number, words), left_out
+
+        def prompt(record: Record) -> SentPrompt | None:
+            place = prompts.get(Entry(record.id, record.key))
+            if place is None:
+                return None
+            found = line(place)
+            sections = [section(record, *listed) for listed in found["sections"]]
+            return SentPrompt(found["tokens"], [one for one, _ in sections], sum(left_out for _, left_out in sections))
+
+        try:
+            place = 0
+            for content in stream:
+                value = json.loads(content)
+                if "text" in value:
+                    texts.append(place)
+                else:
+                    prompts[Entry(value["id"], value["key"])] = place
+                place += len(content)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{file}: damaged ({error}); delete the file and run the same command again") from error
+        yield prompt

@@ -1,0 +1,104 @@
+"""How tasks are found: the pages in `tasks/`, installed packages, and files that users name."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeVar
+
+from gemma_eval.errors import PluginError
+from gemma_eval.task import discovery
+from gemma_eval.task.base import Generation, Task
+
+ENTRY_POINTS = "gemma_eval.tasks"
+
+TaskType = TypeVar("TaskType", bound=type[Task])
+_registry: dict[str, type[Task]] = {}
+_errors: list[PluginError] = []
+_discovered = False
+
+
+def register(cls: TaskType) -> TaskType:
+    """Class decorator: check a task and add it. Raises `PluginError` naming file and field."""
+    _check(cls)
+    _registry[cls.name] = cls
+    return cls
+
+
+def registry() -> dict[str, type[Task]]:
+    """Every task by name: the pages in `tasks/`, and those of installed packages (entry-point group `gemma_eval.tasks`)."""
+    global _discovered
+    if not _discovered:
+        _discovered = True
+        discovery.import_pages()
+        for entry in entry_points(group=ENTRY_POINTS):
+            _guarded(entry.value, entry.load)
+    return _registry
+
+
+def load_plugins(files: list[str]) -> None:
+    """Add the tasks in these Python files. A broken file is kept for `plugin_errors`; the others go on."""
+    registry()
+    for file in files:
+        _guarded(file, partial(discovery.import_file, Path(file)))
+
+
+def plugin_errors() -> list[PluginError]:
+    return list(_errors)
+
+
+def _guarded(origin: str, load: Callable[[], object]) -> None:
+    try:
+        load()
+    except PluginError as error:
+        _errors.append(error)
+    except Exception as error:  # whatever a stranger's module raises must not take the other tasks along
+        _errors.append(PluginError(f"{origin}: {type(error).__name__}: {error}"))
+
+
+def _check(cls: type[Task]) -> None:
+    file = _file(cls)
+    problem = f"{file}: {cls.__name__}"
+    if not is_dataclass(cls) or "__dataclass_fields__" not in vars(cls):
+        raise PluginError(f"{problem}: put @dataclass between @register and the class")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", cls.name):
+        raise PluginError(f"{problem}.name: {cls.name!r} must be lower-case snake case")
+    if cls.name in _registry and _file(_registry[cls.name]) != file:
+        raise PluginError(f"{problem}.name: {cls.name!r} is taken by {_file(_registry[cls.name])}")
+    if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
+        raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if issubclass(cls, Generation) and cls.judge is Generation.judge and cls.grade is Generation.grade:
+        missing.append("judge")
+    if missing:
+        raise PluginError(f"{problem}.{missing[0]}: not defined")
+    if not cls.__module__.startswith(f"{discovery.PAGES}."):  # a third of a second for our own, which the tests check
+        check_settings(cls)
+
+
+def check_settings(cls: type[Task]) -> None:
+    """Raises `PluginError` if a field of the task cannot be set from a configuration, or its default is no good."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    problem = f"{_file(cls)}: {cls.__name__}"
+    try:
+        node = OmegaConf.structured(cls)
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
+        raise PluginError(f"{problem}: a field's type cannot be a setting: {str(error).splitlines()[0]}") from error
+    if not node.dataset.repo:
+        raise PluginError(f"{problem}.dataset: needs a repository")
+    if node.num_fewshot < 0:
+        raise PluginError(f"{problem}.num_fewshot: {node.num_fewshot} must be 0 or more")
+
+
+def _file(cls: type[Task]) -> str:
+    try:
+        return inspect.getfile(cls)
+    except (TypeError, OSError):
+        return cls.__module__
