@@ -45,7 +45,7 @@ demo: venv sandbox
 	$(BIN)/gemma-eval run experiment=demo || test $$? = 3  # done, but some rows could not be had: each is named with its reason
 	$(BIN)/gemma-eval report results/demo
 	@echo 'Now RANDOM WEIGHTS: a tiny untrained model shows that the 15 rows on pictures run. Its scores mean nothing.'
-	$(BIN)/python -m tests.tiny_vision $(VENV)/random-weights
+	$(BIN)/python -m tools.tiny_vision $(VENV)/random-weights
 	$(BIN)/gemma-eval run experiment=demo_images model.path=$(VENV)/random-weights
 	@echo 'The last table is of RANDOM WEIGHTS: its scores mean nothing. The real model is in results/demo.'
 

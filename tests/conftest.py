@@ -66,7 +66,7 @@ def tiny_gemma(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def tiny_vision(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Gemma 3 that reads images, with the real tokenizer and a window of 96 tokens, as a checkpoint folder."""
-    from tests.tiny_vision import save
+    from tools.tiny_vision import save
 
     folder = tmp_path_factory.mktemp("tiny_vision")
     save(folder, tokenizer_from=gemma_270m)

@@ -19,8 +19,8 @@ from gemma_eval.errors import PromptError
 from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
 from gemma_eval.types import Generate, Image, Prompt
-from tests import tiny_vision
 from tests.settings import compose
+from tools import tiny_vision
 
 
 class Photo(Image):

@@ -98,7 +98,7 @@ def test_the_playground_sends_and_answers_what_a_run_would(address: str, gemma_2
 
 
 def test_the_playground_answers_to_an_image(address: str, tiny_vision: Path, tmp_path: Path) -> None:
-    from tests.tiny_vision import picture
+    from tools.tiny_vision import picture
 
     (tmp_path / "picture.png").write_bytes(picture(0).data)
     shown = [{"image": gradio_client.handle_file(str(tmp_path / "picture.png")), "caption": None}]

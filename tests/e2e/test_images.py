@@ -18,7 +18,7 @@ from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.samples import Built, build
 from gemma_eval.types import Image, Parts, Prompt, Sample
 from tests.settings import compose
-from tests.tiny_vision import picture
+from tools.tiny_vision import picture
 
 
 @pytest.fixture

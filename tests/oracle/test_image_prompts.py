@@ -21,7 +21,7 @@ from gemma_eval.prompt.renderer import ImageTokens, Renderer
 from gemma_eval.settings import ImagesConfig, TaskImages
 from gemma_eval.store.keys import request_key
 from gemma_eval.types import Continuation, EncodedGenerate, EncodedScore, Generate, Image, Parts, Prompt, Score
-from tests.tiny_vision import picture
+from tools.tiny_vision import picture
 
 SIZES = [(64, 48), (31, 97), (900, 300), (300, 1100), (896, 896)]
 TEXTS = ["Question: how many?\nAnswer: 4\n\n", " ", "\n", "What is <this>\n\n\n", "Ωmega 日本 ", "x\n\n", ""]

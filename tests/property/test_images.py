@@ -36,7 +36,7 @@ from gemma_eval.types import (
     ScoreResponse,
 )
 from tests.bench.image_memory import Photo, resident
-from tests.tiny_vision import WINDOW, encoded, picture
+from tools.tiny_vision import WINDOW, encoded, picture
 
 CHOICES = (Continuation(" red"), Continuation(" two of them"))
 

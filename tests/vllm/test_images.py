@@ -35,8 +35,8 @@ from gemma_eval.types import (  # fmt: skip
     ScoreResponse,
 )
 from tests.settings import compose
-from tests.tiny_vision import picture
 from tests.vllm.command import start
+from tools.tiny_vision import picture
 
 pytestmark = [pytest.mark.vllm, pytest.mark.model]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import matplotlib as mpl
 from PIL import Image, ImageDraw
 
-from tests.draw.papers import font
+from tools.draw.papers import font
 
 mpl.use("agg")
 

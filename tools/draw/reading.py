@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from tests.draw import charts, papers
-from tests.draw.files import save, votes, write
+from tools.draw import charts, papers
+from tools.draw.files import save, votes, write
 
 PAGES: list[tuple[str, list[str], list[tuple[str, list[str]]]]] = [
     ("HARBOUR LOG", ["Date: 14 March 1962", "Vessel|Berth|Tons", "Aurora|4|1,250", "Petrel|7|980", "Signed: T. Okafor"],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tests.draw.scenes import Thing, scene
+from tools.draw.scenes import Thing, scene
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from gemma_eval.sandbox.runner import Outcome
 from gemma_eval.settings import Sandbox
 from gemma_eval.task.registry import registry
 from tests.settings import compose
-from tests.unit.test_sandbox import CHEATS, RIGHT, TESTS
+from tests.unit.sandbox.test_runner import CHEATS, RIGHT, TESTS
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.draw import charts
-from tests.draw.album import ALBUM
-from tests.draw.files import FOLDER, Row, save, votes, write
-from tests.draw.reading import diagrams, documents, graphs, infographics, signs
-from tests.draw.scenes import Thing, scene
+from tools.draw import charts
+from tools.draw.album import ALBUM
+from tools.draw.files import FOLDER, Row, save, votes, write
+from tools.draw.reading import diagrams, documents, graphs, infographics, signs
+from tools.draw.scenes import Thing, scene
 
 
 def photographs() -> None:

@@ -20,7 +20,7 @@ from gemma_eval.prompt import images
 from gemma_eval.prompt.images import decode, pan_and_scan, size
 from gemma_eval.settings import ImagesConfig
 from gemma_eval.types import Image
-from tests.tiny_vision import encoded
+from tools.tiny_vision import encoded
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

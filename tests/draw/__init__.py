@@ -1,1 +1,0 @@
-"""Draws the pictures and writes the rows of the bundled image samples: `python -m tests.draw`. All of it is this project's own."""
