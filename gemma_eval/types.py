@@ -93,7 +93,7 @@ class Prompt:
         return self.asked + ((self.reply,) if self.reply else ())
 
 
-class Reader(Protocol):
+class TokenCounter(Protocol):
     """The model that will read a prompt, as far as items made to its measure need to know it."""
 
     @property
@@ -183,7 +183,7 @@ CorpusScore: TypeAlias = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float6
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Grade:
     """What a scorer says of one response. `extracted` is None where an answer was looked for and not found."""
 
     scores: Mapping[str, ItemScore]
@@ -241,7 +241,7 @@ class EncodedScore:
         return replace(self, sequences=tuple(map(change, self.sequences)))
 
     @property
-    def room(self) -> int:
+    def tokens_needed(self) -> int:
         """Tokens that an engine must have room for: the longest sequence."""
         return max(len(sequence) for sequence in self.sequences)
 
@@ -260,7 +260,7 @@ class EncodedGenerate:
         return replace(self, prompt=change(self.prompt))
 
     @property
-    def room(self) -> int:
+    def tokens_needed(self) -> int:
         """Tokens that an engine must have room for, with what may be generated."""
         return len(self.prompt) + self.request.max_tokens
 

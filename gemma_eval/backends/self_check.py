@@ -23,10 +23,10 @@ def small_requests(vocabulary: int, exemplars: int = 20) -> list[EncodedScore]:
     return requests
 
 
-def difference(fast: Sequence[Response], plain: Sequence[Response], dtype: str) -> str | None:
+def difference(fast: Sequence[Response], full_prompt: Sequence[Response], dtype: str) -> str | None:
     """None if the two agree within the dtype's noise, else by how much they differ, in words."""
     worst = 0.0
-    for one, other in zip(fast, plain, strict=True):
+    for one, other in zip(fast, full_prompt, strict=True):
         assert isinstance(one, ScoreResponse) and isinstance(other, ScoreResponse)
         per_token = [abs(a - b) / n for a, b, n in zip(one.logprobs, other.logprobs, one.lengths, strict=True)]
         worst = max(worst, *per_token)

@@ -12,13 +12,13 @@ from typing import Any
 from gemma_eval.card import CARD_TABLES, SIZES, CardRow, CardTable, Published, published
 from gemma_eval.card.verdict import Cell, Verdict, measured_cell
 
-__all__ = ["Card", "Cell", "Row", "Run", "Sheet", "Verdict", "card", "model_name", "sheets"]
+__all__ = ["Card", "CardRun", "Cell", "Sheet", "SheetRow", "Verdict", "card", "model_name", "sheets"]
 
 OWN = "270m"  # the size whose card has a table of its own
 
 
 @dataclass(frozen=True)
-class Run:
+class CardRun:
     """A run that is shown, called by a letter where there are several."""
 
     letter: str
@@ -43,7 +43,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A benchmark: the published numbers by size, and a cell for each run."""
 
     benchmark: str
@@ -70,7 +70,7 @@ class Sheet:
     title: str
     variant: str
     sizes: list[str]
-    rows: list[Row]
+    rows: list[SheetRow]
 
     @property
     def cells(self) -> list[Cell]:
@@ -83,7 +83,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Card:
-    runs: list[Run]
+    runs: list[CardRun]
     sheets: list[Sheet]
 
     def touched(self) -> Card:
@@ -98,7 +98,7 @@ class Card:
 
 def card(runs: Sequence[dict[str, Any]]) -> Card:
     """The whole card for these runs' scores: every table of their variants, and details and other tables that they touch."""
-    shown = [Run(_letter(index), scores["run"], scores) for index, scores in enumerate(runs)]
+    shown = [CardRun(_letter(index), scores["run"], scores) for index, scores in enumerate(runs)]
     touched = {table.key for run in shown for table in _touched(run)}
     wanted = [table for table in CARD_TABLES if table.key in touched or _always(table, shown)]
     small = all(run.size == OWN for run in shown)
@@ -117,13 +117,13 @@ def _letter(index: int) -> str:
     return before + chr(ord("A") + index % 26)
 
 
-def _always(table: CardTable, runs: Sequence[Run]) -> bool:
+def _always(table: CardTable, runs: Sequence[CardRun]) -> bool:
     """The card of a run's variant. The 270M has a table of its own."""
     models = {(run.model["variant"], run.size) for run in runs}
     return not table.detail and any(table.variant == variant and (size == OWN or table.sizes != [OWN]) for variant, size in models)
 
 
-def _touched(run: Run) -> list[CardTable]:
+def _touched(run: CardRun) -> list[CardTable]:
     """The tables of the run's variant with a task it ran, then those of the other variant with tasks that have no row in them."""
     fitting = [table for table in CARD_TABLES if run.size == OWN or table.sizes != [OWN]]
     own = [table for table in fitting if table.variant == run.model["variant"]]
@@ -142,10 +142,10 @@ def model_name(model: dict[str, Any]) -> str:
     return f"Gemma 3 {model['size'].upper()} {model['variant']}, {model['weights']}, {model['dtype'] or ''} on {model['backend']}"
 
 
-def _sheet(table: CardTable, runs: Sequence[Run], small: bool) -> Sheet:
+def _sheet(table: CardTable, runs: Sequence[CardRun], small: bool) -> Sheet:
     """`small`: all runs are of the 270M, whose own table has its rows: they are not repeated in the large models' tables."""
     rows = [row for row in table.rows if not (small and table.sizes != [OWN] and _own_row(row, table.variant))]
-    filled = [Row(row.benchmark, row.tasks, _numbers(table, row), [_cell(table, row, run) for run in runs]) for row in rows]
+    filled = [SheetRow(row.benchmark, row.tasks, _numbers(table, row), [_cell(table, row, run) for run in runs]) for row in rows]
     sizes = [size for size in SIZES if any(size in row.published for row in filled)]
     return Sheet(table.key, table.title, table.variant, sizes or table.sizes, filled)
 
@@ -165,6 +165,6 @@ def _numbers(table: CardTable, row: CardRow) -> dict[str, Published]:
     return {size: known[places[size]] for size in SIZES if size in places and places[size] in known}
 
 
-def _cell(table: CardTable, row: CardRow, run: Run) -> Cell:
+def _cell(table: CardTable, row: CardRow, run: CardRun) -> Cell:
     number = _numbers(table, row).get(run.size) if run.model["variant"] == table.variant else None
     return measured_cell(row, number, run.tasks)

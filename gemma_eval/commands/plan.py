@@ -18,7 +18,7 @@ from gemma_eval.run.prepare import Prepared, prepare
 from gemma_eval.settings import Dtype, PlanConfig, RunConfig, TransformersConfig
 from gemma_eval.stats import power
 from gemma_eval.store.usage import measured_rate
-from gemma_eval.task.samples import Built
+from gemma_eval.task.samples import TaskSamples
 from gemma_eval.types import Encoded
 
 if TYPE_CHECKING:
@@ -63,16 +63,16 @@ def _table(costs: dict[str, Cost], everything: Cost, rate: float | None) -> Tabl
     for name, one in [*costs.items(), ("all", everything)]:
         if name == "all":
             table.add_section()
-        cells = [one.requests, one.peers, one.unique, one.head_rows, one.generated]
+        cells = [one.requests, one.unshared, one.unique, one.head_rows, one.generated]
         row = [name, *(f"{cell:,}" for cell in cells)]
-        row.insert(4, f"{one.peers / max(one.unique, 1):.1f}x")
+        row.insert(4, f"{one.unshared / max(one.unique, 1):.1f}x")
         if rate is not None:
             row.append(f"{(one.unique + one.generated) / rate / 60:.1f}")
         table.add_row(*row)
     return table
 
 
-def _power_table(builds: list[Built], plan: PlanConfig) -> Table:
+def _power_table(builds: list[TaskSamples], plan: PlanConfig) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     points = f"{100 * plan.difference:g} points"
     for name in ["Task", "Items", "Clusters", "Detects", "unpaired", f"Limit for {points}", "unpaired", "gate"]:
@@ -108,7 +108,7 @@ def _assumed(plan: PlanConfig) -> str:
 
 def _memory(config: RunConfig, prepared: Prepared) -> str:
     """One sentence: what the run needs beside what the device has."""
-    longest = max((item.encoded.room for item in prepared.asked), default=0)
+    longest = max((item.encoded.tokens_needed for item in prepared.asked), default=0)
     needed = need(
         prepared.checkpoint.path,
         bits=config.weights.bits or 8 * _dtype_bytes(config),
@@ -127,11 +127,11 @@ def _memory(config: RunConfig, prepared: Prepared) -> str:
 def fits(needed: Need, available: int, name: str, longest: int) -> str:
     cache = f"keys and values of the longest request ({longest:,} tokens) {_gib(needed.cache)}"
     parts = f"weights {_gib(needed.weights)}, {cache}, activations {_gib(needed.activations)}"
-    room = available - needed.weights - needed.activations
-    if room < needed.cache:
+    tokens_needed = available - needed.weights - needed.activations
+    if tokens_needed < needed.cache:
         verdict = f"does NOT fit: {_gib(needed.total - available)} too much. Choose smaller weights=, more devices, or fewer shots"
     else:
-        verdict = f"fits, with room for {room // max(needed.cache, 1):,} such requests at once"
+        verdict = f"fits, with room for {tokens_needed // max(needed.cache, 1):,} such requests at once"
     return f"Memory: {parts}; {_gib(needed.total)} of {_gib(available)} ({name}): {verdict}."
 
 

@@ -21,7 +21,7 @@ from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.base import Task
 from gemma_eval.types import Record
 
-Source = Results | RunDir | Path | str
+RunSource = Results | RunDir | Path | str
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Comparison:
         return alike and not (self.only_a or self.only_b or self.incomparable)
 
 
-def compare(a: Source, b: Source) -> Comparison:
+def compare(a: RunSource, b: RunSource) -> Comparison:
     """B against A. Raises `RunError` where they have no item in common."""
     ours, theirs = load(a), load(b)
     tasks: list[TaskComparison] = []

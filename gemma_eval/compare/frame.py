@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.compare.comparability import agreement
-from gemma_eval.compare.comparison import Source
+from gemma_eval.compare.comparison import RunSource
 from gemma_eval.compare.results import TaskResults, load
 from gemma_eval.task.base import Task
 from gemma_eval.types import GenerateResponse, Record
@@ -21,7 +21,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def paired(a: Source, b: Source) -> pd.DataFrame:
+def paired(a: RunSource, b: RunSource) -> pd.DataFrame:
     """One row per item that both runs answered in the same words, for every task and metric.
 
     a, b: the item's scores (for a corpus metric its counts; the difference is then nan). answer_a, answer_b: the choice's index, or the

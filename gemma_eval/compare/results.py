@@ -69,7 +69,7 @@ def _from_run(run: RunDir) -> Results:
         entry, answers = manifest["tasks"][name], run.records(name)
         tasks[name] = TaskResults(
             task=task,
-            records=list(task.joint(answers)),
+            records=list(task.records_to_average(answers)),
             answered=len(answers),
             asked=len(entry["samples"]),
             size=entry["size"],

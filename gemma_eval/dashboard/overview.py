@@ -47,7 +47,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedRun:
     """One run of the folder. `name`: its path below the folder."""
 
     name: str
@@ -62,10 +62,10 @@ class Entry:
         return State.finished if self.facts.whole else State.interrupted
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[ListedRun]:
     """The runs below `folder`, those that are going on first, then the latest."""
     found = [
-        Entry(path.relative_to(folder).as_posix(), directory, facts, read_snapshot(directory))
+        ListedRun(path.relative_to(folder).as_posix(), directory, facts, read_snapshot(directory))
         for path, directory, facts in _readable(folder)
     ]
     by_date = sorted(found, key=lambda entry: entry.facts.started, reverse=True)
@@ -126,11 +126,11 @@ def _mean_difference(scores: dict[str, Any]) -> float | None:
 # -- as rows ----------------------------------------------------------------------------------------------------
 
 
-def run_rows(found: list[Entry]) -> list[list[Any]]:
+def run_rows(found: list[ListedRun]) -> list[list[Any]]:
     return [_run_row(entry) for entry in found]
 
 
-def _run_row(entry: Entry) -> list[Any]:
+def _run_row(entry: ListedRun) -> list[Any]:
     """Nothing that changes while a run goes on: a table that is set anew forgets how it was scrolled and sorted."""
     facts = entry.facts
     whole = entry.snapshot or facts.answered == facts.asked
@@ -140,7 +140,7 @@ def _run_row(entry: Entry) -> list[Any]:
     return [name, state, difference, items, facts.tasks, facts.model, facts.weights, facts.backend, facts.suite, facts.started]
 
 
-def progress_rows(found: list[Entry]) -> list[list[Any]]:
+def progress_rows(found: list[ListedRun]) -> list[list[Any]]:
     """The tasks of the runs that are going on."""
     return [
         [entry.name, name, task.done, task.total, f"{task.done / task.total:.0%}", score_text(task)]

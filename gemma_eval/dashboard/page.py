@@ -10,7 +10,7 @@ import gradio as gr
 
 from gemma_eval.card import SIZES
 from gemma_eval.dashboard.overview import PROGRESS_COLUMNS, RUN_COLUMNS, card_page, entries, progress_rows, run_rows
-from gemma_eval.dashboard.playground import Playground, Question, Reply
+from gemma_eval.dashboard.playground import Playground, PlaygroundReply, Question
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.runtime import paths
 from gemma_eval.store.progress import summary
@@ -118,6 +118,6 @@ def _playground() -> None:
     stop.click(None, None, None, cancels=[asking])
 
 
-def _token_rows(reply: Reply) -> list[list[Any]]:
+def _token_rows(reply: PlaygroundReply) -> list[list[Any]]:
     """Runs of equal tokens in one row."""
     return [[token.position, token.id, token.piece if token.count == 1 else f"{token.piece} x {token.count}"] for token in reply.tokens]

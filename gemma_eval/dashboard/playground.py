@@ -20,7 +20,7 @@ from gemma_eval.types import EncodedGenerate, Generate, Image, Prompt, TokenIds
 if TYPE_CHECKING:
     from gemma_eval.backends.transformers import TransformersBackend
 
-Choice: TypeAlias = tuple[str, str, str, str]
+ModelChoice: TypeAlias = tuple[str, str, str, str]
 """Model, variant, weights, and the path of a local checkpoint (or "")."""
 
 
@@ -28,7 +28,7 @@ Choice: TypeAlias = tuple[str, str, str, str]
 class Question:
     """What is asked of which model. Images come before the text."""
 
-    choice: Choice
+    choice: ModelChoice
     text: str
     system: str = ""
     images: tuple[Image, ...] = ()
@@ -48,7 +48,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Reply:
+class PlaygroundReply:
     """The answer so far, and the prompt's exact token ids."""
 
     sent: TokenIds
@@ -68,11 +68,11 @@ class Reply:
 class Playground:
     """Keeps the model that was used last. One question at a time: the others wait."""
 
-    _choice: Choice | None = None
+    _choice: ModelChoice | None = None
     _opened: tuple[Model, Renderer] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, question: Question) -> Iterator[Reply]:
+    def ask(self, question: Question) -> Iterator[PlaygroundReply]:
         """The reply as it grows. Raises `GemmaEvalError` where model or prompt cannot be had."""
         with self._lock:
             model, renderer = self._model(question.choice)
@@ -80,11 +80,11 @@ class Playground:
             encoded = _encoded(renderer, question)
             tokens = _tokens(backend.tokenizer, encoded.prompt)
             start = time.monotonic()
-            yield Reply(encoded.prompt, tokens, Draft("", 0, None), 0.0)
+            yield PlaygroundReply(encoded.prompt, tokens, Draft("", 0, None), 0.0)
             for draft in backend.stream(encoded):
-                yield Reply(encoded.prompt, tokens, draft, time.monotonic() - start)
+                yield PlaygroundReply(encoded.prompt, tokens, draft, time.monotonic() - start)
 
-    def _model(self, choice: Choice) -> tuple[Model, Renderer]:
+    def _model(self, choice: ModelChoice) -> tuple[Model, Renderer]:
         if self._opened is None or choice != self._choice:
             self._opened = self._choice = None  # the old weights go before the new ones come
             config = _config(choice)
@@ -93,7 +93,7 @@ class Playground:
         return self._opened
 
 
-def _config(choice: Choice) -> RunConfig:
+def _config(choice: ModelChoice) -> RunConfig:
     model, variant, weights, path = choice
     chosen = ["model=local", f"model.path={_quoted(path)}"] if path else [f"model={model}"]
     return compose([*chosen, f"variant={variant}", f"weights={weights}", "backend=transformers", "suite=piqa"])

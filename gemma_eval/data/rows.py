@@ -53,7 +53,7 @@ class ListedRows(Rows):
     """Rows in memory, their pictures in files under `folder`."""
 
     def __init__(self, rows: Sequence[Row], folder: Path) -> None:
-        self._rows = [{name: _picture(value, folder) for name, value in row.items()} for row in rows]
+        self._rows = [{name: _image(value, folder) for name, value in row.items()} for row in rows]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -66,8 +66,8 @@ class StoredRows(Rows):
     """Rows of a `datasets.Dataset`. `added` are columns of constant value."""
 
     def __init__(self, dataset: datasets.Dataset, folder: Path | None = None, added: Row | None = None) -> None:
-        names = [name for name, feature in dataset.features.items() if _is_picture(feature)]
-        self._pictures = {name: _Pictures(dataset, name, folder) for name in names}
+        names = [name for name, feature in dataset.features.items() if _is_image(feature)]
+        self._image_columns = {name: _ImageColumn(dataset, name, folder) for name in names}
         self._plain = dataset.remove_columns(names)
         self._length = len(dataset)
         self._added = dict(added or {})
@@ -81,7 +81,7 @@ class StoredRows(Rows):
             columns = self._plain[wanted[0] : wanted[-1] + 1] if wanted[-1] - wanted[0] == len(wanted) - 1 else self._plain[wanted]
             for place, index in enumerate(wanted):
                 row = {name: values[place] for name, values in columns.items()}
-                yield row | {name: column.at(index) for name, column in self._pictures.items()} | self._added
+                yield row | {name: column.at(index) for name, column in self._image_columns.items()} | self._added
 
 
 class JoinedRows(Rows):
@@ -126,7 +126,7 @@ class EachOf(Rows):
             yield {name: value for name, value in row.items() if name != self._column} | row[self._column][place]
 
 
-class _Pictures:
+class _ImageColumn:
     """A column of pictures, read from the memory-mapped file one by one."""
 
     def __init__(self, dataset: datasets.Dataset, name: str, folder: Path | None) -> None:
@@ -152,13 +152,13 @@ class _Pictures:
         return value.get("bytes") or _file(value["path"], self._folder)
 
 
-def _is_picture(feature: Any) -> bool:
+def _is_image(feature: Any) -> bool:
     import datasets
 
     return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "path" in feature and feature.keys() <= {"bytes", "path"})
 
 
-def _picture(value: Any, folder: Path) -> Any:
+def _image(value: Any, folder: Path) -> Any:
     is_path = isinstance(value, dict) and value.keys() == {"path"}
     return Image(partial(_file, value["path"], folder)) if is_path else value
 

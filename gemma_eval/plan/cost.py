@@ -12,11 +12,11 @@ from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore
 
 @dataclass(frozen=True)
 class Cost:
-    """What requests cost, in tokens. `peers`: forwarded without sharing; `unique`: forwarded here; `head_rows`: rows of the
+    """What requests cost, in tokens. `unshared`: forwarded without sharing; `unique`: forwarded here; `head_rows`: rows of the
     output head for scoring; `generated`: at most, if no text ends before its limit."""
 
     requests: int
-    peers: int
+    unshared: int
     unique: int
     head_rows: int
     generated: int
@@ -32,7 +32,7 @@ def cost(requests: Sequence[Encoded]) -> Cost:
     samples = [request.request.samples for request in texts]
     return Cost(
         requests=len(requests),
-        peers=asked + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
+        unshared=asked + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
         unique=planned.tree.unique_tokens() + prompts.unique_tokens(),
         head_rows=planned.head_rows(),
         generated=sum(request.request.max_tokens * n for request, n in zip(texts, samples, strict=True)),

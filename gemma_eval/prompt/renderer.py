@@ -16,7 +16,7 @@ import numpy as np
 
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt.images import pan_and_scan, size
-from gemma_eval.prompt.sections import Section, View, cut
+from gemma_eval.prompt.sections import ImageView, Section, cut
 from gemma_eval.prompt.tokenizing import _encode, _leading_ids, _Pieces
 from gemma_eval.settings import ImagesConfig
 from gemma_eval.types import (
@@ -36,7 +36,7 @@ from gemma_eval.types import (
 
 _BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")  # what nearly all control tokens look like
 
-_Text: TypeAlias = tuple[str, ...]
+_TextPieces: TypeAlias = tuple[str, ...]
 """Pieces of text, with a view between each two."""
 
 
@@ -67,8 +67,8 @@ class _Job:
     """A request as text: the prompt; or, for each continuation, its context and then the two together. All texts have the same views."""
 
     request: Request
-    texts: list[_Text]
-    views: tuple[View, ...]
+    texts: list[_TextPieces]
+    views: tuple[ImageView, ...]
 
 
 class Renderer:
@@ -189,11 +189,11 @@ class Renderer:
                 raise PromptError(f"the continuation {continuation.text!r} has no token of its own after this prompt")
         return EncodedScore(tuple(sequences), tuple(starts), images=images)
 
-    def _length(self, text: _Text, ids: Mapping[str, list[int]]) -> int:
+    def _length(self, text: _TextPieces, ids: Mapping[str, list[int]]) -> int:
         pictures = (len(text) - 1) * len(self._image_tokens.ids) if self._image_tokens else 0
         return len(self._bos) + sum(len(ids[piece]) for piece in text) + pictures
 
-    def _joined(self, text: _Text, ids: Mapping[str, list[int]]) -> TokenIds:
+    def _joined(self, text: _TextPieces, ids: Mapping[str, list[int]]) -> TokenIds:
         joined = list(ids[text[0]])
         for piece in text[1:]:
             assert self._image_tokens
@@ -213,7 +213,7 @@ class Renderer:
             at = start + self._image_tokens.count + 1
         return tuple(spans)
 
-    def _text(self, prompt: Prompt) -> tuple[_Text, tuple[View, ...]]:
+    def _text(self, prompt: Prompt) -> tuple[_TextPieces, tuple[ImageView, ...]]:
         if not self._chat:
             if prompt.system:
                 raise PromptError("a system prompt needs a chat template: variant=it; for variant=pt, write it into the prompt")
@@ -242,10 +242,10 @@ class Renderer:
             parts += [image, piece]
         return tuple(parts)
 
-    def _written(self, parts: Parts, settings: ImagesConfig) -> tuple[_Text, tuple[View, ...]]:
+    def _written(self, parts: Parts, settings: ImagesConfig) -> tuple[_TextPieces, tuple[ImageView, ...]]:
         """Text and views as transformers' Gemma3Processor writes them: a blank line before and after each, words between crops."""
         pieces = [""]
-        views: list[View] = []
+        views: list[ImageView] = []
         for part in parts:
             if isinstance(part, str):
                 pieces[-1] += part
@@ -275,7 +275,7 @@ class Renderer:
         if found:
             raise PromptError(f"the prompt holds the control token {min(found)!r} as text, which a chat template cannot carry safely")
 
-    def _ids(self, texts: Iterable[_Text]) -> dict[str, list[int]]:
+    def _ids(self, texts: Iterable[_TextPieces]) -> dict[str, list[int]]:
         """Token ids of every piece of these texts."""
         pieces = list(dict.fromkeys(chain.from_iterable(texts)))
         if self._pieces and not self._chat:

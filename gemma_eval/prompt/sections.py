@@ -12,7 +12,7 @@ from gemma_eval.types import Box, Image, Prompt
 
 Kind: TypeAlias = Literal["template", "header", "exemplar", "query", "reply"]
 
-View: TypeAlias = tuple[Image, Box | None]
+ImageView: TypeAlias = tuple[Image, Box | None]
 """What one run of soft tokens shows: an image, or a part of it."""
 
 
@@ -27,7 +27,7 @@ class Section:
     box: Box | None = None
 
 
-def cut(prompt: Prompt, texts: Sequence[str], views: Sequence[View]) -> list[Section]:
+def cut(prompt: Prompt, texts: Sequence[str], views: Sequence[ImageView]) -> list[Section]:
     """The sections of a rendered prompt: `texts` with a view between each two.
 
     Nothing is rendered anew. The prompt's parts are looked for, one after the other, in the text that was sent, so that the sections

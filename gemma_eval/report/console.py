@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gemma_eval.card.rebuilt import Card, Run, Sheet, Verdict
+from gemma_eval.card.rebuilt import Card, CardRun, Sheet, Verdict
 from gemma_eval.report.grid import LEGEND, Column, Grid, grid, legend, split
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _abreast(card: Card, width: int) -> int:
     return next((most for most in range(len(card.runs), 1, -1) if fit(most)), 1)
 
 
-def _fitted(sheet: Sheet, runs: Sequence[Run], width: int) -> Grid:
+def _fitted(sheet: Sheet, runs: Sequence[CardRun], width: int) -> Grid:
     """In a narrow terminal the published numbers of other sizes go first."""
     whole = grid(sheet, runs)
     return whole if _width(whole) <= width else grid(sheet, runs, sizes=[run.size for run in runs])
@@ -69,7 +69,7 @@ def _narrowest(column: Column, cells: Sequence[str]) -> int:
     return max(map(len, [column.name, *cells]))
 
 
-def _print_grid(shown: Grid, runs: Sequence[Run], console: Console) -> None:
+def _print_grid(shown: Grid, runs: Sequence[CardRun], console: Console) -> None:
     title = f"{shown.title} - {runs[0].title}" if len(runs) == 1 else shown.title
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=0)
     kept = [i for i, column in enumerate(shown.columns) if column.name != "Remarks" or any(row[i].text for row in shown.rows)]

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from gemma_eval.card.rebuilt import Card, Row, Sheet
+from gemma_eval.card.rebuilt import Card, Sheet, SheetRow
 
 COLUMNS = [
     "table", "variant", "benchmark", "label", "kind", "size", "run", "model", "value", "low", "high", "n", "items", "shots",
@@ -26,7 +26,7 @@ def to_csv(card: Card) -> str:
     return stream.getvalue()
 
 
-def _lines(card: Card, sheet: Sheet, row: Row) -> Iterator[dict[str, Any]]:
+def _lines(card: Card, sheet: Sheet, row: SheetRow) -> Iterator[dict[str, Any]]:
     shared = {"table": sheet.key, "variant": sheet.variant, "benchmark": row.benchmark, "label": row.label}
     for size, number in row.published.items():
         yield shared | {"kind": "published", "size": size, "value": number.text}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gemma_eval.card.rebuilt import Card, Cell, Row, Run, Sheet, Verdict
+from gemma_eval.card.rebuilt import Card, CardRun, Cell, Sheet, SheetRow, Verdict
 
 EXPLAINED = (
     "Measured and published values are in the card's unit. *consistent*: the published value, as rounded, lies in the 95 % interval "
@@ -39,7 +39,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Entry:
+class GridCell:
     """`sort`: what to sort by instead of the text. `note`: a footnote's number, 0 for none. `own`: published for the run's own size."""
 
     text: str
@@ -53,12 +53,12 @@ class Entry:
 class Grid:
     title: str
     columns: list[Column]
-    rows: list[list[Entry]]
+    rows: list[list[GridCell]]
     notes: list[str]
     tasks: list[tuple[str, ...]]  # of each row
 
 
-def grid(sheet: Sheet, runs: Sequence[Run], *, wide: bool = False, sizes: Sequence[str] | None = None) -> Grid:
+def grid(sheet: Sheet, runs: Sequence[CardRun], *, wide: bool = False, sizes: Sequence[str] | None = None) -> Grid:
     """`sizes`: of the published columns; all by default."""
     fields = ONE if len(runs) == 1 else SEVERAL if wide else []
     shown = sheet.sizes if sizes is None else [size for size in sheet.sizes if size in sizes]
@@ -70,7 +70,7 @@ def grid(sheet: Sheet, runs: Sequence[Run], *, wide: bool = False, sizes: Sequen
     numbers = {index: number for number, index in enumerate(notes, 1)}
     rows = [
         [
-            Entry(row.benchmark, note=numbers.get(index, 0)),
+            GridCell(row.benchmark, note=numbers.get(index, 0)),
             *(_published(row, size, runs) for size in shown),
             *(entry for cell in row.cells for entry in (_full(cell, fields) if fields else [_compact(cell)])),
         ]
@@ -85,14 +85,14 @@ def split(card: Card, most: int) -> Iterator[Card]:
         part = slice(start, start + most)
         sheets = [
             Sheet(sheet.key, sheet.title, sheet.variant, sheet.sizes, [
-                Row(row.benchmark, row.tasks, row.published, row.cells[part]) for row in sheet.rows
+                SheetRow(row.benchmark, row.tasks, row.published, row.cells[part]) for row in sheet.rows
             ])
             for sheet in card.sheets
         ]  # fmt: skip
         yield Card(card.runs[part], sheets)
 
 
-def legend(runs: Sequence[Run]) -> list[str]:
+def legend(runs: Sequence[CardRun]) -> list[str]:
     """Which run is which: "A: run-name, Gemma 3 4B ..."."""
     return [f"{run.letter}: {run.name}, {run.title}" for run in runs]
 
@@ -102,34 +102,34 @@ ONE = ["Shots", *SEVERAL, "Remarks"]
 WORDS = {"Verdict", "Remarks"}
 
 
-def _heading(run: Run, runs: Sequence[Run]) -> str:
+def _heading(run: CardRun, runs: Sequence[CardRun]) -> str:
     return f"{run.letter}: {run.size.upper()}" if len(runs) > 1 else ""
 
 
-def _published(row: Row, size: str, runs: Sequence[Run]) -> Entry:
+def _published(row: SheetRow, size: str, runs: Sequence[CardRun]) -> GridCell:
     number = row.published.get(size)
     own = len(runs) == 1 and runs[0].size == size
-    return Entry(number.text, number.value, own=own) if number else Entry("")
+    return GridCell(number.text, number.value, own=own) if number else GridCell("")
 
 
-def _full(cell: Cell, fields: Sequence[str]) -> list[Entry]:
+def _full(cell: Cell, fields: Sequence[str]) -> list[GridCell]:
     entries = {
-        "Shots": Entry("" if cell.shots is None else str(cell.shots)),
-        "Items": Entry("" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"), cell.n),
-        "Measured": Entry(_value(cell), cell.value),
-        "95 % interval": Entry(_interval(cell), cell.low),
-        "Diff.": Entry(_difference(cell), cell.difference),
-        "Verdict": Entry(cell.verdict.value, verdict=cell.verdict),
-        "Remarks": Entry(cell.remarks),
+        "Shots": GridCell("" if cell.shots is None else str(cell.shots)),
+        "Items": GridCell("" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"), cell.n),
+        "Measured": GridCell(_value(cell), cell.value),
+        "95 % interval": GridCell(_interval(cell), cell.low),
+        "Diff.": GridCell(_difference(cell), cell.difference),
+        "Verdict": GridCell(cell.verdict.value, verdict=cell.verdict),
+        "Remarks": GridCell(cell.remarks),
     }
     return [entries[name] for name in fields]
 
 
-def _compact(cell: Cell) -> Entry:
+def _compact(cell: Cell) -> GridCell:
     if cell.value is None:
-        return Entry(cell.verdict.value, verdict=cell.verdict)
+        return GridCell(cell.verdict.value, verdict=cell.verdict)
     parts = [_value(cell), _difference(cell), MARKS[cell.verdict], f"({_interval(cell)})" if _interval(cell) else ""]
-    return Entry(" ".join(filter(None, parts)), cell.value, cell.verdict)
+    return GridCell(" ".join(filter(None, parts)), cell.value, cell.verdict)
 
 
 def _value(cell: Cell) -> str:
@@ -144,7 +144,7 @@ def _difference(cell: Cell) -> str:
     return "" if cell.difference is None else f"{round(cell.difference, 1) + 0.0:+.1f}"  # never "-0.0"
 
 
-def _notes(sheet: Sheet, runs: Sequence[Run], *, remarks: bool) -> dict[int, str]:
+def _notes(sheet: Sheet, runs: Sequence[CardRun], *, remarks: bool) -> dict[int, str]:
     """Footnotes by index of the row: what the report leaves open, and with `remarks` what is to be said of each run's value."""
     found = {}
     for index, row in enumerate(sheet.rows):
@@ -154,7 +154,7 @@ def _notes(sheet: Sheet, runs: Sequence[Run], *, remarks: bool) -> dict[int, str
     return found
 
 
-def _remarks(row: Row, runs: Sequence[Run]) -> list[str]:
+def _remarks(row: SheetRow, runs: Sequence[CardRun]) -> list[str]:
     said = {run.letter: cell.remarks for run, cell in zip(runs, row.cells, strict=True)}
     if len(set(said.values())) == 1:
         return [remark for remark in set(said.values()) if remark]

@@ -22,7 +22,7 @@ from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.errors import RunError
 from gemma_eval.report.shards import Shards, write_data
 from gemma_eval.store.prompts import SentPrompt, reading_prompts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import thumbnail_file
 from gemma_eval.task.base import Task
@@ -71,11 +71,11 @@ class _Side:
     run: RunDir
     task: Task
     keys: dict[str, str]  # by sample id, in the order asked
-    record: Callable[[Entry], Record | None]
+    record: Callable[[SampleKey], Record | None]
     prompt: Callable[[Record], SentPrompt | None]
 
     def answer(self, sample: str) -> _Answer | None:
-        record = self.record(Entry(sample, self.keys[sample])) if sample in self.keys else None
+        record = self.record(SampleKey(sample, self.keys[sample])) if sample in self.keys else None
         return _Answer(self, record) if record else None
 
 

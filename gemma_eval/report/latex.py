@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from gemma_eval.card.rebuilt import Card
-from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Entry, Grid, grid, legend, split
+from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Grid, GridCell, grid, legend, split
 
 ABREAST = 5  # runs that fit a landscape page
 WIDTHS = {"Remarks": 6.0}  # centimetres of columns of words
@@ -82,7 +82,7 @@ def _headings(columns: Sequence[Column]) -> Iterator[str]:
         start += count
 
 
-def _cell(entry: Entry) -> str:
+def _cell(entry: GridCell) -> str:
     text = rf"\textbf{{{escape(entry.text)}}}" if entry.own else escape(entry.text)
     return rf"{text}\textsuperscript{{{entry.note}}}" if entry.note else text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gemma_eval.card.rebuilt import Card
-from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Entry, Grid, grid, legend
+from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Grid, GridCell, grid, legend
 
 LINES = str.maketrans("\r\n", "  ")
 
@@ -33,7 +33,7 @@ def _name(column: Column) -> str:
     return f"{column.group} {column.name}" if column.group == "Card" else column.name
 
 
-def _marked(entry: Entry) -> str:
+def _marked(entry: GridCell) -> str:
     return f"{escape(entry.text)} [{entry.note}]" if entry.note else escape(entry.text)
 
 

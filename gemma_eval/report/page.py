@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gemma_eval.card.rebuilt import Card, Run, Verdict
+from gemma_eval.card.rebuilt import Card, CardRun, Verdict
 from gemma_eval.report.figures import Drawn, figures, inline_svg
 from gemma_eval.report.grid import EXPLAINED, Column, grid
 from gemma_eval.report.html import render
@@ -61,7 +61,7 @@ def _chart(drawn: Drawn) -> Chart:
     return Chart(drawn.name, drawn.title, drawn.caption, Markup(inline_svg(drawn)))
 
 
-def _overview(run: Run) -> dict[str, Any]:
+def _overview(run: CardRun) -> dict[str, Any]:
     entries = run.tasks.values()
     memory = ", ".join(f"{place} {size / 2**30:.1f} GiB" for place, size in run.scores.get("peak_memory", {}).items())
     return {
@@ -89,7 +89,7 @@ class ScoreLine:
     interval: tuple[float, float] | None
 
 
-def _scores(run: Run) -> Iterator[ScoreLine]:
+def _scores(run: CardRun) -> Iterator[ScoreLine]:
     for task, entry in run.tasks.items():
         yield from _metrics(task, "", entry)
         for other in ("micro", "macro"):

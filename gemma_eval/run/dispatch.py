@@ -11,10 +11,10 @@ from gemma_eval.backends import Backend
 from gemma_eval.errors import RunError, UnansweredError
 from gemma_eval.plan.division import divide
 from gemma_eval.run.missing import joined
-from gemma_eval.run.prepare import Asked
+from gemma_eval.run.prepare import PreparedSample
 from gemma_eval.run.progress import Progress
 from gemma_eval.run.progress_view import reporter
-from gemma_eval.run.recorder import _Keeper
+from gemma_eval.run.recorder import Recorder
 from gemma_eval.runtime.processes import Processes
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import Thumbnails
@@ -24,12 +24,14 @@ from gemma_eval.types import Record
 log = logging.getLogger(__name__)
 
 
-def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnails: Thumbnails, processes: Processes) -> dict[str, str]:
+def answer_all(
+    directory: RunDir, asked: list[PreparedSample], backend: Backend, thumbnails: Thumbnails, processes: Processes
+) -> dict[str, str]:
     """Ask the backend what the store does not know, each distinct request once and in one of the processes. Returns what could not be
     answered or scored, by task. The main process returns when all have kept their answers; the other ones in a part of the directory."""
     own = directory.part(processes.rank)
     known = _Known(own, asked)  # what was answered earlier is for the main process to know
-    waiting: dict[str, list[Asked]] = defaultdict(list)  # samples that ask the very same thing share one answer
+    waiting: dict[str, list[PreparedSample]] = defaultdict(list)  # samples that ask the very same thing share one answer
     for item in known.todo:
         waiting[item.key].append(item)
     share = _share(waiting, known, processes)
@@ -43,7 +45,7 @@ def answer_all(directory: RunDir, asked: list[Asked], backend: Backend, thumbnai
         return reduce(joined, processes.exchange(unscored))
 
 
-def _share(waiting: dict[str, list[Asked]], known: _Known, processes: Processes) -> list[str] | None:
+def _share(waiting: dict[str, list[PreparedSample]], known: _Known, processes: Processes) -> list[str] | None:
     """The keys that the backend is to be asked for in this process; None if nothing is left to do in any. The main process decides."""
     shares: list[list[str]] | None = None
     if processes.main and waiting:
@@ -60,7 +62,7 @@ def _share(waiting: dict[str, list[Asked]], known: _Known, processes: Processes)
 
 def _answer(
     directory: RunDir,
-    waiting: dict[str, list[Asked]],
+    waiting: dict[str, list[PreparedSample]],
     known: _Known,
     share: list[str],
     backend: Backend,
@@ -73,7 +75,7 @@ def _answer(
     unanswered: dict[str, str] = {}
     with ExitStack() as stack:
         tasks = {item.task.name for key in (*found, *share) for item in waiting[key]}
-        keeper = _Keeper(directory, tasks, known.stored, thumbnails, progress, stack)
+        keeper = Recorder(directory, tasks, known.stored, thumbnails, progress, stack)
         for key, response in found.items():
             keeper.keep(waiting[key], response)
         try:
@@ -87,12 +89,12 @@ def _answer(
 class _Known:
     """What the run directory has of the samples asked, and what is left to do."""
 
-    def __init__(self, directory: RunDir, asked: list[Asked]) -> None:
+    def __init__(self, directory: RunDir, asked: list[PreparedSample]) -> None:
         found = {name: directory.found(name) for name in {item.task.name for item in asked}}
         self.stored = {(name, entry) for name, records in found.items() for entry in records}
         self.responses = {record.key: record.response for records in found.values() for record in records.values()}
         self.scored: list[tuple[Task, Record]] = []
-        self.todo: list[Asked] = []
+        self.todo: list[PreparedSample] = []
         for item in asked:
             record = found[item.task.name].get(item.entry)
             if record and record.scores:
@@ -101,7 +103,7 @@ class _Known:
                 self.todo.append(item)
 
 
-def _unanswered(reasons: list[tuple[Asked, str]]) -> dict[str, str]:
+def _unanswered(reasons: list[tuple[PreparedSample, str]]) -> dict[str, str]:
     """By task: how many samples have no answer, and why the first has none."""
     by_task: dict[str, list[str]] = defaultdict(list)
     for item, why in reasons:

@@ -12,7 +12,7 @@ from gemma_eval.runtime.environment import environment
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.prompts import has_prompts, writing_prompts
 from gemma_eval.store.run_dir import SCHEMA, RunDir
-from gemma_eval.task.samples import Built
+from gemma_eval.task.samples import TaskSamples
 
 
 def _write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> None:
@@ -51,6 +51,6 @@ def _write_prompts(directory: RunDir, prepared: Prepared) -> None:
                 prompts.write(item.entry, item.sample.fields.get("query"), len(item.encoded.prompt), sections)
 
 
-def _groups(built: Built) -> dict[str, dict[str, int]]:
+def _groups(built: TaskSamples) -> dict[str, dict[str, int]]:
     asked = Counter(built.task.group(sample.subset) for sample in built.samples)
     return {name: {"size": size, "asked": asked[name]} for name, size in built.group_sizes.items()}

@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Outcome:
+class RunResult:
     """What a run left behind. `missing` says, per task, what could not be had."""
 
     run: RunDir
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def run(config: RunConfig, model: Model | None = None) -> Outcome:
+def run(config: RunConfig, model: Model | None = None) -> RunResult:
     """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already.
 
     In several processes, each calls this with the same settings; what the run has once is for the main one to write and to return.
@@ -41,7 +41,7 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
         prepared = prepare(config, model)
     thumbnails = Thumbnails(directory, config.images.thumbnails)
     if not processes.main:
-        return Outcome(directory, answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes))
+        return RunResult(directory, answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes))
     with directory.lock():
         merge_parts(directory)  # of an earlier start that was killed
         _write_prompts(directory, prepared)
@@ -49,4 +49,4 @@ def run(config: RunConfig, model: Model | None = None) -> Outcome:
         unscored = answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes)
         merge_parts(directory)
         write_scores(directory)
-    return Outcome(directory, joined(prepared.missing, unscored))
+    return RunResult(directory, joined(prepared.missing, unscored))

@@ -19,15 +19,15 @@ from gemma_eval.run.missing import _left_out, _note
 from gemma_eval.run.model import Model, open_model, open_renderer
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.keys import request_key
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.task.base import Task
 from gemma_eval.task.chat import other_form
-from gemma_eval.task.samples import Built, build
-from gemma_eval.types import Encoded, Reader, Request, Sample
+from gemma_eval.task.samples import TaskSamples, build
+from gemma_eval.types import Encoded, Request, Sample, TokenCounter
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreparedSample:
     """A sample, its request as token ids, and the key under which its answer is kept."""
 
     task: Task
@@ -36,8 +36,8 @@ class Asked:
     key: str
 
     @property
-    def entry(self) -> Entry:
-        return Entry(self.sample.id, self.key)
+    def entry(self) -> SampleKey:
+        return SampleKey(self.sample.id, self.key)
 
 
 log = logging.getLogger(__name__)
@@ -47,17 +47,17 @@ log = logging.getLogger(__name__)
 class Prepared:
     """Everything that is settled before the model is loaded."""
 
-    builds: list[Built]
-    asked: list[Asked]
+    builds: list[TaskSamples]
+    asked: list[PreparedSample]
     backend: Backend
     checkpoint: Checkpoint
     missing: dict[str, str]
     sections: Callable[[Request, Encoded], list[Section]]  # of a prompt that was encoded
 
     @cached_property
-    def asked_of(self) -> dict[str, list[Asked]]:
+    def asked_of(self) -> dict[str, list[PreparedSample]]:
         """What is asked, by task."""
-        found: dict[str, list[Asked]] = {built.task.name: [] for built in self.builds}
+        found: dict[str, list[PreparedSample]] = {built.task.name: [] for built in self.builds}
         for item in self.asked:
             found[item.task.name].append(item)
         return found
@@ -91,7 +91,9 @@ def _warn_of_other_forms(config: RunConfig) -> None:
         log.warning("variant=%s: %s: %s", config.variant.value, warning, ", ".join(names))
 
 
-def _build_all(tasks: list[Task], source: Source, reader: Callable[[], Reader], missing: dict[str, str], to_score: bool) -> Iterator[Built]:
+def _build_all(
+    tasks: list[Task], source: Source, reader: Callable[[], TokenCounter], missing: dict[str, str], to_score: bool
+) -> Iterator[TaskSamples]:
     for task in tasks:
         try:
             if to_score:
@@ -105,13 +107,13 @@ def _build_all(tasks: list[Task], source: Source, reader: Callable[[], Reader], 
             log.warning("%s: skipped: %s", task.name, error)
 
 
-def _ask(built: Built, renderer: Renderer, backend: Backend, missing: dict[str, str]) -> Iterator[Asked]:
+def _ask(built: TaskSamples, renderer: Renderer, backend: Backend, missing: dict[str, str]) -> Iterator[PreparedSample]:
     refused = []
     encoded = renderer.encode([sample.request for sample in built.samples])
     for sample, ids in zip(built.samples, encoded, strict=True):
         if isinstance(ids, PromptError):
             refused.append(f"sample {sample.id}: {ids}")
         else:
-            yield Asked(built.task, sample, ids, request_key(backend.fingerprint, ids))
+            yield PreparedSample(built.task, sample, ids, request_key(backend.fingerprint, ids))
     if refused:
         _note(missing, built.task, f"{len(refused)} of {len(encoded)} prompts cannot be sent; {refused[0]}")

@@ -35,7 +35,7 @@ class _Tally:
     def add(self, record: Record) -> None:
         self.done += 1
         score = record.scores.get(self.task.metrics[0])
-        if isinstance(score, float | int) and type(self.task).joint is Task.joint:
+        if isinstance(score, float | int) and type(self.task).records_to_average is Task.records_to_average:
             self.values.append(score)
             self.clusters.append(record.cluster)
             self.subsets.append(record.subset)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
-from gemma_eval.run.prepare import Asked
+from gemma_eval.run.prepare import PreparedSample
 from gemma_eval.run.progress import Progress
 from gemma_eval.scoring.scorer import Scorer
 from gemma_eval.store.keys import prompt_sha256
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import Thumbnails
 from gemma_eval.store.usage import UsageLog
@@ -18,7 +18,7 @@ from gemma_eval.types import Record, Response, Usage
 NOTHING = Usage()
 
 
-class _Keeper:
+class Recorder:
     """Keeps answers as they arrive: scored, stored, counted and shown.
 
     An answer whose scoring takes time is stored at once without scores, and again with them.
@@ -28,7 +28,7 @@ class _Keeper:
         self,
         directory: RunDir,
         tasks: set[str],
-        stored: set[tuple[str, Entry]],
+        stored: set[tuple[str, SampleKey]],
         thumbnails: Thumbnails,
         progress: Progress | None,
         stack: ExitStack,
@@ -46,7 +46,7 @@ class _Keeper:
         """What could not be scored, by task; complete once the stack is closed."""
         return self._scorer.failed
 
-    def keep(self, items: list[Asked], response: Response, spent: Usage = NOTHING, method: str = "") -> None:
+    def keep(self, items: list[PreparedSample], response: Response, spent: Usage = NOTHING, method: str = "") -> None:
         """The answer to samples that asked the same. `spent`: nothing for one that was stored."""
         first = items[0]
         self._usage.add(first.task.name, spent, method)
@@ -61,13 +61,13 @@ class _Keeper:
         self._usage.wait()
 
     def _scored(self, task: Task, record: Record) -> None:
-        if record.scores or (task.name, Entry(record.id, record.key)) not in self._stored:
+        if record.scores or (task.name, SampleKey(record.id, record.key)) not in self._stored:
             self._files[task.name].write(record)
         if self._progress:
             self._progress.advance(task, record, self._unseen.pop(record.key, NOTHING))
 
 
-def _unscored(item: Asked, response: Response) -> Record:
+def _unscored(item: PreparedSample, response: Response) -> Record:
     return Record(
         id=item.sample.id,
         subset=item.sample.subset,

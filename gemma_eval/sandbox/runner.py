@@ -62,10 +62,10 @@ def run(program: str, tests: str, *, sandbox: Sandbox = Sandbox.bubblewrap, cpu_
     waits for nothing or is on a busy machine: it has a second try, alone and with more time.
     """
     limits = Limits(cpu_seconds)
-    with _room.shared():
+    with _slots.shared():
         outcome = _attempt(program, tests, sandbox, limits, cpu_seconds * WALL_FACTOR)
     if outcome in (Outcome.hung, None):
-        with _room.alone():
+        with _slots.alone():
             outcome = _attempt(program, tests, sandbox, limits, 2 * cpu_seconds * WALL_FACTOR)
     if outcome is None:
         raise SandboxError(f"{sandbox.value}: no interpreter within {STARTUP_SECONDS:.0f} seconds")
@@ -82,7 +82,7 @@ def check(sandbox: Sandbox) -> None:
         raise SandboxError(f"{sandbox.value}: a right program {right.value}, a wrong one {wrong.value}; {command.OR_ELSE}")
 
 
-class _Room:
+class _Slots:
     """Many at once, or one alone."""
 
     def __init__(self, places: int) -> None:
@@ -110,7 +110,7 @@ class _Room:
             self._places.release(self._count)
 
 
-_room = _Room(this().cores)
+_slots = _Slots(this().cores)
 
 
 def _attempt(program: str, tests: str, sandbox: Sandbox, limits: Limits, wall: float) -> Outcome | None:

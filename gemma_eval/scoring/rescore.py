@@ -6,7 +6,7 @@ from gemma_eval.errors import RunError
 from gemma_eval.scoring.scorer import Scorer
 from gemma_eval.scoring.scores_json import write_scores
 from gemma_eval.store.merge import merge_parts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.base import Task
 from gemma_eval.task.configured import configured_tasks
@@ -29,11 +29,11 @@ def rescore(directory: RunDir) -> int:
 
 def _rescore_task(directory: RunDir, name: str, task: Task) -> tuple[int, dict[str, str]]:
     """How many records changed, and what could not be scored; that keeps its record."""
-    old = {Entry(record.id, record.key): record for record in directory.answers(name)}
+    old = {SampleKey(record.id, record.key): record for record in directory.answers(name)}
     new: list[str] = []
 
     def done(task: Task, record: Record) -> None:
-        if record.scores and record != old[Entry(record.id, record.key)]:
+        if record.scores and record != old[SampleKey(record.id, record.key)]:
             appender.write(record)
             new.append(record.id)
 

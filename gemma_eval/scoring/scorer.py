@@ -14,7 +14,7 @@ from typing import Self
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.runtime.processes import this
 from gemma_eval.task.base import Task
-from gemma_eval.types import Record, Verdict
+from gemma_eval.types import Grade, Record
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Scorer:
     def __init__(self, done: Callable[[Task, Record], None]) -> None:
         self._done = done
         self._pool = ThreadPoolExecutor(this().cores, thread_name_prefix="score")
-        self._finished: SimpleQueue[tuple[Task, Record, Verdict | Exception]] = SimpleQueue()
+        self._finished: SimpleQueue[tuple[Task, Record, Grade | Exception]] = SimpleQueue()
         self._waiting = 0
         self._failures: dict[str, list[str]] = defaultdict(list)
 
@@ -61,8 +61,8 @@ class Scorer:
             self._waiting -= 1
             self._finish(*finished)
 
-    def _finish(self, task: Task, record: Record, verdict: Verdict | Exception) -> None:
-        if isinstance(verdict, Verdict):
+    def _finish(self, task: Task, record: Record, verdict: Grade | Exception) -> None:
+        if isinstance(verdict, Grade):
             record = replace(record, scores=verdict.scores, extracted=verdict.extracted)
         else:
             why = f"sample {record.id}: {'' if isinstance(verdict, GemmaEvalError) else f'{type(verdict).__name__}: '}{verdict}"
@@ -83,7 +83,7 @@ class Scorer:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _verdict(task: Task, record: Record) -> Verdict | Exception:
+def _verdict(task: Task, record: Record) -> Grade | Exception:
     try:
         return task.score(record.target, record.response)
     except Exception as error:  # whatever a metric raises must not take the run, or the answer, along

@@ -14,7 +14,7 @@ from gemma_eval.types import GenerateResponse, ItemScore, Record, Usage
 
 def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any]:
     """One task's entry in scores.json. `size`: items of the full split, before any limit."""
-    answered, records = records, task.joint(records)
+    answered, records = records, task.records_to_average(records)
     subsets = [record.subset for record in records]
     many = len(set(subsets)) > 1
     averaged = averaged_subsets(task, records)
@@ -38,7 +38,7 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> dict[str, Any
 
 
 def _group(task: Task, answered: Sequence[Record]) -> dict[str, Any]:
-    records = task.joint(answered)
+    records = task.records_to_average(answered)
     subsets = averaged_subsets(task, records)
     metrics = {metric: _metric(task, records, metric, subsets) for metric in task.metrics}
     return {"n": len(answered), "metrics": metrics} | _failures(answered)

@@ -150,9 +150,9 @@ def pooled(differences: Mapping[str, Difference]) -> Difference:
             pulls[cluster] = pulls.get(cluster, 0.0) + pull / len(differences)
     every = list(differences.values())
     flips = [found.flips for found in every if found.flips]
-    joint = (math.fsum(gained for gained, _ in flips) / len(every), math.fsum(lost for _, lost in flips) / len(every))
+    records_to_average = (math.fsum(gained for gained, _ in flips) / len(every), math.fsum(lost for _, lost in flips) / len(every))
     value = math.fsum(found.value for found in every) / len(every)
-    return Difference(value, sum(found.n for found in every), pulls, joint if len(flips) == len(every) else None)
+    return Difference(value, sum(found.n for found in every), pulls, records_to_average if len(flips) == len(every) else None)
 
 
 def mcnemar(gained: int, lost: int) -> float:

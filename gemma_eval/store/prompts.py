@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from gemma_eval.errors import RunError
 from gemma_eval.prompt.sections import Section
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record
 
@@ -49,7 +49,7 @@ class PromptWriter:
         self._stream = stream
         self._numbers: dict[bytes, int] = {}  # of the texts written, by hash
 
-    def write(self, entry: Entry, query: object, tokens: int, sections: Sequence[Section]) -> None:
+    def write(self, entry: SampleKey, query: object, tokens: int, sections: Sequence[Section]) -> None:
         """`query`: the record's field."""
         listed = [self._section(section, query) for section in sections]
         self._line({"id": entry.id, "key": entry.key, "tokens": tokens, "sections": listed})
@@ -77,7 +77,7 @@ def _shortened(text: str) -> dict[str, Any]:
     return {"text": f"{text[:KEPT]}\n[... {left_out:,} characters are not kept ...]\n{text[-KEPT:]}", "left_out": left_out}
 
 
-def has_prompts(run: RunDir, task: str, entries: Sequence[Entry]) -> bool:
+def has_prompts(run: RunDir, task: str, entries: Sequence[SampleKey]) -> bool:
     """Whether the run kept the prompts of just these samples. They are written before the manifest that lists them."""
     return (run.path / _name(task)).is_file() and run.manifest(task) == entries
 
@@ -95,7 +95,7 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
     if not file.is_file():
         yield lambda record: None
         return
-    prompts: dict[Entry, int] = {}
+    prompts: dict[SampleKey, int] = {}
     texts: list[int] = []
     with file.open("rb") as stream:
 
@@ -115,7 +115,7 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
             return Section(kind, number, words), left_out
 
         def prompt(record: Record) -> SentPrompt | None:
-            place = prompts.get(Entry(record.id, record.key))
+            place = prompts.get(SampleKey(record.id, record.key))
             if place is None:
                 return None
             found = line(place)
@@ -129,7 +129,7 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
                 if "text" in value:
                     texts.append(place)
                 else:
-                    prompts[Entry(value["id"], value["key"])] = place
+                    prompts[SampleKey(value["id"], value["key"])] = place
                 place += len(content)
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{file}: damaged ({error}); delete the file and run the same command again") from error

@@ -16,14 +16,14 @@ ESCAPED = "backslashreplace"  # halves of surrogate pairs, which data sets hold:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SampleKey:
     """A sample of the manifest."""
 
     id: str
     key: str
 
 
-def records_in(file: Path) -> dict[Entry, Record]:
+def records_in(file: Path) -> dict[SampleKey, Record]:
     """Every whole record of one file; the last one wins."""
     if not file.is_file():
         return {}
@@ -31,9 +31,9 @@ def records_in(file: Path) -> dict[Entry, Record]:
         return _by_entry([stream])
 
 
-def _by_entry(streams: Iterable[BinaryIO]) -> dict[Entry, Record]:
+def _by_entry(streams: Iterable[BinaryIO]) -> dict[SampleKey, Record]:
     """Every whole record of these files; the last one wins."""
-    return {Entry(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
+    return {SampleKey(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
 
 
 def _placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:

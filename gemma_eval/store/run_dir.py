@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from gemma_eval.errors import RunError
-from gemma_eval.store.records import ESCAPED, Appender, Entry, _by_entry, _placed, record_from_json
+from gemma_eval.store.records import ESCAPED, Appender, SampleKey, _by_entry, _placed, record_from_json
 from gemma_eval.types import Record
 
 SCHEMA = 1
@@ -41,7 +41,7 @@ class RunDir:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._parsed: tuple[Any, dict[str, list[Entry]]] = (None, {})  # the manifest, and which file it was
+        self._parsed: tuple[Any, dict[str, list[SampleKey]]] = (None, {})  # the manifest, and which file it was
 
     @classmethod
     def open(cls, path: Path | str) -> RunDir:
@@ -128,25 +128,25 @@ class RunDir:
 
     # -- records --------------------------------------------------------------------------------------------
 
-    def manifest(self, task: str) -> list[Entry]:
+    def manifest(self, task: str) -> list[SampleKey]:
         return self._manifest().get(task, [])
 
     def tasks(self) -> list[str]:
         return list(self._manifest())
 
-    def _manifest(self) -> dict[str, list[Entry]]:
+    def _manifest(self) -> dict[str, list[SampleKey]]:
         """Parsed once, and again when another manifest has taken its place."""
         file = self.path / "manifest.json"
         stamp = (file.stat().st_ino, file.stat().st_mtime_ns) if file.is_file() else None
         if stamp != self._parsed[0]:
             tasks = self.read_json("manifest.json", {"tasks": {}})["tasks"]
-            self._parsed = stamp, {name: [Entry(*entry) for entry in task["samples"]] for name, task in tasks.items()}
+            self._parsed = stamp, {name: [SampleKey(*entry) for entry in task["samples"]] for name, task in tasks.items()}
         return self._parsed[1]
 
     def records_file(self, task: str) -> Path:
         return self.path / "records" / f"{task}.jsonl"
 
-    def found(self, task: str) -> dict[Entry, Record]:
+    def found(self, task: str) -> dict[SampleKey, Record]:
         """Every whole record of a task, stale ones too, by sample id and request key; the last one wins."""
         with self._streams(task) as streams:
             return _by_entry(streams)
@@ -171,12 +171,12 @@ class RunDir:
             yield streams
 
     @contextmanager
-    def reading(self, task: str) -> Iterator[Callable[[Entry], Record | None]]:
+    def reading(self, task: str) -> Iterator[Callable[[SampleKey], Record | None]]:
         """Looks up a task's records one by one, for tasks whose records should not stand in memory together."""
         with self._streams(task) as streams:
-            places = {Entry(record.id, record.key): (stream, place) for stream in streams for place, record in _placed(stream)}
+            places = {SampleKey(record.id, record.key): (stream, place) for stream in streams for place, record in _placed(stream)}
 
-            def record(entry: Entry) -> Record | None:
+            def record(entry: SampleKey) -> Record | None:
                 if entry not in places:
                     return None
                 stream, place = places[entry]

@@ -27,16 +27,16 @@ from gemma_eval.types import (
     CorpusScore,
     Generate,
     GenerateResponse,
+    Grade,
     ItemScore,
     Parts,
     Prompt,
-    Reader,
     Record,
     Response,
     Sample,
     Score,
     ScoreResponse,
-    Verdict,
+    TokenCounter,
     as_parts,
     as_text,
 )
@@ -97,7 +97,7 @@ class Task(ABC):
         """The row as a sample, with these rows as exemplars."""
 
     @abstractmethod
-    def score(self, target: JSON, response: Response) -> Verdict:
+    def score(self, target: JSON, response: Response) -> Grade:
         """Scores of one response. Pure: a changed metric rescores a finished run without a model."""
 
     @property
@@ -109,11 +109,11 @@ class Task(ABC):
         """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
         return {}
 
-    def joint(self, records: Sequence[Record]) -> Sequence[Record]:
+    def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records to average: with the scores that need several answers, without those that only serve others."""
         return records
 
-    def table(self, source: Source, reader: Callable[[], Reader] | None) -> Table:
+    def table(self, source: Source, reader: Callable[[], TokenCounter] | None) -> Table:
         """The rows to score; a page that makes its items returns recipes for them."""
         return source.table(self.dataset, self.dataset.split, self.samples_file())
 
@@ -145,7 +145,7 @@ class Task(ABC):
         """What the row shares with others that are therefore not independent of it. Alone by default."""
         return id
 
-    def passage(self, row: Row, config: str, id: str) -> str:
+    def overlap_key(self, row: Row, config: str, id: str) -> str:
         """What an item must not share with an exemplar taken from the scored split: a passage. The row itself by default."""
         return id
 
@@ -235,10 +235,10 @@ class MultipleChoice(Task):
             fields={"query": as_text(self.query(row)), "choices": list(choices)},
         )
 
-    def score(self, target: JSON, response: Response) -> Verdict:
+    def score(self, target: JSON, response: Response) -> Grade:
         assert isinstance(response, ScoreResponse) and isinstance(target, dict)
         scores = scoring.choice.accuracy(response.logprobs, target["gold"], target["characters"])  # type: ignore[arg-type]
-        return Verdict({metric: scores[metric] for metric in self.metrics})
+        return Grade({metric: scores[metric] for metric in self.metrics})
 
 
 @dataclass
@@ -278,13 +278,13 @@ class Generation(Task):
         """What `grade` compares a text with, as the record keeps it. The gold answers by default."""
         return list(self.golds(row))
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         """All scores of one generated text. Override where a benchmark has several metrics, or reads its items in several ways."""
         assert isinstance(target, list)
         golds = [str(gold) for gold in target]
         answers = {metric: extract(text) for metric, extract in {self.primary: self.extract, **self.diagnostics()}.items()}
         judged = {None: 0.0} | {answer: self.judge(answer, golds) for answer in {*answers.values()} if answer is not None}
-        return Verdict({metric: judged[answer] for metric, answer in answers.items()}, answers[self.primary])
+        return Grade({metric: judged[answer] for metric, answer in answers.items()}, answers[self.primary])
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
         target = self.target(row)
@@ -299,10 +299,10 @@ class Generation(Task):
             fields={"query": as_text(self.query(row))},
         )
 
-    def score(self, target: JSON, response: Response) -> Verdict:
+    def score(self, target: JSON, response: Response) -> Grade:
         assert isinstance(response, GenerateResponse)
         verdicts = [self.grade(text, target) for text in response.texts]
-        return Verdict(
+        return Grade(
             {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in verdicts[0].scores}, verdicts[0].extracted
         )
 

@@ -14,13 +14,13 @@ from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError, GemmaEvalError
 from gemma_eval.task.base import Task
 from gemma_eval.task.fewshot import Fewshot, _rank, choose_exemplars
-from gemma_eval.types import Reader, Sample
+from gemma_eval.types import Sample, TokenCounter
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Built:
+class TaskSamples:
     """A task's samples, and where they and their exemplars came from. `missing`: subsets or groups that could not be had, and why."""
 
     task: Task
@@ -31,7 +31,7 @@ class Built:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(task: Task, source: Source, reader: Callable[[], Reader] | None = None) -> Built:
+def build(task: Task, source: Source, reader: Callable[[], TokenCounter] | None = None) -> TaskSamples:
     """Samples of `task` from `source`. Raises `DataError`, naming repository, config, split and row.
 
     `reader` opens the model's tokenizer, for the tasks whose items are made to its measure.
@@ -55,7 +55,7 @@ def build(task: Task, source: Source, reader: Callable[[], Reader] | None = None
         "exemplars": pool.used(),
     }
     groups = Counter(group for i in eligible if (group := task.group(items[i].subset)))
-    return Built(task, samples, len(eligible), provenance, groups, table.missing)
+    return TaskSamples(task, samples, len(eligible), provenance, groups, table.missing)
 
 
 def _sample(task: Task, table: Table, index: int, row: Row, subset: str, pool: _Pool) -> Sample:
@@ -70,7 +70,7 @@ class _Item:
     """What decides which exemplars a row may have."""
 
     subset: str
-    passage: str = ""
+    overlap_key: str = ""
 
 
 def _draws_from_scored(task: Task) -> bool:
@@ -88,7 +88,7 @@ def _item(task: Task, table: Table, passages: bool, index: int, row: Row) -> _It
     if not task.included(row):
         return None
     config = table.configs[index]
-    return _Item(task.subset(row, config), task.passage(row, config, table.ids[index]) if passages else "")
+    return _Item(task.subset(row, config), task.overlap_key(row, config, table.ids[index]) if passages else "")
 
 
 def _checked(task: Task, table: Table, index: int, row: Row, use: Callable[[Row], T]) -> T:
@@ -134,8 +134,8 @@ class _Pool:
         """What would be scored although the prompt shows it: exemplars drawn for all items from the scored split itself."""
         if not _draws_from_scored(self._task):
             return set()
-        shown = {(group, self._items[i].passage) for group in self._groups for i in self._draw(group, "")}
-        return {item for item in self._items.values() if (self._group(item.subset), item.passage) in shown}
+        shown = {(group, self._items[i].overlap_key) for group in self._groups for i in self._draw(group, "")}
+        return {item for item in self._items.values() if (self._group(item.subset), item.overlap_key) in shown}
 
     def _group(self, subset: str) -> str:
         return subset if self._task.fewshot_by_subset else ""

@@ -12,7 +12,7 @@ from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError
 from gemma_eval.metrics import ruler
 from gemma_eval.task import Average, DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Generate, Reader, Sample, Verdict
+from gemma_eval.types import JSON, Generate, Grade, Sample, TokenCounter
 
 from . import ruler_items as items
 from .fitting import fit
@@ -95,14 +95,14 @@ class RULER(Generation):
         request = replace(sample.request, max_tokens=min(self.max_tokens, ANSWER_TOKENS[row["task"]]))
         return replace(sample, request=request, fields={name: row[name] for name in ("task", "length", "index")})  # not 128K of text
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict) and isinstance(target["answers"], list)
         match = ruler.match_part if target["match"] == "part" else ruler.match_all
-        return Verdict({"string_match": match(text, [str(answer) for answer in target["answers"]])})
+        return Grade({"string_match": match(text, [str(answer) for answer in target["answers"]])})
 
     # -- the items ----------------------------------------------------------------------------------------------
 
-    def table(self, source: Source, reader: Callable[[], Reader] | None) -> Table:
+    def table(self, source: Source, reader: Callable[[], TokenCounter] | None) -> Table:
         """Recipes (task, length, index), and what makes items of them for the model that will read them."""
         if reader is None:
             raise DataError("ruler: items are made to the measure of a model, and none is named")
@@ -164,7 +164,7 @@ class RULER(Generation):
         made_by = [f"generator {GENERATOR}", f"seed {self.seed or 0}", f"wonderwords {version('wonderwords')}"]
         return "; ".join([*made_by, haystack, *(found.origin for found in documents.values())])
 
-    def _item(self, recipe: Row, *, model: Reader, documents: Mapping[str, Documents], sentences: list[str]) -> Row:
+    def _item(self, recipe: Row, *, model: TokenCounter, documents: Mapping[str, Documents], sentences: list[str]) -> Row:
         """A pure function of recipe, seed and the count of tokens. What is asked does not depend on the length."""
         name, length, index = recipe["task"], recipe["length"], recipe["index"]
         key = f"{self.seed or 0}/{name}/{index}"

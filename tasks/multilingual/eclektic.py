@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gemma_eval.metrics import eclektic
 from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
-from gemma_eval.types import JSON, Record, Verdict
+from gemma_eval.types import JSON, Grade, Record
 
 LANGUAGES = ["de", "en", "es", "fr", "he", "hi", "id", "it", "ja", "ko", "pt", "zh"]
 
@@ -47,7 +47,7 @@ class ECLeKTic(Generation):
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["q_id"])
 
-    def passage(self, row: Row, config: str, id: str) -> str:
+    def overlap_key(self, row: Row, config: str, id: str) -> str:
         return str(row["q_id"])
 
     def query(self, row: Row) -> str:
@@ -66,12 +66,12 @@ class ECLeKTic(Generation):
     def extract(self, text: str) -> str | None:
         return text.strip() or None
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict)
         line = self.extract(text)
-        return Verdict({"recall": eclektic.recall(line or "", str(target["gold"]), str(target["language"]))}, line)
+        return Grade({"recall": eclektic.recall(line or "", str(target["gold"]), str(target["language"]))}, line)
 
-    def joint(self, records: Sequence[Record]) -> Sequence[Record]:
+    def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
         """The questions asked in another than their source language, each scored together with its source."""
         at_source = {record.cluster: record.scores["recall"] for record in records if record.subset == _source(record)}
         return [

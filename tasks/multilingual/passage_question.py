@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import chrf, squad
 from gemma_eval.task import Average, Generation, Row
-from gemma_eval.types import JSON, CorpusScore, Verdict
+from gemma_eval.types import JSON, CorpusScore, Grade
 
 
 @dataclass
@@ -35,11 +35,11 @@ class PassageQuestion(Generation):
     def corpus_metrics(self) -> dict[str, CorpusScore]:
         return {"chrf_corpus": chrf.score}
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, Sequence)
         golds, answer = [str(gold) for gold in target], text.strip()
         counts = chrf.counts(answer, golds)
-        return Verdict(
+        return Grade(
             {"chrf": chrf.of_counts(counts), "chrf_corpus": counts, "f1": self.scale * squad.token_f1(answer, golds)},
             answer,
         )

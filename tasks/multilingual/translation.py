@@ -7,7 +7,7 @@ from enum import Enum
 
 from gemma_eval.metrics import chrf
 from gemma_eval.task import Average, Generation, Row
-from gemma_eval.types import JSON, CorpusScore, Verdict
+from gemma_eval.types import JSON, CorpusScore, Grade
 
 
 class Direction(Enum):
@@ -62,8 +62,8 @@ class Translation(Generation):
     def corpus_metrics(self) -> dict[str, CorpusScore]:
         return {"chrf": chrf.score}
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, Sequence)
         answer = text.strip()
         counts = chrf.counts(answer, [str(gold) for gold in target])
-        return Verdict({"chrf": counts, "chrf_sentence": chrf.of_counts(counts)}, answer)
+        return Grade({"chrf": counts, "chrf_sentence": chrf.of_counts(counts)}, answer)

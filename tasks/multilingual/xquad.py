@@ -55,7 +55,7 @@ class XQuAD(PassageQuestion):
     def golds(self, row: Row) -> list[str]:
         return list(dict.fromkeys(row["answers"]["text"]))
 
-    def passage(self, row: Row, config: str, id: str) -> str:
+    def overlap_key(self, row: Row, config: str, id: str) -> str:
         return str(row["context"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import chartqa
 from gemma_eval.task import Average, DatasetRef, Row, register
-from gemma_eval.types import JSON, Verdict
+from gemma_eval.types import JSON, Grade
 
 from .visual_question import VisualQuestion
 
@@ -40,9 +40,9 @@ class ChartQA(VisualQuestion):
     def golds(self, row: Row) -> list[str]:
         return [str(label).strip() for label in row["label"]]
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, list)
         answer, golds = text.strip(), [str(gold) for gold in target]
         rules = {"relaxed_accuracy": chartqa.relaxed, "as_written": chartqa.relaxed_as_written}
         scores = {name: max(rule(answer, gold) for gold in golds) for name, rule in rules.items()}
-        return Verdict(scores | {"exact_match": float(answer in golds)}, answer or None)
+        return Grade(scores | {"exact_match": float(answer in golds)}, answer or None)

@@ -46,7 +46,7 @@ class COCOCaption(OnPictures):
     def judge(self, answer: str, golds: list[str]) -> float:
         return self.scale * squad.token_f1(answer, golds)
 
-    def joint(self, records: Sequence[Record]) -> Sequence[Record]:
+    def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same records, each with its share of the set's CIDEr-D."""
         found = cider.scores([_caption(record) for record in records], [_references(record) for record in records])
         return [replace(record, scores={**record.scores, "cider": score}) for record, score in zip(records, found, strict=True)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gemma_eval.metrics import mmmu
 from gemma_eval.task import DatasetRef, Fewshot, Row, register
-from gemma_eval.types import JSON, Parts, Verdict
+from gemma_eval.types import JSON, Grade, Parts
 
 from .visual_question import VisualQuestion, lettered, placed
 
@@ -63,13 +63,13 @@ class MMMU(VisualQuestion):
     def target(self, row: Row) -> JSON:
         return {"answers": list(self.golds(row)), "options": list(_options(row)), "open": row["question_type"] == "open"}
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict) and isinstance(target["answers"], list) and isinstance(target["options"], list)
         golds, options = [str(answer) for answer in target["answers"]], [str(option) for option in target["options"]]
         if target["open"]:
-            return Verdict({self.primary: mmmu.open_answer(text, golds)}, text.strip() or None)
+            return Grade({self.primary: mmmu.open_answer(text, golds)}, text.strip() or None)
         letter = mmmu.choice(text, options)
-        return Verdict({self.primary: float(letter in golds)}, letter)
+        return Grade({self.primary: float(letter in golds)}, letter)
 
 
 def _options(row: Row) -> list[str]:

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import remi
 from gemma_eval.task import Average, DatasetRef, Row, register
-from gemma_eval.types import JSON, Parts, Verdict
+from gemma_eval.types import JSON, Grade, Parts
 
 from .visual_question import VisualQuestion, placed
 
@@ -46,7 +46,7 @@ class ReMI(VisualQuestion):
     def target(self, row: Row) -> JSON:
         return {"label": str(row["label"]), "task": str(row["task"])}
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict)
         answer = text.strip()
-        return Verdict({self.primary: remi.correct(answer, str(target["label"]), str(target["task"]))}, answer or None)
+        return Grade({self.primary: remi.correct(answer, str(target["label"]), str(target["task"]))}, answer or None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import vqa
 from gemma_eval.task import Row
-from gemma_eval.types import JSON, Verdict
+from gemma_eval.types import JSON, Grade
 
 from .visual_question import VisualQuestion
 
@@ -39,8 +39,8 @@ class SoftAccuracy(VisualQuestion):
     def target(self, row: Row) -> JSON:
         return list(self.answers(row))
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, list)
         answer, golds = text.strip(), [str(gold) for gold in target]
         scores = {"vqa": vqa.accuracy(answer, golds), "vqa_cleaned": vqa.normalized_accuracy(answer, golds)}
-        return Verdict(scores, answer or None)
+        return Grade(scores, answer or None)

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import vqa
 from gemma_eval.task import DatasetRef, Row, register
-from gemma_eval.types import JSON, Verdict
+from gemma_eval.types import JSON, Grade
 
 from .soft_accuracy import SoftAccuracy
 
@@ -26,10 +26,10 @@ class TextVQA(SoftAccuracy):
     def metrics(self) -> tuple[str, ...]:
         return ("vqa",)
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, list)
         answer = text.strip()
-        return Verdict({"vqa": vqa.textvqa_accuracy(answer, [str(gold) for gold in target])}, answer or None)
+        return Grade({"vqa": vqa.textvqa_accuracy(answer, [str(gold) for gold in target])}, answer or None)
 
     def picture(self, row: Row, id: str) -> str:
         return str(row["image_id"])

@@ -43,7 +43,7 @@ class OnPictures(VisionTask, Generation):
     def cluster(self, row: Row, config: str, id: str) -> str:
         return self.picture(row, id)
 
-    def passage(self, row: Row, config: str, id: str) -> str:
+    def overlap_key(self, row: Row, config: str, id: str) -> str:
         return self.picture(row, id)
 
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from gemma_eval.metrics import drop
 from gemma_eval.task import DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Verdict
+from gemma_eval.types import JSON, Grade
 
 
 @register
@@ -42,7 +42,7 @@ class DROP(Generation):
     def extract(self, text: str) -> str | None:
         return text.strip() or None
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, list)
         golds = [[str(span) for span in spans] for spans in target if isinstance(spans, list)]
         line = self.extract(text)
@@ -52,7 +52,7 @@ class DROP(Generation):
             "exact_match": max((drop.exact_match(spans, gold) for spans in lists for gold in golds), default=0.0),
             "f1_one_span": max((drop.f1([line], gold) for gold in golds if line), default=0.0),
         }
-        return Verdict(scores, line)
+        return Grade(scores, line)
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         return str(row["section_id"])  # the passage

@@ -4,7 +4,7 @@ from typing import Any
 
 from gemma_eval.metrics import ifeval
 from gemma_eval.task import DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, CorpusScore, Verdict
+from gemma_eval.types import JSON, CorpusScore, Grade
 
 
 @register
@@ -48,12 +48,12 @@ class IFEval(Generation):
             for instruction, arguments in zip(row["instruction_id_list"], row["kwargs"], strict=True)
         ]
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         strict, loose = (
             [check(instruction, text, arguments) for instruction, arguments in _instructions(target)]
             for check in (ifeval.follows, ifeval.follows_loosely)
         )
-        return Verdict(
+        return Grade(
             {
                 "prompt_strict": float(all(strict)),
                 "prompt_loose": float(all(loose)),

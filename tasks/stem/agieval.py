@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gemma_eval.metrics import agieval
 from gemma_eval.task import Average, DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Prompt, Verdict
+from gemma_eval.types import JSON, Grade, Prompt
 
 ENGLISH = [
     "aqua-rat",
@@ -98,9 +98,9 @@ class AGIEval(Generation):
     def problem(self, row: Row, number: int) -> str:
         """The item in the authors' few-shot form. The data has it in their zero-shot form, as one string."""
         form = _form(row)
-        passage, question = _parts(row)
+        overlap_key, question = _parts(row)
         options = f"{form.choose}{' '.join(row['choices'])}\n" if row.get("choices") else ""
-        return f"{form.problem.format(number)}{passage} {question}\n{options}{form.answer}"
+        return f"{form.problem.format(number)}{overlap_key} {question}\n{options}{form.answer}"
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
         texts = [f"{self.problem(shot, i)} {self.solution(shot)}{self.shot_separator}" for i, shot in enumerate(shots, start=1)]
@@ -117,18 +117,18 @@ class AGIEval(Generation):
     def metrics(self) -> tuple[str, ...]:
         return ("exact_match", "flexible")
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         """`flexible` finds letters anywhere in the line, as the authors' script does."""
         assert isinstance(target, dict)
         gold, (strict, flexible) = str(target["gold"]), READINGS[str(target["reading"])]
         same = agieval.same_value if target["reading"] == "value" else _same_letters
         answers = {"exact_match": strict(text), "flexible": flexible(text)}
         scores = {metric: 0.0 if answer is None else same(answer, gold) for metric, answer in answers.items()}
-        return Verdict(scores, answers["exact_match"])
+        return Grade(scores, answers["exact_match"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        passage, _ = _parts(row)
-        return f"{config}/{hashlib.sha256(passage.encode()).hexdigest()[:16]}" if passage else id
+        overlap_key, _ = _parts(row)
+        return f"{config}/{hashlib.sha256(overlap_key.encode()).hexdigest()[:16]}" if overlap_key else id
 
 
 @register
@@ -173,5 +173,5 @@ def _parts(row: Row) -> tuple[str, str]:
     item = row["query"].rpartition("\n")[0]
     if row.get("choices"):
         item = item.rpartition(form.options)[0]
-    passage, _, question = item.rpartition(form.question)
-    return passage.strip(), question.strip()
+    overlap_key, _, question = item.rpartition(form.question)
+    return overlap_key.strip(), question.strip()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gemma_eval.metrics import final_answer, minerva
 from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
-from gemma_eval.types import JSON, Verdict
+from gemma_eval.types import JSON, Grade
 
 SUBJECTS = ["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]
 
@@ -68,11 +68,11 @@ class MATH(Generation):
     def metrics(self) -> tuple[str, ...]:
         return (*super().metrics, "math_verify")
 
-    def grade(self, text: str, target: JSON) -> Verdict:
+    def grade(self, text: str, target: JSON) -> Grade:
         verdict = super().grade(text, target)
         assert isinstance(target, list)
         right = any(minerva.verified(text, str(gold)) for gold in target)
-        return Verdict({**verdict.scores, "math_verify": float(right)}, verdict.extracted)
+        return Grade({**verdict.scores, "math_verify": float(right)}, verdict.extracted)
 
 
 @register

@@ -72,7 +72,7 @@ class Result:
     ours: list[float]
     theirs: list[float]
     batch_size: int
-    peers: int
+    unshared: int
     unique: int
     head_rows: int
     operations: float  # floating-point, of one run here
@@ -128,7 +128,7 @@ def part_of(requests: list[Request], encoded: list[Encoded], part: int) -> tuple
     """Every `part`-th scoring request in order of length, and how many times its tokens are those of all."""
     if isinstance(requests[0], Generate):  # its batches are not a sum of rows: all are timed
         return requests, 1.0
-    sizes = [cost([one]).peers for one in encoded]
+    sizes = [cost([one]).unshared for one in encoded]
     chosen = sorted(range(len(requests)), key=lambda i: sizes[i])[part // 2 :: part]
     return [requests[i] for i in chosen], sum(sizes) / sum(sizes[i] for i in chosen)
 
@@ -188,7 +188,7 @@ def measure(workload: Workload, data: Path, rounds: int, part: int, lm: HFLM, ba
         ours=[],
         theirs=[],
         batch_size=batch_size,
-        peers=found.peers + found.generated,
+        unshared=found.unshared + found.generated,
         unique=found.unique + found.generated,
         head_rows=found.head_rows + found.generated,
         operations=operations(backend, encoded, found),
@@ -221,7 +221,7 @@ def as_markdown(results: list[Result]) -> str:
     for r in results:
         w = r.workload
         lines.append(
-            f"| {w.name} | {w.policy} | {w.items} | {r.peers:,} | {r.unique:,} | {statistics.median(r.theirs):.1f} ({r.batch_size}) | "
+            f"| {w.name} | {w.policy} | {w.items} | {r.unshared:,} | {r.unique:,} | {statistics.median(r.theirs):.1f} ({r.batch_size}) | "
             f"{statistics.median(r.ours):.2f} | {r.ratio:.1f}x | {r.over_limit:.2f} |"
         )
     return "\n".join(lines)

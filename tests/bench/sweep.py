@@ -37,7 +37,7 @@ SHOTS = [0, 1, 5, 10, 25]  # of 100 questions
 class Point:
     questions: int
     shots: int
-    peers: int  # tokens without sharing
+    unshared: int  # tokens without sharing
     unique: int  # tokens with
     here: float  # seconds
     lm_eval: float
@@ -51,7 +51,7 @@ def measure(questions: int, shots: int, data: Path, lm: HFLM, backend: Transform
     encoded: list[Any] = renderer.encode(requests)
     some, scale = part_of(requests, encoded, max(1, len(requests) // 4))
     found = cost(encoded)
-    return Point(len(requests), shots, found.peers, found.unique, here, scale * seconds(lambda: theirs(lm, some)))
+    return Point(len(requests), shots, found.unshared, found.unique, here, scale * seconds(lambda: theirs(lm, some)))
 
 
 def draw(points: list[Point], figure: Path) -> None:

@@ -95,7 +95,7 @@ def measure(workload: Workload, data: Path, rounds: int, backend: VllmBackend, l
         result.ours.append(seconds(ours))
         result.theirs.append(scale * seconds(lambda: theirs(some)))
     found = cost(encoded)
-    result.unshared = found.peers + found.generated
+    result.unshared = found.unshared + found.generated
     result.computed = sum(answer.usage.computed for answer in answers.values())
     result.furthest = furthest(requests, some, answers, texts)
     return result

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gemma_eval.prompt.sections import Section
 from gemma_eval.store.prompts import writing_prompts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record
 from tests.runs import choice, write_run
@@ -28,7 +28,7 @@ def with_prompts(run: RunDir, task: str, records: Sequence[Record], shots: int =
             header = Section("header", text=f"Questions about {record.subset}.\n\n")
             examples = [Section("exemplar", n, f"An example {n} of {record.subset}.\n\n") for n in range(1, shots + 1)]
             query = Section("query", text=str(record.fields["query"]))
-            prompts.write(Entry(record.id, record.key), record.fields["query"], 612, [header, *examples, query])
+            prompts.write(SampleKey(record.id, record.key), record.fields["query"], 612, [header, *examples, query])
     return run
 
 

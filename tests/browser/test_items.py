@@ -16,7 +16,7 @@ import pytest
 from gemma_eval.prompt.sections import Section
 from gemma_eval.report.items import write_items
 from gemma_eval.store.prompts import writing_prompts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import Thumbnails
 from gemma_eval.types import Image
@@ -155,7 +155,7 @@ def test_pictures_stand_where_they_stood_in_the_prompt(tmp_path: Path, open_page
         ("What is shown?", "", None),
     ]
     with writing_prompts(run, "mmlu") as prompts:
-        prompts.write(Entry(record.id, record.key), None, 700, [Section("query", 0, text, image, box) for text, image, box in shown])
+        prompts.write(SampleKey(record.id, record.key), None, 700, [Section("query", 0, text, image, box) for text, image, box in shown])
     write_items([run], tmp_path / "items")
     page = open_page(tmp_path / "items" / "index.html", "#id=item-0")
     opened(page, "item-0")

@@ -15,7 +15,7 @@ from gemma_eval.commands import preview
 from gemma_eval.report.items import write_items
 from gemma_eval.run import pipeline as run
 from gemma_eval.store.run_dir import RunDir
-from gemma_eval.task.samples import Built, build
+from gemma_eval.task.samples import TaskSamples, build
 from gemma_eval.types import Image, Parts, Prompt, Sample
 from tests.settings import compose
 from tools.tiny_vision import picture
@@ -32,7 +32,7 @@ def illustrated(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
         prompt = Prompt((image, *sample.request.prompt.query), shots)
         return replace(sample, request=replace(sample.request, prompt=prompt))
 
-    def illustrating(*arguments: Any) -> Built:
+    def illustrating(*arguments: Any) -> TaskSamples:
         built = build(*arguments)
         return replace(built, samples=[with_picture(sample, image) for sample, image in zip(built.samples, pictures, strict=False)])
 

@@ -18,7 +18,7 @@ from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
 from gemma_eval.types import Sample, Score
 from tests.gemma_chat import GEMMA_CHAT
-from tests.readers import EvenReader
+from tests.token_counters import EvenReader
 
 FOLDER = Path(__file__).parent / "prompts"
 PAGES = sorted(name for name, cls in registry().items() if cls.__module__.startswith("gemma_eval.tasks"))

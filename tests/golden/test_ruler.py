@@ -9,7 +9,7 @@ from gemma_eval.data.sources import open_source
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
 from gemma_eval.types import Sample
-from tests.readers import EvenReader
+from tests.token_counters import EvenReader
 
 FILE = Path(__file__).parent / "prompts" / "ruler_tasks.txt"
 SHOWN = 450  # characters at each end

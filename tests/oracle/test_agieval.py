@@ -70,9 +70,9 @@ def test_items_are_read_whole_from_the_queries(table: Table) -> None:
     module: Any = sys.modules[type(page()).__module__]
 
     def rebuilt(row: Row) -> str:
-        form, (passage, question) = module._form(row), module._parts(row)
+        form, (overlap_key, question) = module._form(row), module._parts(row)
         options = form.options + " ".join(row["choices"]) if row["choices"] else ""
-        return f"{passage}{form.question}{question}{options}{row['query'].rpartition(chr(10))[2]}"
+        return f"{overlap_key}{form.question}{question}{options}{row['query'].rpartition(chr(10))[2]}"
 
     for index in random.Random(0).sample(range(len(table.rows)), 1000):
         row = table.rows[index]

@@ -1,4 +1,4 @@
-"""Pixels, token ids and token types are those of transformers' own Gemma3Processor."""
+"""ImageProcessor, token ids and token types are those of transformers' own Gemma3Processor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from gemma_eval.backends.pixels import Pixels
-from gemma_eval.backends.transformers.image_embeddings import Vision
+from gemma_eval.backends.image_processor import ImageProcessor
+from gemma_eval.backends.transformers.image_embeddings import ImageEncoder
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import PromptError
 from gemma_eval.plan.tree import FIRST_IMAGE, number_images
@@ -84,7 +84,7 @@ def test_ids_types_and_pixels(tiny_vision: Path, processor: Any, count: int, ima
     numbered, spans = number_images([encoded])
     assert (numbered[0].prompt >= FIRST_IMAGE).astype(int).tolist() == expected["token_type_ids"][0].tolist()
     eyes = Eyes()
-    Vision(eyes, Pixels(processor.image_processor)).features(spans)
+    ImageEncoder(eyes, ImageProcessor(processor.image_processor)).features(spans)
     assert len(eyes.seen) == len(encoded.images) == len(expected.get("pixel_values", ()))
     for ours, other in zip(eyes.seen, expected.get("pixel_values", ()), strict=True):
         assert torch.equal(ours, other)

@@ -25,7 +25,7 @@ from gemma_eval.data.sources import FolderSource
 from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.settings import Dtype, TransformersConfig
 from gemma_eval.task.registry import registry
-from gemma_eval.task.samples import Built, build
+from gemma_eval.task.samples import TaskSamples, build
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, GenerateResponse, Response, Sample, ScoreResponse
 from tests.oracle.lm_eval_tasks import (
     PAGES,
@@ -120,14 +120,14 @@ def theirs(hflm: Any) -> Iterator[Theirs]:
     hflm.batch_size_per_gpu = 1
 
 
-def built(name: str, root: Path, limit: int) -> Built:
+def built(name: str, root: Path, limit: int) -> TaskSamples:
     """Our task as the pipeline builds it: seeded items, seeded exemplars."""
     task = registry()[name]()
     task.limit, task.seed = limit, SEED
     return build(task, FolderSource(root))
 
 
-def page_of(ours: Built, root: Path) -> Any:
+def page_of(ours: TaskSamples, root: Path) -> Any:
     """lm-eval's task with the exemplars that ours drew. BoolQ's page reads our rows (see test_prompts on titles)."""
     name = ours.task.name
     if name == "boolq":
@@ -141,7 +141,7 @@ def page_of(ours: Built, root: Path) -> Any:
     return page
 
 
-def logged_by_lm_eval(lm: Any, ours: Built, root: Path) -> list[dict[str, Any]]:
+def logged_by_lm_eval(lm: Any, ours: TaskSamples, root: Path) -> list[dict[str, Any]]:
     """What lm-eval's pipeline logs for each of our samples, in our order."""
     page = page_of(ours, root)
     indices = [int(sample.id) for sample in ours.samples]
@@ -150,7 +150,7 @@ def logged_by_lm_eval(lm: Any, ours: Built, root: Path) -> list[dict[str, Any]]:
     return logged
 
 
-def mmlu_logged_by_lm_eval(lm: Any, ours: Built, root: Path) -> list[dict[str, Any]]:
+def mmlu_logged_by_lm_eval(lm: Any, ours: TaskSamples, root: Path) -> list[dict[str, Any]]:
     """The same for MMLU, which lm-eval has as one task a subject, with exemplars of its own choice: the first five of dev."""
     subjects = [row["subject"] for row in table_of(ours.task, root).rows]
     places = [(sample.subset, int(sample.id) - subjects.index(sample.subset)) for sample in ours.samples]
@@ -181,7 +181,7 @@ def differences(response: ScoreResponse, resps: Sequence[tuple[float, bool]]) ->
         yield abs(mine - other)
 
 
-def check(mine: Built, answered: Sequence[tuple[Encoded, Response]], logged: Sequence[dict[str, Any]], theirs: Theirs) -> float:
+def check(mine: TaskSamples, answered: Sequence[tuple[Encoded, Response]], logged: Sequence[dict[str, Any]], theirs: Theirs) -> float:
     """Ids, log-likelihoods, greedy flags and accuracies of every item; gives the largest difference (nats)."""
     worst = 0.0
     for sample, (encoded, response), item in zip(mine.samples, answered, logged, strict=True):

@@ -16,7 +16,7 @@ from gemma_eval.task.base import Generation
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
 from gemma_eval.types import GenerateResponse, Sample
-from tests.readers import EvenReader
+from tests.token_counters import EvenReader
 
 
 def samples() -> list[Sample]:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from gemma_eval.backends.transformers import TransformersBackend, decode_attention, generate
 from gemma_eval.backends.transformers import full_prompt as plain
 from gemma_eval.backends.transformers.forward import run_body
-from gemma_eval.backends.transformers.sampling import Row, answers
+from gemma_eval.backends.transformers.sampling import GeneratedRow, answers
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.run.model import open_model
 from gemma_eval.types import EncodedGenerate, Generate, GenerateResponse, Prompt
@@ -64,7 +64,7 @@ def requests(draw: st.DrawFn) -> list[EncodedGenerate]:
     ]
 
 
-def texts(rows: Iterable[Row]) -> dict[int, Any]:
+def texts(rows: Iterable[GeneratedRow]) -> dict[int, Any]:
     return {answer.index: answer.response for answer in answers(rows)}
 
 

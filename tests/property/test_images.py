@@ -11,10 +11,10 @@ import pytest
 import torch
 from transformers import AttentionInterface, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
 
-from gemma_eval.backends.pixels import Pixels
+from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.backends.transformers import TransformersBackend, backend
 from gemma_eval.backends.transformers import image_embeddings as vision
-from gemma_eval.backends.transformers.image_embeddings import Vision
+from gemma_eval.backends.transformers.image_embeddings import ImageEncoder
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, PromptError, UnansweredError
@@ -85,9 +85,9 @@ def reference(tiny_vision: Path) -> list[ScoreResponse | str]:
     model = Gemma3ForConditionalGeneration.from_pretrained(tiny_vision, dtype=torch.float32, attn_implementation="eager").eval()
 
     def inputs(parts: Parts) -> Any:
-        pictures = [decode(part) for part in parts if isinstance(part, Image)]
+        image_embeddings = [decode(part) for part in parts if isinstance(part, Image)]
         text = "".join(part if isinstance(part, str) else "<start_of_image>" for part in parts)
-        return processor(text=text, images=pictures or None, return_tensors="pt")
+        return processor(text=text, images=image_embeddings or None, return_tensors="pt")
 
     @torch.inference_mode()
     def answer(request: Request, item: Encoded) -> ScoreResponse | str:
@@ -234,7 +234,7 @@ def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monk
             peak[0] = max(peak[0], resident())
             return type("Output", (), {"pooler_output": torch.ones(len(pixels), 256, 2560)})
 
-    eyes = Vision(Eyes(), Pixels.of(tiny_vision))
+    eyes = ImageEncoder(Eyes(), ImageProcessor.of(tiny_vision))
     before = resident()
     for first in range(0, 60, 20):
         eyes.features([ImageSpan(Photo(number), 0, 256) for number in range(first, first + 20)])

@@ -87,9 +87,9 @@ def test_pictures_are_never_cut_and_see_themselves_both_ways(sequences: list[lis
         layout = lay_out(tree, step.nodes)
         for node in step.nodes:
             run = tree.tokens(node)
-            pictures = int((run >= FIRST_IMAGE).sum())
-            assert pictures % SOFT == 0  # whole ones
-            assert budget is None or len(run) <= budget or (pictures == SOFT and len(run) == SOFT)
+            image_embeddings = int((run >= FIRST_IMAGE).sum())
+            assert image_embeddings % SOFT == 0  # whole ones
+            assert budget is None or len(run) <= budget or (image_embeddings == SOFT and len(run) == SOFT)
             for position in range(len(run)):
                 at = layout.offset[node] + position
                 seen = [int(layout.ids[i]) for i in range(len(layout.ids)) if i < layout.until[at] and at < layout.end[i]]

@@ -18,8 +18,8 @@ from gemma_eval.data.sources import SampleSource, Source, open_source
 from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError
 from gemma_eval.task.registry import registry
-from gemma_eval.types import Prompt, Reader, Sample
-from tests.readers import EvenReader
+from gemma_eval.types import Prompt, Sample, TokenCounter
+from tests.token_counters import EvenReader
 
 TASKS = [
     *("niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3"),
@@ -34,7 +34,7 @@ class DocumentSource(SampleSource):
     kind = "folder"
 
 
-def table(reader: Callable[[], Reader] = EvenReader, source: Source | None = None, **settings: Any) -> Table:
+def table(reader: Callable[[], TokenCounter] = EvenReader, source: Source | None = None, **settings: Any) -> Table:
     task = registry()["ruler"](**{"seed": 7, "items": 3, "lengths": [4096], **settings})
     return task.table(source or DocumentSource(), reader)
 

@@ -15,10 +15,10 @@ from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.task.base import Generation, MultipleChoice, Task
 from gemma_eval.task.fewshot import Fewshot
 from gemma_eval.task.registry import registry
-from gemma_eval.task.samples import Built
+from gemma_eval.task.samples import TaskSamples
 from gemma_eval.task.samples import build as build_for
 from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreResponse, as_parts
-from tests.readers import EvenReader
+from tests.token_counters import EvenReader
 
 TASKS = sorted(registry())
 PARTIAL = {"f1", "chrf", "anls"}  # metrics that give part of the score for part of the answer
@@ -39,7 +39,7 @@ def sources(data_root: Path | None = None) -> Source:
     return open_source(root=str(data_root) if data_root else None, samples=data_root is None)
 
 
-def build(task: Task, source: Source) -> Built:
+def build(task: Task, source: Source) -> TaskSamples:
     return build_for(task, source, EvenReader)
 
 

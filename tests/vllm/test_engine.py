@@ -87,19 +87,19 @@ def test_shared_prefixes_are_computed_once(vllm_backend: VllmBackend, questions:
     asked = cost(questions)
     choices = sum(len(ids.sequences) for ids in questions if isinstance(ids, EncodedScore))
     computed = sum(answer.usage.computed for answer in found.values())
-    assert asked.unique < computed < asked.unique + 32 * (choices + len(questions)) < asked.peers / 2
+    assert asked.unique < computed < asked.unique + 32 * (choices + len(questions)) < asked.unshared / 2
 
 
 def test_an_engine_that_takes_one_candidate_at_a_time(vllm_backend: VllmBackend, questions: list[Encoded], exact: Backend) -> None:
     """What older versions offer: allowed_token_ids, with log-probabilities from before the others are masked."""
-    way = vllm_backend._way
+    mode = vllm_backend._scoring_mode
     few = questions[:2] + questions[SCORED["mmlu"] :][:2]
     try:
-        vllm_backend.__dict__["_way"] = dataclasses.replace(way, ids_per_ask=1)
-        vllm_backend._engines[0].capabilities = Capabilities(ids_per_ask=1, rows_through_cache=True)
+        vllm_backend.__dict__["_way"] = dataclasses.replace(mode, ids_per_request=1)
+        vllm_backend._engines[0].capabilities = Capabilities(ids_per_request=1, rows_through_cache=True)
         assert_equal_scores(by_index(vllm_backend, few), by_index(exact, few))
     finally:
-        vllm_backend.__dict__["_way"] = way
+        vllm_backend.__dict__["_way"] = mode
         vllm_backend._engines[0].capabilities = Capabilities.probe()
 
 

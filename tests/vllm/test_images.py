@@ -1,4 +1,4 @@
-"""Pictures through the vLLM backend. Its CPU attention is causal throughout, so transformers is asked for the same here."""
+"""ImageInputs through the vLLM backend. Its CPU attention is causal throughout, so transformers is asked for the same here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gemma_eval.backends import Answer
-from gemma_eval.backends.pixels import Pixels
+from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Engine
 from gemma_eval.checkpoint.resolve import read_config, resolve
@@ -83,7 +83,7 @@ def test_answers_equal_those_of_transformers(tiny_vision: Path, backend: VllmBac
     asked = encoded(tiny_vision, backend, REQUESTS)
     found = by_index(backend, asked)
     model = Gemma3ForConditionalGeneration.from_pretrained(tiny_vision, dtype=torch.float32, attn_implementation="eager").eval()
-    pixels = Pixels.of(tiny_vision)
+    pixels = ImageProcessor.of(tiny_vision)
 
     @torch.inference_mode()
     def logprobs(ids: list[int], request: Encoded) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.messages import Ask, GenerateAsk, Reply
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest
 from gemma_eval.backends.stopping import before_stop
 from gemma_eval.types import EncodedGenerate, Finish, GenerateResponse, Usage
 
@@ -21,14 +21,14 @@ class GenerateJob:
         self._texts: dict[int, tuple[str, Finish, int]] = {}
         self._computed = 0
 
-    def asks(self) -> list[Ask]:
+    def requests(self) -> list[EngineRequest]:
         settings = self._request.request
-        return [GenerateAsk(self._request.prompt, settings, sample, self._request.images) for sample in range(settings.samples)]
+        return [GenerateRequest(self._request.prompt, settings, sample, self._request.images) for sample in range(settings.samples)]
 
-    def take(self, ask: Ask, reply: Reply) -> list[Ask]:
-        assert isinstance(ask, GenerateAsk)
-        self._texts[ask.sample] = self._finished(reply)
-        self._computed += len(ask.prompt) - reply.cached
+    def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
+        assert isinstance(request, GenerateRequest)
+        self._texts[request.sample] = self._finished(reply)
+        self._computed += len(request.prompt) - reply.cached
         return []
 
     def answer(self) -> Answer | None:
@@ -40,7 +40,7 @@ class GenerateJob:
         usage = Usage(len(self._request.prompt) * samples + generated, self._computed + generated, generated)
         return Answer(self.index, GenerateResponse(texts, finish, tokens), usage, "generate")
 
-    def _finished(self, reply: Reply) -> tuple[str, Finish, int]:
+    def _finished(self, reply: EngineReply) -> tuple[str, Finish, int]:
         """Text before the stop string, why it ended, and tokens (an end token is not one of them)."""
         if reply.text is not None:
             return reply.text.text, reply.text.finish, reply.text.tokens

@@ -8,10 +8,10 @@ from typing import Any
 
 import transformers
 
-from gemma_eval.backends.prefix_cache.feed import AskedEngine, feed
+from gemma_eval.backends.prefix_cache.feed import CachingEngine, feed
 from gemma_eval.backends.prefix_cache.generate import GenerateJob
 from gemma_eval.backends.prefix_cache.messages import Job
-from gemma_eval.backends.prefix_cache.score import ScoreJob, Way
+from gemma_eval.backends.prefix_cache.score import ScoreJob, ScoringMode
 from gemma_eval.backends.prefix_cache.verify import Checked, chosen
 from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.stopping import end_tokens
@@ -23,7 +23,7 @@ from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Response
 log = logging.getLogger(__name__)
 
 
-def score_jobs(requests: Sequence[Encoded], way: Way, dtype: Dtype, verify: int, seed: int) -> list[Job]:
+def score_jobs(requests: Sequence[Encoded], mode: ScoringMode, dtype: Dtype, verify: int, seed: int) -> list[Job]:
     """Scoring requests as jobs; `verify` of them, chosen at random, are computed without the prefix cache too."""
     jobs: list[Job] = []
     scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
@@ -31,8 +31,8 @@ def score_jobs(requests: Sequence[Encoded], way: Way, dtype: Dtype, verify: int,
     for index, seen in _in_prefix_order(requests, scores):
         request = requests[index]
         assert isinstance(request, EncodedScore)
-        job = ScoreJob(index, request, way, seen)
-        jobs.append(Checked(job, ScoreJob(index, request, way.plain), dtype) if index in verified else job)
+        job = ScoreJob(index, request, mode, seen)
+        jobs.append(Checked(job, ScoreJob(index, request, mode.full_prompt), dtype) if index in verified else job)
     return jobs
 
 
@@ -46,20 +46,20 @@ def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tu
     return [(indices[at], shared) for at, shared in in_prefix_order([requests[i] for i in indices])]
 
 
-def trusted(engine: AskedEngine, way: Way, dtype: Dtype, tokenizer: Any) -> Way:
-    """`way`, or its plain form where small requests do not score by it as they do plainly."""
-    if not way.share:
-        return way
+def trusted(engine: CachingEngine, mode: ScoringMode, dtype: Dtype, tokenizer: Any) -> ScoringMode:
+    """`mode`, or its plain form where small requests do not score by it as they do plainly."""
+    if not mode.share:
+        return mode
     requests = small_requests(len(tokenizer) // 2, exemplars=100)
 
-    def scored(by: Way) -> list[Response]:
+    def scored(by: ScoringMode) -> list[Response]:
         jobs = (ScoreJob(i, request, by) for i, request in enumerate(requests))
         return [answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index)]
 
-    if reason := difference(scored(way), scored(way.plain), dtype.value):
+    if reason := difference(scored(mode), scored(mode.full_prompt), dtype.value):
         log.warning("the prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
-        return way.plain
-    return way
+        return mode.full_prompt
+    return mode
 
 
 def checkpoint_ends(checkpoint: Checkpoint, tokenizer: Any) -> set[int]:

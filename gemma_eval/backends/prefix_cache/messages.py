@@ -11,7 +11,7 @@ from gemma_eval.types import Finish, Generate, ImageSpan, TokenIds
 
 
 @dataclass(frozen=True)
-class ScoreAsk:
+class ScoreRequest:
     """One forward of `prompt`: how likely each of `ids` is as the next token.
 
     `rows_from`: also how likely the prompt's own tokens are, from this position on. `fresh`: read nothing from the prefix cache.
@@ -25,7 +25,7 @@ class ScoreAsk:
 
 
 @dataclass(frozen=True)
-class GenerateAsk:
+class GenerateRequest:
     """One text after `prompt`: sample number `sample` of `settings`."""
 
     prompt: TokenIds
@@ -34,7 +34,7 @@ class GenerateAsk:
     images: tuple[ImageSpan, ...] = ()
 
 
-Ask = ScoreAsk | GenerateAsk
+EngineRequest = ScoreRequest | GenerateRequest
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Reply:
+class EngineReply:
     """What the engine made of an ask. `cached`: tokens of the prompt that it did not compute.
 
     `next`: by token. `rows`: by position in the prompt, only those that the engine computed (the cache holds no logits).
@@ -71,11 +71,11 @@ class Reply:
 class Job(Protocol):
     """A request on its way: what it still has to ask, and its answer once it has asked all."""
 
-    def asks(self) -> list[Ask]:
+    def requests(self) -> list[EngineRequest]:
         """What to ask now, in this order."""
         ...
 
-    def take(self, ask: Ask, reply: Reply) -> list[Ask]:
+    def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
         """Note a reply; returns what it makes necessary."""
         ...
 

@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.feed import AskedEngine, feed
+from gemma_eval.backends.prefix_cache.feed import CachingEngine, feed
 from gemma_eval.backends.prefix_cache.messages import Job
 
 RUNS_PER_ENGINE = 8  # the queue's runs of neighbours: few, since each computes its shared prefix anew; enough to end together
 
 
-def feed_all(engines: Sequence[AskedEngine], jobs: Sequence[Job]) -> Iterator[Answer]:
+def feed_all(engines: Sequence[CachingEngine], jobs: Sequence[Job]) -> Iterator[Answer]:
     """Answers of `jobs`, which are in prefix order, as any engine completes them."""
     size = -(-len(jobs) // (RUNS_PER_ENGINE * len(engines))) or 1
     runs = deque(jobs[start : start + size] for start in range(0, len(jobs), size))
@@ -38,7 +38,7 @@ def feed_all(engines: Sequence[AskedEngine], jobs: Sequence[Job]) -> Iterator[An
             thread.join()
 
 
-def _work(engine: AskedEngine, runs: deque[Sequence[Job]], done: queue.SimpleQueue[Answer | BaseException | None]) -> None:
+def _work(engine: CachingEngine, runs: deque[Sequence[Job]], done: queue.SimpleQueue[Answer | BaseException | None]) -> None:
     try:
         for answer in feed(engine, _pulled(runs)):
             done.put(answer)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.messages import Ask, Reply, ScoreAsk, Scored
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, Scored, ScoreRequest
 from gemma_eval.errors import RunError
 from gemma_eval.plan.tree import common_prefix
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
@@ -31,16 +31,16 @@ WORTH = 4  # a context is asked alone if it brings so many times the tokens that
 
 
 @dataclass(frozen=True)
-class Way:
+class ScoringMode:
     """How an engine is asked. Without `share`, every continuation is computed from the first token on."""
 
     share: bool = True
-    ids_per_ask: int = 128  # candidates for the next token in one ask; 0: the engine tells only how likely the prompt's own tokens are
+    ids_per_request: int = 128  # candidates for the next token in one ask; 0: the engine tells only how likely the prompt's own tokens are
     rows_through_cache: bool = True  # rows of the prompt while reading the prefix cache
     block: int = 16  # tokens: the cache keeps whole blocks
 
     @property
-    def plain(self) -> Way:
+    def full_prompt(self) -> ScoringMode:
         return replace(self, share=False)
 
 
@@ -56,10 +56,10 @@ class _Context:
 class ScoreJob:
     """One scoring request. `seen`: how many tokens of its prompt stood in an earlier request."""
 
-    def __init__(self, index: int, request: EncodedScore, way: Way, seen: int = 0) -> None:
+    def __init__(self, index: int, request: EncodedScore, mode: ScoringMode, seen: int = 0) -> None:
         self.index = index
         self.request = request
-        self._way = way
+        self._scoring_mode = mode
         self._seen = seen
         self._known: dict[tuple[bytes, int], Scored] = {}  # (tokens before, token)
         self._waiting = 0
@@ -69,30 +69,30 @@ class ScoreJob:
     @property
     def method(self) -> str:
         """How the answer was had: kept beside the score."""
-        if not self._way.share:
+        if not self._scoring_mode.share:
             return "full_prompt"
         if self._again:
             return "cached_rows_asked_again"
         return "next_token" if all(len(s) - start == 1 for s, start in self._parts()) else "cached_rows"
 
-    def asks(self) -> list[Ask]:
-        return self._due(self._shared_asks() if self._way.share else self._full_asks())
+    def requests(self) -> list[EngineRequest]:
+        return self._due(self._shared_requests() if self._scoring_mode.share else self._full_requests())
 
-    def take(self, ask: Ask, reply: Reply) -> list[Ask]:
-        assert isinstance(ask, ScoreAsk)
+    def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
+        assert isinstance(request, ScoreRequest)
         self._waiting -= 1
-        self._computed += len(ask.prompt) - reply.cached
-        before = ask.prompt.tobytes()
+        self._computed += len(request.prompt) - reply.cached
+        before = request.prompt.tobytes()
         for token, scored in reply.next.items():
             self._known[before, token] = scored
         for position, scored in reply.rows.items():
-            self._known[ask.prompt[:position].tobytes(), int(ask.prompt[position])] = scored
+            self._known[request.prompt[:position].tobytes(), int(request.prompt[position])] = scored
         if self._waiting or not (missing := self._missing()):
             return []
-        if self._again or not self._way.ids_per_ask:
+        if self._again or not self._scoring_mode.ids_per_request:
             raise RunError("the engine did not answer for tokens that it was asked for one by one")
         self._again = True
-        return self._due(ask for prompt, ids in missing for ask in self._next_asks(prompt, ids))
+        return self._due(request for prompt, ids in missing for request in self._next_token_requests(prompt, ids))
 
     def answer(self) -> Answer | None:
         if self._waiting:
@@ -106,16 +106,16 @@ class ScoreJob:
         unshared = sum(len(sequence) - 1 for sequence in self.request.sequences)
         return Answer(self.index, response, Usage(prompt=unshared, computed=self._computed), self.method)
 
-    def _due(self, asks: Iterable[ScoreAsk]) -> list[Ask]:
+    def _due(self, requests: Iterable[ScoreRequest]) -> list[EngineRequest]:
         """Asks to be waited for, each with the pictures of its prompt."""
-        due: list[Ask] = [replace(ask, images=self.request.images) for ask in asks]
+        due: list[EngineRequest] = [replace(request, images=self.request.images) for request in requests]
         self._waiting += len(due)
         return due
 
     def _parts(self) -> Iterator[tuple[TokenIds, int]]:
         yield from zip(self.request.sequences, self.request.starts, strict=True)
 
-    def _shared_asks(self) -> Iterator[ScoreAsk]:
+    def _shared_requests(self) -> Iterator[ScoreRequest]:
         contexts: dict[bytes, _Context] = {}
         for sequence, start in self._parts():
             context = contexts.setdefault(sequence[:start].tobytes(), _Context(sequence[:start]))
@@ -123,40 +123,40 @@ class ScoreJob:
             context.single |= len(sequence) - start == 1
         alone = self._alone(list(contexts.values()))
         for context in alone:
-            yield from self._next_asks(context.ids, list(context.first))
+            yield from self._next_token_requests(context.ids, list(context.first))
         longer: dict[bytes, tuple[TokenIds, int, dict[int, None]]] = {}
         for sequence, start in self._parts():
             if len(sequence) - start > 1:
                 rows_from = start + (contexts[sequence[:start].tobytes()] in alone)
-                ask = longer.setdefault(sequence[:-1].tobytes(), (sequence[:-1], rows_from, {}))
-                ask[2][int(sequence[-1])] = None
+                request = longer.setdefault(sequence[:-1].tobytes(), (sequence[:-1], rows_from, {}))
+                request[2][int(sequence[-1])] = None
         for prompt, rows_from, last in longer.values():
             rows = rows_from if rows_from < len(prompt) else None
-            for several in _chunks(list(last), self._way.ids_per_ask):
-                yield ScoreAsk(prompt, several, rows, fresh=rows is not None and not self._way.rows_through_cache)
+            for several in _chunks(list(last), self._scoring_mode.ids_per_request):
+                yield ScoreRequest(prompt, several, rows, fresh=rows is not None and not self._scoring_mode.rows_through_cache)
 
     def _alone(self, contexts: list[_Context]) -> list[_Context]:
         """The contexts to ask for the next token before their choices are asked."""
         chosen = []
         for i, context in enumerate(contexts):
-            size, block = len(context.ids), self._way.block
+            size, block = len(context.ids), self._scoring_mode.block
             seen = max([min(self._seen, size), *(common_prefix(earlier.ids, context.ids) for earlier in contexts[:i])])
             worth = size - seen // block * block > WORTH * (size % block)
-            if context.single or (worth and self._way.rows_through_cache):
+            if context.single or (worth and self._scoring_mode.rows_through_cache):
                 chosen.append(context)
         return chosen
 
-    def _next_asks(self, prompt: TokenIds, ids: list[int]) -> Iterator[ScoreAsk]:
-        for several in _chunks(ids, self._way.ids_per_ask):
-            yield ScoreAsk(prompt, several)
+    def _next_token_requests(self, prompt: TokenIds, ids: list[int]) -> Iterator[ScoreRequest]:
+        for several in _chunks(ids, self._scoring_mode.ids_per_request):
+            yield ScoreRequest(prompt, several)
 
-    def _full_asks(self) -> Iterator[ScoreAsk]:
+    def _full_requests(self) -> Iterator[ScoreRequest]:
         for sequence, start in self._parts():
-            if not self._way.ids_per_ask:
-                yield ScoreAsk(sequence, (), start, fresh=True)
+            if not self._scoring_mode.ids_per_request:
+                yield ScoreRequest(sequence, (), start, fresh=True)
                 continue
             rows = start if start < len(sequence) - 1 else None
-            yield ScoreAsk(sequence[:-1], (int(sequence[-1]),), rows, fresh=True)
+            yield ScoreRequest(sequence[:-1], (int(sequence[-1]),), rows, fresh=True)
 
     def _missing(self) -> list[tuple[TokenIds, list[int]]]:
         """What is not known yet: prompts with the next tokens wanted, shared beginnings once."""

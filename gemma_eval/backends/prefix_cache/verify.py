@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.messages import Ask, Reply
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest
 from gemma_eval.backends.prefix_cache.score import ScoreJob
 from gemma_eval.errors import RunError
 from gemma_eval.settings import Dtype
@@ -24,34 +24,34 @@ def chosen(indices: Sequence[int], count: int, seed: int) -> set[int]:
 class Checked:
     """A scoring job that answers only once the plain way has given the same."""
 
-    def __init__(self, job: ScoreJob, plain: ScoreJob, dtype: Dtype) -> None:
+    def __init__(self, job: ScoreJob, full_prompt: ScoreJob, dtype: Dtype) -> None:
         self._job = job
-        self._plain = plain
+        self._full_prompt = full_prompt
         self._dtype = dtype
         self._found: Answer | None = None
 
-    def asks(self) -> list[Ask]:
-        return self._job.asks()
+    def requests(self) -> list[EngineRequest]:
+        return self._job.requests()
 
-    def take(self, ask: Ask, reply: Reply) -> list[Ask]:
+    def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
         if self._found is not None:
-            return self._plain.take(ask, reply)
-        further = self._job.take(ask, reply)
+            return self._full_prompt.take(request, reply)
+        further = self._job.take(request, reply)
         self._found = self._job.answer()
-        return further if self._found is None else self._plain.asks()
+        return further if self._found is None else self._full_prompt.requests()
 
     def answer(self) -> Answer | None:
-        plain = None if self._found is None else self._plain.answer()
-        if plain is None or self._found is None:
+        full_prompt = None if self._found is None else self._full_prompt.answer()
+        if full_prompt is None or self._found is None:
             return None
-        self._compare(self._found.response, plain.response)
-        spent = replace(plain.usage, prompt=0)
+        self._compare(self._found.response, full_prompt.response)
+        spent = replace(full_prompt.usage, prompt=0)
         return replace(self._found, usage=self._found.usage + spent)
 
-    def _compare(self, found: object, plain: object) -> None:
-        assert isinstance(found, ScoreResponse) and isinstance(plain, ScoreResponse)
+    def _compare(self, found: object, full_prompt: object) -> None:
+        assert isinstance(found, ScoreResponse) and isinstance(full_prompt, ScoreResponse)
         absolute, relative = TOLERANCE[self._dtype]
-        for choice, (one, other) in enumerate(zip(found.logprobs, plain.logprobs, strict=True)):
+        for choice, (one, other) in enumerate(zip(found.logprobs, full_prompt.logprobs, strict=True)):
             if not abs(one - other) <= absolute + relative * abs(other):
                 raise RunError(
                     f"backend.verify: choice {choice} of request {self._job.index} has log-likelihood {one:.4f} through the prefix cache "

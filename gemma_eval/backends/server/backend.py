@@ -11,7 +11,7 @@ import transformers
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.prefix_cache.feed import feed
 from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
-from gemma_eval.backends.prefix_cache.score import Way
+from gemma_eval.backends.prefix_cache.score import ScoringMode
 from gemma_eval.backends.server.client import Client
 from gemma_eval.backends.server.dialect import Dialect, scoring_dialect
 from gemma_eval.checkpoint.resolve import Checkpoint
@@ -49,8 +49,8 @@ class ServerBackend:
         if any(request.images for request in requests):
             raise ConfigError("backend=server sends no images; run image tasks with backend=vllm or transformers")
         if any(isinstance(request, EncodedScore) for request in requests):
-            way = self._way
-            yield from feed(self._client, iter(score_jobs(requests, way, settings.dtype, settings.verify, settings.seed)))
+            mode = self._scoring_mode
+            yield from feed(self._client, iter(score_jobs(requests, mode, settings.dtype, settings.verify, settings.seed)))
         self._speak(Dialect(self._model))
         yield from feed(self._client, iter(generate_jobs(requests, self.tokenizer, checkpoint_ends(self._checkpoint, self.tokenizer))))
 
@@ -58,7 +58,7 @@ class ServerBackend:
         self._client.payload, self._client.reply = dialect.payload, dialect.reply
 
     @cached_property
-    def _way(self) -> Way:
+    def _scoring_mode(self) -> ScoringMode:
         bos = self.tokenizer("")["input_ids"]
         dialect = scoring_dialect(self._client, self._model, bos)
         if dialect is None:
@@ -67,7 +67,7 @@ class ServerBackend:
                 "logprob_token_ids nor echo work), so it can only answer tasks that generate; score with backend=vllm or transformers"
             )
         self._speak(dialect)
-        return trusted(self._client, dialect.way, self._settings.dtype, self.tokenizer)
+        return trusted(self._client, dialect.mode, self._settings.dtype, self.tokenizer)
 
     @cached_property
     def _model(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from gemma_eval.backends.prefix_cache.messages import Ask, Reply
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest
 from gemma_eval.errors import RunError
 from gemma_eval.settings import ServerConfig
 
@@ -26,9 +26,9 @@ class Client:
     """An engine at the other end of HTTP. `payload` and `reply` translate asks into the server's dialect and back."""
 
     def __init__(self, settings: ServerConfig) -> None:
-        self.room = settings.concurrency
-        self.payload: Callable[[Ask], dict[str, Any]] = _no_dialect
-        self.reply: Callable[[Ask, dict[str, Any]], Reply] = _no_dialect
+        self.max_in_flight = settings.concurrency
+        self.payload: Callable[[EngineRequest], dict[str, Any]] = _no_dialect
+        self.reply: Callable[[EngineRequest, dict[str, Any]], EngineReply] = _no_dialect
         self._settings = settings
         self._url = settings.url.rstrip("/")
         key = os.environ.get(settings.key_variable)
@@ -36,7 +36,7 @@ class Client:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._session: aiohttp.ClientSession | None = None
-        self._done: queue.SimpleQueue[tuple[str, Ask, Reply | Exception]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[str, EngineRequest, EngineReply | Exception]] = queue.SimpleQueue()
         self._asked: dict[str, concurrent.futures.Future[None]] = {}
         self._serial = 0
         atexit.register(self.close)
@@ -49,19 +49,19 @@ class Client:
     def in_flight(self) -> int:
         return len(self._asked)
 
-    def submit(self, ask: Ask) -> str:
+    def submit(self, request: EngineRequest) -> str:
         self._serial += 1
         tag = str(self._serial)
-        self._asked[tag] = asyncio.run_coroutine_threadsafe(self._answer(tag, ask), self._loop)
+        self._asked[tag] = asyncio.run_coroutine_threadsafe(self._answer(tag, request), self._loop)
         return tag
 
-    def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+    def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]:
         """The next reply, as soon as there is one. Raises what went wrong with a request."""
-        tag, ask, found = self._done.get()
+        tag, request, found = self._done.get()
         self._asked.pop(tag, None)
         if isinstance(found, Exception):
             raise found
-        yield tag, ask, found
+        yield tag, request, found
 
     def abort(self) -> None:
         for future in self._asked.values():
@@ -74,12 +74,12 @@ class Client:
             asyncio.run_coroutine_threadsafe(self._session.close(), self._loop).result(timeout=5)
             self._session = None
 
-    async def _answer(self, tag: str, ask: Ask) -> None:
+    async def _answer(self, tag: str, request: EngineRequest) -> None:
         done = self._done
         try:
-            done.put((tag, ask, self.reply(ask, await self._request("POST", "/completions", self.payload(ask)))))
+            done.put((tag, request, self.reply(request, await self._request("POST", "/completions", self.payload(request)))))
         except Exception as error:  # raised again by `step`
-            done.put((tag, ask, error))
+            done.put((tag, request, error))
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         if self._session is None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gemma_eval.backends.prefix_cache.messages import Ask, GenerateAsk, Reply, ScoreAsk, Scored, Text
-from gemma_eval.backends.prefix_cache.score import Way
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest, Text
+from gemma_eval.backends.prefix_cache.score import ScoringMode
 from gemma_eval.backends.server.client import Client
 from gemma_eval.errors import RunError
 from gemma_eval.types import Finish, TokenIds
@@ -25,98 +25,98 @@ class Dialect:
 
     model: str
 
-    def payload(self, ask: Ask) -> dict[str, Any]:
-        assert isinstance(ask, GenerateAsk), "this dialect cannot score"
-        settings = ask.settings
+    def payload(self, request: EngineRequest) -> dict[str, Any]:
+        assert isinstance(request, GenerateRequest), "this dialect cannot score"
+        settings = request.settings
         body = {
             "model": self.model,
-            "prompt": ask.prompt.tolist(),
+            "prompt": request.prompt.tolist(),
             "max_tokens": settings.max_tokens,
             "temperature": settings.temperature,
             "stop": list(settings.stop) or None,
         }
-        return body | ({"seed": settings.seed * 1_000_003 + ask.sample} if settings.temperature > 0 else {})
+        return body | ({"seed": settings.seed * 1_000_003 + request.sample} if settings.temperature > 0 else {})
 
-    def reply(self, ask: Ask, found: dict[str, Any]) -> Reply:
+    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
         """Raises `RunError` where the server has read another prompt: a second BOS is the commonest reason."""
-        assert isinstance(ask, GenerateAsk)
-        choice, cached = _choice(ask.prompt, found)
+        assert isinstance(request, GenerateRequest)
+        choice, cached = _choice(request.prompt, found)
         count = int((found.get("usage") or {}).get("completion_tokens") or 0)
-        return Reply(cached, text=Text(choice["text"], _finish(choice, ask), count))
+        return EngineReply(cached, text=Text(choice["text"], _finish(choice, request), count))
 
 
 class NextTokens(Dialect):
     """vLLM's: `logprob_token_ids` for the next token, `prompt_logprobs` for the prompt's own."""
 
-    way = Way(rows_through_cache=False)
+    mode = ScoringMode(rows_through_cache=False)
 
-    def payload(self, ask: Ask) -> dict[str, Any]:
-        if isinstance(ask, GenerateAsk):
-            return super().payload(ask)
-        body = {"model": self.model, "prompt": ask.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
-        body |= {"logprob_token_ids": list(ask.ids), "return_tokens_as_token_ids": True}
-        return body | ({"prompt_logprobs": 1} if ask.rows_from is not None else {})
+    def payload(self, request: EngineRequest) -> dict[str, Any]:
+        if isinstance(request, GenerateRequest):
+            return super().payload(request)
+        body = {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
+        body |= {"logprob_token_ids": list(request.ids), "return_tokens_as_token_ids": True}
+        return body | ({"prompt_logprobs": 1} if request.rows_from is not None else {})
 
-    def reply(self, ask: Ask, found: dict[str, Any]) -> Reply:
-        if isinstance(ask, GenerateAsk):
-            return super().reply(ask, found)
-        choice, cached = _choice(ask.prompt, found)
+    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
+        if isinstance(request, GenerateRequest):
+            return super().reply(request, found)
+        choice, cached = _choice(request.prompt, found)
         listed = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
         candidates = {int(name.removeprefix("token_id:")): value for name, value in listed[0].items() if name.startswith("token_id:")}
         top = max(candidates.values(), default=math.nan)
-        following = {token: Scored(candidates[token], candidates[token] >= top) for token in ask.ids if token in candidates}
-        return Reply(cached, following, dict(self._rows(ask, choice.get("prompt_logprobs"), cached)))
+        following = {token: Scored(candidates[token], candidates[token] >= top) for token in request.ids if token in candidates}
+        return EngineReply(cached, following, dict(self._rows(request, choice.get("prompt_logprobs"), cached)))
 
-    def _rows(self, ask: ScoreAsk, listed: list[dict[str, Any] | None] | None, cached: int) -> Iterator[tuple[int, Scored]]:
-        if ask.rows_from is None or listed is None or len(listed) != len(ask.prompt):
+    def _rows(self, request: ScoreRequest, listed: list[dict[str, Any] | None] | None, cached: int) -> Iterator[tuple[int, Scored]]:
+        if request.rows_from is None or listed is None or len(listed) != len(request.prompt):
             return
-        for position in range(max(ask.rows_from, cached + 1), len(ask.prompt)):
+        for position in range(max(request.rows_from, cached + 1), len(request.prompt)):
             entry = listed[position] or {}
-            if scored := entry.get(str(int(ask.prompt[position]))):
+            if scored := entry.get(str(int(request.prompt[position]))):
                 yield position, Scored(scored["logprob"], scored["logprob"] >= max(other["logprob"] for other in entry.values()))
 
 
 class Echo(Dialect):
     """OpenAI's older one: `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, from the first on."""
 
-    way = Way(share=False, ids_per_ask=0)
+    mode = ScoringMode(share=False, ids_per_request=0)
 
-    def payload(self, ask: Ask) -> dict[str, Any]:
-        if isinstance(ask, GenerateAsk):
-            return super().payload(ask)
-        return {"model": self.model, "prompt": ask.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
+    def payload(self, request: EngineRequest) -> dict[str, Any]:
+        if isinstance(request, GenerateRequest):
+            return super().payload(request)
+        return {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
 
-    def reply(self, ask: Ask, found: dict[str, Any]) -> Reply:
-        if isinstance(ask, GenerateAsk):
-            return super().reply(ask, found)
-        choice, cached = _choice(ask.prompt, found)
+    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
+        if isinstance(request, GenerateRequest):
+            return super().reply(request, found)
+        choice, cached = _choice(request.prompt, found)
         listed = choice.get("logprobs") or {}
         values, tops = listed.get("token_logprobs") or [], listed.get("top_logprobs") or []
-        if len(values) not in (len(ask.prompt), len(ask.prompt) + 1) or len(tops) != len(values):
-            return Reply(cached)  # echo was ignored
-        assert ask.rows_from is not None
+        if len(values) not in (len(request.prompt), len(request.prompt) + 1) or len(tops) != len(values):
+            return EngineReply(cached)  # echo was ignored
+        assert request.rows_from is not None
         rows = {
             position: Scored(values[position], values[position] >= max((tops[position] or {}).values(), default=math.inf))
-            for position in range(ask.rows_from, len(ask.prompt))
+            for position in range(request.rows_from, len(request.prompt))
             if values[position] is not None
         }
-        return Reply(cached, rows=rows)
+        return EngineReply(cached, rows=rows)
 
 
 def scoring_dialect(client: Client, model: str, bos: list[int]) -> NextTokens | Echo | None:
     """The best dialect in which this server tells log-probabilities, tried on a few tokens; None if it tells none."""
     prompt = np.array([*bos, 1000, 1001, 1002, 1003], dtype=np.int32)
-    trials: list[tuple[NextTokens | Echo, ScoreAsk]] = [
-        (NextTokens(model), ScoreAsk(prompt, (1004, 1005), rows_from=len(prompt) - 2)),
-        (Echo(model), ScoreAsk(prompt, (), rows_from=len(prompt) - 2)),
+    trials: list[tuple[NextTokens | Echo, ScoreRequest]] = [
+        (NextTokens(model), ScoreRequest(prompt, (1004, 1005), rows_from=len(prompt) - 2)),
+        (Echo(model), ScoreRequest(prompt, (), rows_from=len(prompt) - 2)),
     ]
-    for dialect, ask in trials:
+    for dialect, request in trials:
         try:
-            reply = dialect.reply(ask, client.request("POST", "/completions", dialect.payload(ask)))
+            reply = dialect.reply(request, client.request("POST", "/completions", dialect.payload(request)))
         except RunError as error:
             log.info("%s: %s", type(dialect).__name__, error)
             continue
-        if set(reply.next) == set(ask.ids) and len(reply.rows) == 2 and all(map(_likely, [*reply.next.values(), *reply.rows.values()])):
+        if set(reply.next) == set(request.ids) and len(reply.rows) == 2 and all(map(_likely, [*reply.next.values(), *reply.rows.values()])):
             return dialect
     return None
 
@@ -135,9 +135,9 @@ def _choice(prompt: TokenIds, found: dict[str, Any]) -> tuple[dict[str, Any], in
     return choice, int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
 
 
-def _finish(choice: dict[str, Any], ask: GenerateAsk) -> Finish:
+def _finish(choice: dict[str, Any], request: GenerateRequest) -> Finish:
     if choice["finish_reason"] == "length":
         return "length"
     if "stop_reason" in choice:  # vLLM's: the stop string
         return "stop" if isinstance(choice["stop_reason"], str) else "eos"
-    return "stop" if ask.settings.stop else "eos"
+    return "stop" if request.settings.stop else "eos"

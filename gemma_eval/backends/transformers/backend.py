@@ -12,14 +12,13 @@ import torch
 import transformers
 
 from gemma_eval.backends.base import Answer, Draft
-from gemma_eval.backends.pixels import Pixels, readable, why_unreadable
-from gemma_eval.backends.transformers import full_prompt as plain
-from gemma_eval.backends.transformers import generate, score
+from gemma_eval.backends.image_processor import ImageProcessor, readable, why_unreadable
+from gemma_eval.backends.transformers import full_prompt, generate, score
 from gemma_eval.backends.transformers.allocator import give_back
 from gemma_eval.backends.transformers.compiling import Compiler
-from gemma_eval.backends.transformers.image_embeddings import Pictures, Vision
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings, ImageEncoder
 from gemma_eval.backends.transformers.quantize import transformers_config
-from gemma_eval.backends.transformers.sampling import Row, answers, draft
+from gemma_eval.backends.transformers.sampling import GeneratedRow, answers, draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint.memory import cache_bytes, device_bytes
@@ -69,7 +68,7 @@ class TransformersBackend:
             "attention": TREE_ATTENTION,
             "device": self.device.type,
             **({"quantization_library": self._library} if self._library else {}),
-            **(self._pixels.fingerprint if self._checkpoint.reads_images else {}),
+            **(self._image_processor.fingerprint if self._checkpoint.reads_images else {}),
         }
 
     @cached_property
@@ -84,18 +83,18 @@ class TransformersBackend:
         return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
 
     @cached_property
-    def _pixels(self) -> Pixels:
-        return Pixels.of(self._checkpoint.path)
+    def _image_processor(self) -> ImageProcessor:
+        return ImageProcessor.of(self._checkpoint.path)
 
     @cached_property
-    def _vision(self) -> Vision:
+    def _image_encoder(self) -> ImageEncoder:
         if not attends_both_ways(self.model):
             attention = self.model.config.get_text_config()._attn_implementation
             raise ConfigError(
                 f"attention {attention!r} of transformers {transformers.__version__} lets the tokens of an image see only what stands "
                 "before them, but Gemma 3's see each other: choose another in config.json, or another version of transformers"
             )
-        return Vision(self.model, self._pixels)
+        return ImageEncoder(self.model, self._image_processor)
 
     def _load(self, **arguments: Any) -> Any:
         if self._quantized:  # quantized weights cannot be moved afterwards
@@ -131,27 +130,27 @@ class TransformersBackend:
 
     @property
     def _unreadable(self) -> Mapping[str, str]:
-        return self._pixels.unreadable if self._checkpoint.reads_images else {}
+        return self._image_processor.unreadable if self._checkpoint.reads_images else {}
 
     def _score(self, requests: list[Any], budget: int) -> Iterator[Answer]:
-        requests, pictures = self._numbered(requests)
+        requests, images = self._numbered(requests)
         if self._shares:
-            return score.score(self.model, requests, budget, self._compiler, pictures)
-        return plain.score(self.model, requests, budget, pictures)
+            return score.score(self.model, requests, budget, self._compiler, images)
+        return full_prompt.score(self.model, requests, budget, images)
 
     def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
         return answers(self._grow(requests, budget, self._compiler))
 
-    def _grow(self, requests: list[Any], budget: int, compiler: Compiler | None = None) -> Iterator[Row]:
-        requests, pictures = self._numbered(requests)
+    def _grow(self, requests: list[Any], budget: int, compiler: Compiler | None = None) -> Iterator[GeneratedRow]:
+        requests, images = self._numbered(requests)
         if self._shares:
-            return generate.grow(self.model, self.tokenizer, requests, min(budget, self._settings.pass_tokens), budget, compiler, pictures)
-        return plain.grow(self.model, self.tokenizer, requests, budget, pictures)
+            return generate.grow(self.model, self.tokenizer, requests, min(budget, self._settings.pass_tokens), budget, compiler, images)
+        return full_prompt.grow(self.model, self.tokenizer, requests, budget, images)
 
-    def _numbered(self, requests: list[Any]) -> tuple[list[Any], Pictures | None]:
+    def _numbered(self, requests: list[Any]) -> tuple[list[Any], ImageEmbeddings | None]:
         """The requests with an id for each distinct image, and the images by number."""
         requests, spans = number_images(requests)
-        return requests, self._vision.pictures(spans) if spans else None
+        return requests, self._image_encoder.images(spans) if spans else None
 
     @cached_property
     def _shares(self) -> bool:

@@ -26,14 +26,14 @@ class Slots:
         self.lengths = torch.zeros(0, dtype=torch.long)  # tokens so far, by row
         self._capacity = 0
 
-    def room(self, window: int | None) -> int:
+    def capacity(self, window: int | None) -> int:
         """Tokens of a row that a layer of this window has a place for."""
         return self._capacity if window is None else min(self._capacity, _rounded(window))
 
     def held(self, window: int | None) -> torch.Tensor:
         """Which of its tokens a row has at each place [rows, room]; below zero: none yet."""
         last = self.lengths[:, None] - 1
-        return last - (last - torch.arange(room := self.room(window))) % room
+        return last - (last - torch.arange(capacity := self.capacity(window))) % capacity
 
     def add(self, rows: Sequence[dict[int, KeyValues]]) -> None:
         """New rows, each with its own keys and values by layer."""
@@ -73,24 +73,27 @@ class Slots:
         keys, values, window = self._layers[layer]
         count = len(self.lengths)
         keys, values = keys[:count], values[:count]
-        rows, last = torch.arange(count, device=keys.device), ((self.lengths - 1) % self.room(window)).to(keys.device)
+        rows, last = torch.arange(count, device=keys.device), ((self.lengths - 1) % self.capacity(window)).to(keys.device)
         keys[rows, :, :, last] = key
         values[rows, :, last] = value
         return keys, values
 
     def _placed(self, tokens: torch.Tensor, window: int | None) -> torch.Tensor:
         """The last of a new row's tokens [1, key-value heads, tokens, head dim] that there is room for, each at its place."""
-        count, room = tokens.shape[2], self.room(window)
-        return _widened(tokens, 2, room) if count <= room else tokens[:, :, -room:].roll(count % room, 2)
+        count, capacity = tokens.shape[2], self.capacity(window)
+        return _widened(tokens, 2, capacity) if count <= capacity else tokens[:, :, -capacity:].roll(count % capacity, 2)
 
     def _with_places(self, layer: int, like: KeyValues, count: int) -> KeyValues:
         """A layer's keys and values with places for so many rows, and if they must be copied for it, for half as many more."""
-        (_, heads, _, dim), room = like.keys.shape, self.room(like.window)
+        (_, heads, _, dim), capacity = like.keys.shape, self.capacity(like.window)
         found = self._layers.get(layer)
         if found and len(found.keys) >= count:
             return found
         places, old = count + count // 2, len(self.lengths)
-        keys, values = like.keys.new_empty(places, heads, dim, room), like.values.new_empty(places, heads, room, like.values.shape[3])
+        keys, values = (
+            like.keys.new_empty(places, heads, dim, capacity),
+            like.values.new_empty(places, heads, capacity, like.values.shape[3]),
+        )
         if found:
             keys[:old], values[:old] = found.keys[:old], found.values[:old]
         return KeyValues(keys, values, like.window)
@@ -100,9 +103,9 @@ class Slots:
             return
         self._capacity = capacity
         for layer, (keys, values, window) in self._layers.items():
-            room, count = self.room(window), len(self.lengths)
-            if keys.shape[3] < room:
-                self._layers[layer] = KeyValues(_widened(keys[:count], 3, room), _widened(values[:count], 2, room), window)
+            capacity, count = self.capacity(window), len(self.lengths)
+            if keys.shape[3] < capacity:
+                self._layers[layer] = KeyValues(_widened(keys[:count], 3, capacity), _widened(values[:count], 2, capacity), window)
 
 
 def _rounded(tokens: int) -> int:
@@ -176,7 +179,7 @@ class _Group:
         own_keys, own_values = self._slots.write(layer, key, value)
         skip, mask = self._mask(window, query.device)
         path = self._path.visible(layer, skip)
-        rows, heads, dim, room = own_keys.shape
+        rows, heads, dim, capacity = own_keys.shape
         groups = query.shape[1] // heads
         grouped = query.reshape(rows, heads, groups, dim)
         scores = grouped @ own_keys
@@ -184,7 +187,7 @@ class _Group:
             together = grouped.transpose(0, 1).reshape(heads, rows * groups, dim) @ path[0]
             scores = torch.cat([together.view(heads, rows, groups, -1).transpose(0, 1), scores], dim=3)
         weights = (scores.float() + mask).softmax(dim=3).to(value.dtype)
-        above = scores.shape[3] - room
+        above = scores.shape[3] - capacity
         output = weights[..., above:] @ own_values
         if path:
             together = weights[..., :above].transpose(0, 1).reshape(heads, rows * groups, above) @ path[1]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from gemma_eval.backends.transformers.image_embeddings import Pictures
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.backends.transformers.tree_attention import ROUND, KeyValues, TreeContext
 from gemma_eval.plan.passes import Layout, Pass, lay_out
 from gemma_eval.plan.tree import Tree
@@ -15,7 +15,7 @@ from gemma_eval.plan.tree import Tree
 
 @torch.inference_mode()
 def forward_pass(
-    model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]], keep: bool, pictures: Pictures | None = None
+    model: Any, tree: Tree, step: Pass, path: list[dict[int, KeyValues]], keep: bool, images: ImageEmbeddings | None = None
 ) -> tuple[torch.Tensor, dict[int, KeyValues], Layout]:
     """One planned pass: last hidden states [tokens, hidden size], with `keep` the keys and values by layer, and the layout."""
     layout = lay_out(tree, step.nodes)
@@ -26,17 +26,17 @@ def forward_pass(
     alone = torch.arange(length, length + padding) + 1  # padding sees itself and the path
     end, until = (torch.cat([torch.from_numpy(bounds).long(), alone]) for bounds in (layout.end, layout.until))
     context = TreeContext(depth, end, until, path, keep=keep)
-    hidden = run_body(model, ids, depth.to(model.device), context, pictures)
+    hidden = run_body(model, ids, depth.to(model.device), context, images)
     kept = {layer: own.at(slice(length)) for layer, own in context.kept.items()}
     return hidden[:length], kept, layout
 
 
 @torch.inference_mode()
-def run_body(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any, pictures: Pictures | None = None) -> torch.Tensor:
+def run_body(model: Any, ids: torch.Tensor, depth: torch.Tensor, context: Any, images: ImageEmbeddings | None = None) -> torch.Tensor:
     """Last hidden states [tokens, hidden size] of `ids` [tokens] at positions `depth`, under an attention context."""
     body = model.get_decoder()
     device = model.get_input_embeddings().weight.device
-    inputs = {"inputs_embeds": pictures.embed(model, ids[None])} if pictures else {"input_ids": ids[None].to(device)}
+    inputs = {"inputs_embeds": images.embed(model, ids[None])} if images else {"input_ids": ids[None].to(device)}
     output = body(
         **inputs,
         position_ids=depth[None].to(device),

@@ -14,15 +14,15 @@ from transformers import DynamicCache
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.image_embeddings import Pictures
-from gemma_eval.backends.transformers.sampling import Row, advance, draw, rows_of
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
+from gemma_eval.backends.transformers.sampling import GeneratedRow, advance, draw, rows_of
 from gemma_eval.plan.tree import FIRST_IMAGE
 from gemma_eval.types import EncodedGenerate, EncodedScore, ScoreResponse, TokenIds, Usage
 
 
 class _Sized(Protocol):
     @property
-    def room(self) -> int: ...
+    def tokens_needed(self) -> int: ...
 
 
 S = TypeVar("S", bound=_Sized)
@@ -31,8 +31,8 @@ S = TypeVar("S", bound=_Sized)
 def _batches(items: list[S], budget: int) -> Iterator[list[S]]:
     """Longest first, at most `budget` tokens with padding."""
     batch: list[S] = []
-    for item in sorted(items, key=lambda item: -item.room):
-        if batch and batch[0].room * (len(batch) + 1) > budget:
+    for item in sorted(items, key=lambda item: -item.tokens_needed):
+        if batch and batch[0].tokens_needed * (len(batch) + 1) > budget:
             yield batch
             batch = []
         batch.append(item)
@@ -52,19 +52,19 @@ class _Scored:
         self.greedy = True
 
     @property
-    def room(self) -> int:
+    def tokens_needed(self) -> int:
         return len(self.ids)
 
 
-def score(model: Any, requests: Sequence[EncodedScore], budget: int, pictures: Pictures | None = None) -> Iterator[Answer]:
+def score(model: Any, requests: Sequence[EncodedScore], budget: int, images: ImageEmbeddings | None = None) -> Iterator[Answer]:
     """Log-likelihoods, each continuation with its whole prompt, in padded batches of `budget` tokens.
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
+    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
     scored = [
         [_Scored(r, ids, start) for ids, start in zip(request.sequences, request.starts, strict=True)] for r, request in enumerate(requests)
     ]
     left = [len(parts) for parts in scored]
     for batch in _batches([part for parts in scored for part in parts], budget):
-        _score_batch(model, batch, pictures)
+        _score_batch(model, batch, images)
         for part in batch:
             left[part.request] -= 1
             if left[part.request] == 0:
@@ -72,17 +72,17 @@ def score(model: Any, requests: Sequence[EncodedScore], budget: int, pictures: P
 
 
 @torch.inference_mode()
-def _score_batch(model: Any, batch: list[_Scored], pictures: Pictures | None) -> None:
-    width = max(part.room for part in batch)
+def _score_batch(model: Any, batch: list[_Scored], images: ImageEmbeddings | None) -> None:
+    width = max(part.tokens_needed for part in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for i, part in enumerate(batch):
-        ids[i, : part.room] = torch.from_numpy(part.ids).long()
-        mask[i, : part.room] = 1
-    hidden = hidden_states(model, ids, mask, pictures)
-    rows = [(i, position - 1) for i, part in enumerate(batch) for position in range(part.start, part.room)]
+        ids[i, : part.tokens_needed] = torch.from_numpy(part.ids).long()
+        mask[i, : part.tokens_needed] = 1
+    hidden = hidden_states(model, ids, mask, images)
+    rows = [(i, position - 1) for i, part in enumerate(batch) for position in range(part.start, part.tokens_needed)]
     needed = hidden[[i for i, _ in rows], [at for _, at in rows]]
-    tokens = torch.tensor([int(part.ids[position]) for part in batch for position in range(part.start, part.room)])
+    tokens = torch.tensor([int(part.ids[position]) for part in batch for position in range(part.start, part.tokens_needed)])
     logprobs, greedy = token_logprobs(model, needed, torch.arange(len(rows)), tokens)
     for (i, _), logprob, likeliest in zip(rows, logprobs.tolist(), greedy.tolist(), strict=True):
         batch[i].logprob += logprob
@@ -90,47 +90,51 @@ def _score_batch(model: Any, batch: list[_Scored], pictures: Pictures | None) ->
 
 
 @torch.inference_mode()
-def hidden_states(model: Any, ids: torch.Tensor, mask: torch.Tensor, pictures: Pictures | None) -> torch.Tensor:
+def hidden_states(model: Any, ids: torch.Tensor, mask: torch.Tensor, images: ImageEmbeddings | None) -> torch.Tensor:
     """Last hidden states [rows, tokens, hidden size] of `ids` [rows, tokens], right-padded as `mask` says."""
-    inputs = _inputs(model, ids, pictures)
-    body = model.base_model if pictures else model.get_decoder()  # the whole model makes masks for images, its decoder does not
+    inputs = _inputs(model, ids, images)
+    body = model.base_model if images else model.get_decoder()  # the whole model makes masks for images, its decoder does not
     hidden: torch.Tensor = body(**inputs, attention_mask=mask.to(model.device), use_cache=False).last_hidden_state
     return hidden
 
 
-def _inputs(model: Any, ids: torch.Tensor, pictures: Pictures | None) -> dict[str, torch.Tensor]:
+def _inputs(model: Any, ids: torch.Tensor, images: ImageEmbeddings | None) -> dict[str, torch.Tensor]:
     """What a model takes for `ids` [rows, tokens]: with pictures, embeddings and the token types that let an image attend to itself."""
     device = model.get_input_embeddings().weight.device
-    if pictures is None:
+    if images is None:
         return {"input_ids": ids.to(device)}
-    return {"inputs_embeds": pictures.embed(model, ids), "token_type_ids": (ids >= FIRST_IMAGE).long().to(device)}
+    return {"inputs_embeds": images.embed(model, ids), "token_type_ids": (ids >= FIRST_IMAGE).long().to(device)}
 
 
 def _answer(request: int, parts: list[_Scored]) -> Answer:
     response = ScoreResponse(
-        tuple(part.logprob for part in parts), tuple(part.room - part.start for part in parts), tuple(part.greedy for part in parts)
+        tuple(part.logprob for part in parts),
+        tuple(part.tokens_needed - part.start for part in parts),
+        tuple(part.greedy for part in parts),
     )
-    tokens = sum(part.room - 1 for part in parts)
+    tokens = sum(part.tokens_needed - 1 for part in parts)
     return Answer(request, response, Usage(prompt=tokens, computed=tokens))
 
 
 # -- generation -------------------------------------------------------------------------------------------------
 
 
-def grow(model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, pictures: Pictures | None = None) -> Iterator[Row]:
+def grow(
+    model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, images: ImageEmbeddings | None = None
+) -> Iterator[GeneratedRow]:
     """The rows, each time they have one more token, in left-padded batches whose cache holds `budget` tokens; finished rows leave.
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
+    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
     for batch in _batches(rows_of(requests), budget):
-        yield from _decode(model, tokenizer, batch, pictures)
+        yield from _decode(model, tokenizer, batch, images)
 
 
 @torch.inference_mode()
-def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | None) -> Iterator[Row]:
+def _decode(model: Any, tokenizer: Any, batch: list[GeneratedRow], images: ImageEmbeddings | None) -> Iterator[GeneratedRow]:
     """Generate every row of the batch to its end."""
     device = model.get_input_embeddings().weight.device
     ends = end_tokens(model.generation_config, tokenizer)
     ids, mask = _left_padded(batch)
-    inputs, mask = _inputs(model, ids, pictures), mask.to(device)
+    inputs, mask = _inputs(model, ids, images), mask.to(device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     active = list(batch)
@@ -151,7 +155,7 @@ def _decode(model: Any, tokenizer: Any, batch: list[Row], pictures: Pictures | N
         positions = positions[index, -1:] + 1
 
 
-def _left_padded(batch: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+def _left_padded(batch: list[GeneratedRow]) -> tuple[torch.Tensor, torch.Tensor]:
     width = max(len(row.prompt) for row in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros_like(ids)

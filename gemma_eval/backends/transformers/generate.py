@@ -18,8 +18,8 @@ from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
 from gemma_eval.backends.transformers.head import all_logits, likeliest
-from gemma_eval.backends.transformers.image_embeddings import Pictures
-from gemma_eval.backends.transformers.sampling import Row, advance, draw, rows_of
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
+from gemma_eval.backends.transformers.sampling import GeneratedRow, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.plan.passes import Layout, Pass, schedule
 from gemma_eval.plan.tree import ROOT, Tree, build_tree
@@ -32,7 +32,7 @@ Path = list[tuple[int, dict[int, KeyValues]]]
 class _Waiting:
     """A row whose prompt has been read: its first token, and its own keys and values by layer."""
 
-    row: Row
+    row: GeneratedRow
     token: int
     own: dict[int, KeyValues]
 
@@ -44,25 +44,25 @@ def grow(
     pass_budget: int,
     cache_budget: int,
     compiler: Compiler | None = None,
-    pictures: Pictures | None = None,
-) -> Iterator[Row]:
+    images: ImageEmbeddings | None = None,
+) -> Iterator[GeneratedRow]:
     """The rows, each time they have one more token. Budgets in tokens: of one prefill pass, and of the keys and values of rows being
     decoded.
 
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number.
+    Images in `requests` are numbered (see `plan`), and `images` has them by number.
     """
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
     for row, shared in zip(rows, tree.shared, strict=True):
         row.shared = shared
-    ending: dict[int, list[Row]] = {}
+    ending: dict[int, list[GeneratedRow]] = {}
     for row, leaf in zip(rows, tree.leaf, strict=True):
         ending.setdefault(leaf, []).append(row)
     batch = _Batch(model, tokenizer, cache_budget)
-    done, planned = 0, sum(row.room - row.shared for row in rows)
+    done, planned = 0, sum(row.tokens_needed - row.shared for row in rows)
     if compiler:
         compiler.start()
-    for row in _grown(model, tree, batch, pass_budget, ending, pictures):
+    for row in _grown(model, tree, batch, pass_budget, ending, images):
         if compiler:
             done += 1 if len(row.tokens) > 1 else len(row.prompt) - row.shared + 1
             planned -= row.settings.max_tokens - len(row.tokens) if row.finish else 0
@@ -71,13 +71,13 @@ def grow(
 
 
 def _grown(
-    model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[Row]], pictures: Pictures | None
-) -> Iterator[Row]:
+    model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[GeneratedRow]], images: ImageEmbeddings | None
+) -> Iterator[GeneratedRow]:
     """Prefill pass after pass, decoding as soon as rows have to wait for a slot."""
     path: Path = []
     for step in schedule(tree, pass_budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
-        waiting, kept = _prefill(model, tree, step, path, ending, pictures)
+        waiting, kept = _prefill(model, tree, step, path, ending, images)
         yield from batch.feed(step.prefix, [values for _, values in path], waiting)
         if step.keep:
             path.append((step.nodes[0], kept))
@@ -85,10 +85,10 @@ def _grown(
 
 
 def _prefill(
-    model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[Row]], pictures: Pictures | None
+    model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[GeneratedRow]], images: ImageEmbeddings | None
 ) -> tuple[list[_Waiting], dict[int, KeyValues]]:
     """Run a pass; the rows whose prompts end in it, and its keys and values."""
-    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True, pictures=pictures)
+    hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True, images=images)
     ends = [(node, row) for node in step.nodes for row in ending.get(node, ())]
     if not ends:
         return [], kept
@@ -110,7 +110,7 @@ def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tens
     return torch.tensor([at for run in reversed(runs) for at in run], dtype=torch.long)
 
 
-def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[GeneratedRow]) -> list[int]:
     """The next token of each row after its hidden state [rows, hidden size]."""
     tokens = likeliest(model, hidden).tolist()
     for i, row in enumerate(rows):
@@ -125,15 +125,15 @@ class _Group:
 
     path: DecodePath
     waiting: list[_Waiting] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[GeneratedRow] = field(default_factory=list)
     slots: Slots = field(default_factory=Slots)
 
-    def own_room(self, row: Row) -> int:
-        return row.room - self.path.length
+    def own_tokens_needed(self, row: GeneratedRow) -> int:
+        return row.tokens_needed - self.path.length
 
     @property
-    def room(self) -> int:
-        return self.path.length + sum(map(self.own_room, self.rows))
+    def tokens_needed(self) -> int:
+        return self.path.length + sum(map(self.own_tokens_needed, self.rows))
 
 
 class _Batch:
@@ -146,7 +146,7 @@ class _Batch:
         self._ends = end_tokens(model.generation_config, tokenizer)
         self._groups: dict[tuple[int, ...], _Group] = {}
 
-    def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[Row]:
+    def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[GeneratedRow]:
         """Take rows under this path; yields the rows that grow while decoding until all that wait have a slot."""
         if not waiting:
             return
@@ -159,23 +159,23 @@ class _Batch:
             yield from self._step()
             yield from self._admit(group)
 
-    def drain(self) -> Iterator[Row]:
+    def drain(self) -> Iterator[GeneratedRow]:
         """Decode until every row has finished."""
         while self._groups:
             yield from self._step()
 
     @torch.inference_mode()
-    def _admit(self, group: _Group) -> Iterator[Row]:
+    def _admit(self, group: _Group) -> Iterator[GeneratedRow]:
         """Give slots to waiting rows as far as the budget goes (one row always fits), with their first token."""
         started: list[_Waiting] = []
-        free = self._budget - sum(other.room for other in self._groups.values())
+        free = self._budget - sum(other.tokens_needed for other in self._groups.values())
         alone = not any(other.rows for other in self._groups.values())
-        while group.waiting and (group.own_room(group.waiting[0].row) <= free or (alone and not started)):
+        while group.waiting and (group.own_tokens_needed(group.waiting[0].row) <= free or (alone and not started)):
             item = group.waiting.pop(0)
             advance(item.row, item.token, self._ends, self._tokenizer)
             yield item.row
             if not item.row.finish:
-                free -= group.own_room(item.row)
+                free -= group.own_tokens_needed(item.row)
                 started.append(item)
         if started:
             group.slots.add([item.own for item in started])
@@ -183,7 +183,7 @@ class _Batch:
         self._forget_empty()
 
     @torch.inference_mode()
-    def _step(self) -> Iterator[Row]:
+    def _step(self) -> Iterator[GeneratedRow]:
         """One token for every row."""
         groups = [group for group in self._groups.values() if group.rows]
         rows = [row for group in groups for row in group.rows]

@@ -1,4 +1,4 @@
-"""Pictures become embeddings: decoded, resized, and read by vision tower and projector, each distinct one once.
+"""ImageEmbeddings become embeddings: decoded, resized, and read by vision tower and projector, each distinct one once.
 
 Requests reach this backend's engines with their images numbered (`plan.number_images`): ids from `FIRST_IMAGE` on.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from gemma_eval.backends.pixels import Pixels
+from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.plan.tree import FIRST_IMAGE
 from gemma_eval.types import Box, ImageSpan
 
@@ -25,7 +25,7 @@ AHEAD = 8  # pictures decoded and not yet encoded: 10 MB each
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageEmbeddings:
     """What the ids from `FIRST_IMAGE` on stand for. `count`: soft tokens of a picture; `features`: by number, [count, hidden size] each."""
 
     count: int
@@ -42,19 +42,19 @@ class Pictures:
         return embeddings
 
 
-class Vision:
+class ImageEncoder:
     """A model's eyes. Embeddings are kept by what they show, the latest used up to `CACHE_BYTES`."""
 
-    def __init__(self, model: Any, pixels: Pixels) -> None:
+    def __init__(self, model: Any, pixels: ImageProcessor) -> None:
         self._model = model
-        self._pixels = pixels
+        self._image_processor = pixels
         self._known: OrderedDict[tuple[str, Box | None], torch.Tensor] = OrderedDict()
         self._bytes = 0
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
 
-    def pictures(self, spans: Sequence[ImageSpan]) -> Pictures:
+    def images(self, spans: Sequence[ImageSpan]) -> ImageEmbeddings:
         """The pictures of numbered requests, given the distinct ones in order."""
-        return Pictures(spans[0].end - spans[0].start, lambda numbers: self.features([spans[number] for number in numbers]))
+        return ImageEmbeddings(spans[0].end - spans[0].start, lambda numbers: self.features([spans[number] for number in numbers]))
 
     def features(self, spans: Sequence[ImageSpan]) -> list[torch.Tensor]:
         """Embeddings [soft tokens, hidden size] of each."""
@@ -70,10 +70,10 @@ class Vision:
         return [found[span.content] for span in spans]
 
     def _decoded(self, spans: Iterable[ImageSpan]) -> Iterator[torch.Tensor]:
-        """Pixels of each, in order. The next few are decoded while these are encoded."""
+        """ImageProcessor of each, in order. The next few are decoded while these are encoded."""
         ahead: deque[Future[torch.Tensor]] = deque()
         for span in spans:
-            ahead.append(self._decoders.submit(self._pixels.read, span))
+            ahead.append(self._decoders.submit(self._image_processor.read, span))
             if len(ahead) > AHEAD:
                 yield ahead.popleft().result()
         for future in ahead:

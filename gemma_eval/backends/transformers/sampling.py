@@ -15,7 +15,7 @@ from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse
 
 
 @dataclass
-class Row:
+class GeneratedRow:
     """One sample of one request. `prompt`: token ids; `shared`: how many of them an earlier row computed."""
 
     request: int
@@ -29,14 +29,14 @@ class Row:
     generator: torch.Generator | None = None
 
     @property
-    def room(self) -> int:
+    def tokens_needed(self) -> int:
         """Tokens it may need in a key-value cache."""
         return len(self.prompt) + self.settings.max_tokens
 
 
-def rows_of(requests: Sequence[EncodedGenerate]) -> list[Row]:
+def rows_of(requests: Sequence[EncodedGenerate]) -> list[GeneratedRow]:
     return [
-        Row(r, sample, request.prompt, request.request, generator=_seeded(request.request, sample))
+        GeneratedRow(r, sample, request.prompt, request.request, generator=_seeded(request.request, sample))
         for r, request in enumerate(requests)
         for sample in range(request.request.samples)
     ]
@@ -49,13 +49,13 @@ def _seeded(settings: Generate, sample: int) -> torch.Generator | None:
     return torch.Generator().manual_seed(settings.seed * 1_000_003 + sample)
 
 
-def draw(row: Row, logits: torch.Tensor) -> int:
+def draw(row: GeneratedRow, logits: torch.Tensor) -> int:
     """A token drawn from logits [vocabulary] at the row's temperature, by its own generator."""
     probabilities = torch.softmax(logits.float().cpu() / row.settings.temperature, dim=-1)
     return int(torch.multinomial(probabilities, 1, generator=row.generator))
 
 
-def advance(row: Row, token: int, ends: set[int], tokenizer: Any) -> None:
+def advance(row: GeneratedRow, token: int, ends: set[int], tokenizer: Any) -> None:
     """Add a token; sets `finish` and `text` when it is the last."""
     if token in ends:
         row.finish = "eos"
@@ -72,7 +72,7 @@ def advance(row: Row, token: int, ends: set[int], tokenizer: Any) -> None:
         row.text = tokenizer.decode(row.tokens, skip_special_tokens=True)
 
 
-def _may_stop(row: Row, tokenizer: Any) -> bool:
+def _may_stop(row: GeneratedRow, tokenizer: Any) -> bool:
     """Whether a stop string stands in the last tokens. Strings are matched on text, since runs of newlines are single tokens in
     Gemma's vocabulary; a string of n characters ends within the last n tokens (a few more, for characters of several tokens)."""
     if not row.settings.stop:
@@ -82,9 +82,9 @@ def _may_stop(row: Row, tokenizer: Any) -> bool:
     return any(stop in tail for stop in row.settings.stop)
 
 
-def answers(rows: Iterable[Row]) -> Iterator[Answer]:
+def answers(rows: Iterable[GeneratedRow]) -> Iterator[Answer]:
     """The answer of each request once all its samples have finished, from rows as they grow."""
-    done: dict[int, list[Row]] = defaultdict(list)
+    done: dict[int, list[GeneratedRow]] = defaultdict(list)
     for row in rows:
         if row.finish:
             samples = done[row.request]
@@ -93,13 +93,13 @@ def answers(rows: Iterable[Row]) -> Iterator[Answer]:
                 yield _answer(row.request, done.pop(row.request))
 
 
-def draft(row: Row, tokenizer: Any) -> Draft:
+def draft(row: GeneratedRow, tokenizer: Any) -> Draft:
     """The row's text so far, without half a character at its end."""
     text = row.text if row.finish else tokenizer.decode(row.tokens, skip_special_tokens=True).rstrip("\ufffd")
     return Draft(text, len(row.tokens), row.finish)
 
 
-def _answer(request: int, rows: list[Row]) -> Answer:
+def _answer(request: int, rows: list[GeneratedRow]) -> Answer:
     rows.sort(key=lambda row: row.sample)
     response = GenerateResponse(
         tuple(row.text for row in rows),

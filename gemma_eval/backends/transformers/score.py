@@ -13,7 +13,7 @@ from gemma_eval.backends.base import Answer
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.forward import forward_pass
 from gemma_eval.backends.transformers.head import token_logprobs
-from gemma_eval.backends.transformers.image_embeddings import Pictures
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.backends.transformers.tree_attention import KeyValues
 from gemma_eval.plan.passes import Layout, Pass, schedule
 from gemma_eval.plan.targets import ScorePlan, plan_scores
@@ -44,10 +44,14 @@ class _Tally:
 
 
 def score(
-    model: Any, requests: Sequence[EncodedScore], budget: int, compiler: Compiler | None = None, pictures: Pictures | None = None
+    model: Any,
+    requests: Sequence[EncodedScore],
+    budget: int,
+    compiler: Compiler | None = None,
+    images: ImageEmbeddings | None = None,
 ) -> Iterator[Answer]:
     """Answers as they complete. `budget`: tokens in one pass; `compiler` hears after each how far the plan has come.
-    Images in `requests` are numbered (see `plan`), and `pictures` has them by number."""
+    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
     planned = plan_scores(requests, longest_node=budget)
     tree = planned.tree
     tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
@@ -59,7 +63,7 @@ def score(
         compiler.start()
     for step in schedule(tree, budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
-        hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep, pictures)
+        hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], step.keep, images)
         if step.keep:
             path.append((step.nodes[0], kept))
         for r in _tally_up(model, planned, step, layout, hidden, tallies):

@@ -10,24 +10,23 @@ import torch
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.self_check import difference, small_requests
-from gemma_eval.backends.transformers import full_prompt as plain
-from gemma_eval.backends.transformers import score
-from gemma_eval.backends.transformers.image_embeddings import Pictures
+from gemma_eval.backends.transformers import full_prompt, score
+from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.plan.tree import FIRST_IMAGE
 from gemma_eval.types import EncodedScore, Response
 
 
 def self_check(model: Any) -> str | None:
     """None if a small tree of requests scores as plain batches do, else what differs, in words."""
-    pictures = _pictures(model) if reads_images(model) else None
+    images = _image_embeddings(model) if reads_images(model) else None
     requests = small_requests(model.get_input_embeddings().weight.shape[0])
-    if pictures:
+    if images:
         requests = [_with_images(request, number) for number, request in enumerate(requests)]
     try:
-        shared = _in_order(score.score(model, requests, budget=24, pictures=pictures))
+        shared = _in_order(score.score(model, requests, budget=24, images=images))
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
         return f"its attention cannot be replaced ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
-    plainly = _in_order(plain.score(model, requests, budget=256, pictures=pictures))
+    plainly = _in_order(full_prompt.score(model, requests, budget=256, images=images))
     return difference(shared, plainly, str(model.dtype).removeprefix("torch."))
 
 
@@ -47,20 +46,20 @@ def attends_both_ways(model: Any) -> bool:
 
     def hidden_states(last: int) -> torch.Tensor:
         features = table(torch.tensor([30, 31, 32, last], device=table.weight.device))
-        return plain.hidden_states(model, ids, torch.ones_like(ids), Pictures(4, lambda _: [features]))
+        return full_prompt.hidden_states(model, ids, torch.ones_like(ids), ImageEmbeddings(4, lambda _: [features]))
 
     moved = (hidden_states(33) - hidden_states(34)).abs().amax(dim=(0, 2))
     return bool(moved[4] > 10 * moved[:4].max())
 
 
-def _pictures(model: Any) -> Pictures:
-    """Pictures of four tokens that look like words."""
+def _image_embeddings(model: Any) -> ImageEmbeddings:
+    """ImageEmbeddings of four tokens that look like words."""
     table = model.get_input_embeddings()
 
     def features(numbers: list[int]) -> list[torch.Tensor]:
         return [table(torch.arange(50 + 4 * number, 54 + 4 * number, device=table.weight.device)) for number in numbers]
 
-    return Pictures(4, features)
+    return ImageEmbeddings(4, features)
 
 
 def _with_images(request: EncodedScore, number: int) -> EncodedScore:

@@ -10,14 +10,14 @@ from typing import Any
 import transformers
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.pixels import Pixels, readable
+from gemma_eval.backends.image_processor import ImageProcessor, readable
 from gemma_eval.backends.prefix_cache.feed import feed
 from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
 from gemma_eval.backends.prefix_cache.messages import Job
 from gemma_eval.backends.prefix_cache.replicas import feed_all
-from gemma_eval.backends.prefix_cache.score import Way
+from gemma_eval.backends.prefix_cache.score import ScoringMode
 from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
-from gemma_eval.backends.vllm.image_inputs import Pictures
+from gemma_eval.backends.vllm.image_inputs import ImageInputs
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.settings import VllmConfig
 from gemma_eval.types import JSON, Encoded, EncodedScore
@@ -56,21 +56,21 @@ class VllmBackend:
             "batch_invariant": self._settings.batch_invariant,
             "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
             "device": device_type(),
-            **(self._pixels.fingerprint if self._pixels else {}),
+            **(self._image_processor.fingerprint if self._image_processor else {}),
         }
 
     def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         if not requests:
             return
-        self._open(max(request.room for request in requests))
+        self._open(max(request.tokens_needed for request in requests))
         if any(request.images for request in requests):
-            self._engines[0].check_pictures()
-        yield from readable(requests, self._answers(requests), self._pixels.unreadable if self._pixels else {})
+            self._engines[0].check_images()
+        yield from readable(requests, self._answers(requests), self._image_processor.unreadable if self._image_processor else {})
 
     def _answers(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
         settings = self._settings
         if any(isinstance(request, EncodedScore) for request in requests):
-            yield from self._run(score_jobs(requests, self._way, settings.dtype, settings.verify, settings.seed))
+            yield from self._run(score_jobs(requests, self._scoring_mode, settings.dtype, settings.verify, settings.seed))
         yield from self._run(generate_jobs(requests, self.tokenizer, self._ends))
 
     def _run(self, jobs: list[Job]) -> Iterator[Answer]:
@@ -95,21 +95,23 @@ class VllmBackend:
         self._longest = self._settings.max_model_len or min(needed, max(longest, self._checkpoint.context_length))
         log.info("starting vLLM %s on %s for requests of up to %d tokens", import_vllm().__version__, device_type(), self._longest)
         for replica in range(self._settings.data_parallel_size):
-            pictures = Pictures(self._pixels) if self._pixels else None
-            self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, pictures, replica))
+            images = ImageInputs(self._image_processor) if self._image_processor else None
+            self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, images, replica))
         self.__dict__.pop("_way", None)
 
     @cached_property
-    def _pixels(self) -> Pixels | None:
+    def _image_processor(self) -> ImageProcessor | None:
         """None for a model that reads text alone."""
-        return Pixels.of(self._checkpoint.path) if self._checkpoint.reads_images else None
+        return ImageProcessor.of(self._checkpoint.path) if self._checkpoint.reads_images else None
 
     @cached_property
-    def _way(self) -> Way:
+    def _scoring_mode(self) -> ScoringMode:
         """How the engine is asked: through its prefix cache, if that is wanted and gives the same answers."""
         engine = self._engines[0]
-        way = Way(self._settings.share_prefixes, engine.capabilities.ids_per_ask, engine.capabilities.rows_through_cache, engine.block)
-        return trusted(engine, way, self._settings.dtype, self.tokenizer)
+        mode = ScoringMode(
+            self._settings.share_prefixes, engine.capabilities.ids_per_request, engine.capabilities.rows_through_cache, engine.block
+        )
+        return trusted(engine, mode, self._settings.dtype, self.tokenizer)
 
     @cached_property
     def _ends(self) -> set[int]:

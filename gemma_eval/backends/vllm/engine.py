@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any
 
-from gemma_eval.backends.prefix_cache.messages import Ask, GenerateAsk, Reply, ScoreAsk, Scored
-from gemma_eval.backends.vllm.image_inputs import Pictures, check
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest
+from gemma_eval.backends.vllm.image_inputs import ImageInputs, check
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.settings import VllmConfig
@@ -23,7 +23,7 @@ NAMED = {
     "quantization", "kv_cache_dtype", "enforce_eager", "seed",
 }  # fmt: skip
 
-PICTURED = 64  # asks in flight where some have pictures: each holds the pixels of its own until the engine has read them
+MAX_IN_FLIGHT_WITH_IMAGES = 64  # asks in flight where some have pictures: each holds the pixels of its own until the engine has read them
 
 
 def import_vllm() -> Any:
@@ -72,7 +72,7 @@ class Capabilities:
     (Not used, since they say nothing of the likeliest token: `prompt_logprob_token_ids` and `trace_decode_token_ids`.)
     """
 
-    ids_per_ask: int  # candidates for the next token in one request
+    ids_per_request: int  # candidates for the next token in one request
     rows_through_cache: bool  # prompt log-probabilities while reading the prefix cache
 
     @classmethod
@@ -85,14 +85,20 @@ class Engine:
     """One vLLM engine. Asks go in with a tag and come back, in any order, as replies with that tag."""
 
     def __init__(
-        self, settings: VllmConfig, checkpoint: Checkpoint, max_model_len: int, ends: set[int], pictures: Pictures | None, replica: int = 0
+        self,
+        settings: VllmConfig,
+        checkpoint: Checkpoint,
+        max_model_len: int,
+        ends: set[int],
+        images: ImageInputs | None,
+        replica: int = 0,
     ) -> None:
         vllm = import_vllm()
         self.capabilities = Capabilities.probe()
         self._params = vllm.SamplingParams
         self._ends = sorted(ends)
-        self._pictures = pictures
-        self._asked: dict[str, Ask] = {}
+        self._image_inputs = images
+        self._asked: dict[str, EngineRequest] = {}
         self._serial = 0
         arguments = engine_arguments(settings, checkpoint, max_model_len)
         with _environment(settings, replica):
@@ -102,43 +108,43 @@ class Engine:
                 why = f"{_first_lines(error)} {_unimportable(checkpoint)}".rstrip()
                 raise ConfigError(f"backend=vllm: the engine refuses to start: {why}") from error
         self.block = int(self._engine.vllm_config.cache_config.block_size)
-        self.room = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
-        if pictures:
-            self.room = min(self.room, PICTURED)
+        self.max_in_flight = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)  # asks worth having in flight
+        if images:
+            self.max_in_flight = min(self.max_in_flight, MAX_IN_FLIGHT_WITH_IMAGES)
 
     @property
     def in_flight(self) -> int:
         return len(self._asked)
 
-    def submit(self, ask: Ask) -> str:
+    def submit(self, request: EngineRequest) -> str:
         """Queue an ask; returns its tag."""
         self._serial += 1
         tag = str(self._serial)
-        params = self._score_params(ask) if isinstance(ask, ScoreAsk) else self._generate_params(ask)
+        params = self._score_params(request) if isinstance(request, ScoreRequest) else self._generate_params(request)
         try:
-            self._engine.add_request(tag, self._prompt(ask), params)
+            self._engine.add_request(tag, self._prompt(request), params)
         except ValueError as error:
-            raise RunError(f"vLLM refuses a request of {len(ask.prompt)} tokens: {_first_lines(error)}") from error
-        self._asked[tag] = ask
+            raise RunError(f"vLLM refuses a request of {len(request.prompt)} tokens: {_first_lines(error)}") from error
+        self._asked[tag] = request
         return tag
 
-    def _prompt(self, ask: Ask) -> dict[str, Any]:
-        if not ask.images:
-            return {"prompt_token_ids": ask.prompt.tolist()}
-        assert self._pictures
-        return self._pictures.prompt(ask.prompt, ask.images)
+    def _prompt(self, request: EngineRequest) -> dict[str, Any]:
+        if not request.images:
+            return {"prompt_token_ids": request.prompt.tolist()}
+        assert self._image_inputs
+        return self._image_inputs.prompt(request.prompt, request.images)
 
-    def check_pictures(self) -> None:
+    def check_images(self) -> None:
         """Refuse pictures where the engine's attention cannot express them."""
         check(self._engine.vllm_config.model_config, device_type(), import_vllm().__version__)
 
-    def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+    def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]:
         """One step of the engine, and the replies that it completed."""
         for output in self._engine.step():
             if output.finished:
                 tag = output.request_id
-                ask = self._asked.pop(tag)
-                yield tag, ask, read_scores(ask, output) if isinstance(ask, ScoreAsk) else _read_text(output)
+                request = self._asked.pop(tag)
+                yield tag, request, read_scores(request, output) if isinstance(request, ScoreRequest) else _read_text(output)
 
     def abort(self) -> None:
         """Drop what is still in flight."""
@@ -155,26 +161,26 @@ class Engine:
         if core is not None:
             core.shutdown()
 
-    def _score_params(self, ask: ScoreAsk) -> Any:
+    def _score_params(self, request: ScoreRequest) -> Any:
         from vllm.sampling_params import RequestOutputKind
 
         options: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False, "output_kind": RequestOutputKind.FINAL_ONLY}
-        if self.capabilities.ids_per_ask > 1:
-            options["logprob_token_ids"] = list(ask.ids)
+        if self.capabilities.ids_per_request > 1:
+            options["logprob_token_ids"] = list(request.ids)
         else:  # the log-probability of the one token allowed, before the others are masked
-            options |= {"allowed_token_ids": list(ask.ids), "logprobs": 1}
-        if ask.rows_from is not None:
+            options |= {"allowed_token_ids": list(request.ids), "logprobs": 1}
+        if request.rows_from is not None:
             options["prompt_logprobs"] = 1  # the likeliest token too: ranks alone cannot tell ties
             options["flat_logprobs"] = True
         if self.capabilities.rows_through_cache:
-            options["skip_reading_prefix_cache"] = ask.fresh
+            options["skip_reading_prefix_cache"] = request.fresh
         return self._params(**options)
 
-    def _generate_params(self, ask: GenerateAsk) -> Any:
+    def _generate_params(self, request: GenerateRequest) -> Any:
         from vllm.sampling_params import RequestOutputKind
 
-        settings = ask.settings
-        seed = settings.seed * 1_000_003 + ask.sample if settings.temperature > 0 else None
+        settings = request.settings
+        seed = settings.seed * 1_000_003 + request.sample if settings.temperature > 0 else None
         return self._params(
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
@@ -259,36 +265,36 @@ def _unimportable(checkpoint: Checkpoint) -> str:
 # -- outputs ----------------------------------------------------------------------------------------------------
 
 
-def read_scores(ask: ScoreAsk, output: Any) -> Reply:
+def read_scores(request: ScoreRequest, output: Any) -> EngineReply:
     """A request's output as a reply. Nothing is taken on trust: rows count only where they lie beyond the cached tokens, name the
     token that stands there, and are finite."""
     cached = int(output.num_cached_tokens or 0)
     candidates: Mapping[int, Any] = output.outputs[0].logprobs[0]
     top = max(entry.logprob for entry in candidates.values())
-    chosen = {token: candidates[token].logprob for token in ask.ids}
+    chosen = {token: candidates[token].logprob for token in request.ids}
     if not all(map(math.isfinite, chosen.values())):
         raise RunError("vLLM's log-probabilities are not finite; Gemma 3 needs bfloat16 or float32")
-    return Reply(
+    return EngineReply(
         cached=cached,
         next={token: Scored(logprob, logprob >= top) for token, logprob in chosen.items()},
-        rows=dict(_rows(ask, output.prompt_logprobs, cached)) if ask.rows_from is not None else {},
+        rows=dict(_rows(request, output.prompt_logprobs, cached)) if request.rows_from is not None else {},
     )
 
 
-def _rows(ask: ScoreAsk, found: Any, cached: int) -> Iterator[tuple[int, Scored]]:
+def _rows(request: ScoreRequest, found: Any, cached: int) -> Iterator[tuple[int, Scored]]:
     """Log-probabilities of the prompt's own tokens. Counted from the end: some engines leave cached rows out, others leave them unset."""
-    assert ask.rows_from is not None
-    length = len(ask.prompt)
-    for position in range(max(ask.rows_from, cached + 1), length):
+    assert request.rows_from is not None
+    length = len(request.prompt)
+    for position in range(max(request.rows_from, cached + 1), length):
         at = len(found) - (length - position)
         entry = (found[at] if at >= 0 else None) or {}
-        scored = entry.get(int(ask.prompt[position]))
+        scored = entry.get(int(request.prompt[position]))
         if scored is not None and math.isfinite(scored.logprob):
             yield position, Scored(scored.logprob, scored.logprob >= max(other.logprob for other in entry.values()))
 
 
-def _read_text(output: Any) -> Reply:
-    return Reply(cached=int(output.num_cached_tokens or 0), tokens=tuple(output.outputs[0].token_ids))
+def _read_text(output: Any) -> EngineReply:
+    return EngineReply(cached=int(output.num_cached_tokens or 0), tokens=tuple(output.outputs[0].token_ids))
 
 
 def _first_lines(error: Exception) -> str:

@@ -11,18 +11,18 @@ from typing import Any
 
 import torch
 
-from gemma_eval.backends.pixels import Pixels
+from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.errors import ConfigError
 from gemma_eval.types import Box, ImageSpan, TokenIds
 
 KEPT = 32  # pictures whose pixels are kept, at 10 MB each: the exemplars', which many prompts in a row show
 
 
-class Pictures:
+class ImageInputs:
     """Makes prompts with pictures. The engine knows each picture by its content, and encodes it once while it remembers it."""
 
-    def __init__(self, pixels: Pixels) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: ImageProcessor) -> None:
+        self._image_processor = pixels
         self._known: OrderedDict[tuple[str, Box | None], Any] = OrderedDict()
 
     def prompt(self, ids: TokenIds, images: tuple[ImageSpan, ...]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Pictures:
 
     def _item(self, span: ImageSpan) -> Any:
         if span.content not in self._known:
-            self._known[span.content] = _item(self._pixels.read(span))
+            self._known[span.content] = _item(self._image_processor.read(span))
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         self._known.move_to_end(span.content)

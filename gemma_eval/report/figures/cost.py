@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from gemma_eval.card.rebuilt import Card, Run
+from gemma_eval.card.rebuilt import Card, CardRun
 from gemma_eval.report.figures.style import Drawn, Value, legend, name_points, panels, points, run_label, value_of
 
 
@@ -47,7 +47,7 @@ def against_cost(card: Card) -> Iterator[Drawn]:
     )
 
 
-def _spent(run: Run) -> Iterator[Spent]:
+def _spent(run: CardRun) -> Iterator[Spent]:
     for task, entry in run.tasks.items():
         value, computed, seconds = value_of(task, entry, entry["primary"]), entry["tokens"]["computed"], entry["seconds"]
         if value and entry["n"] and computed > 0 and seconds > 0:

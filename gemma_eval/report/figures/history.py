@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from gemma_eval.card.rebuilt import Card, Run
+from gemma_eval.card.rebuilt import Card, CardRun
 from gemma_eval.report.figures.style import Drawn, Value, look, panels, plain, points, value_of
 
 FEWEST = 3  # runs that make a history
@@ -28,7 +28,7 @@ def _shared(card: Card, members: list[int]) -> list[str]:
     return [name for name in first if all(_protocol(card.runs[index], name) == _protocol(card.runs[members[0]], name) for index in members)]
 
 
-def _protocol(run: Run, task: str) -> tuple[object, ...] | None:
+def _protocol(run: CardRun, task: str) -> tuple[object, ...] | None:
     entry = run.tasks.get(task)
     return (entry["primary"], entry["num_fewshot"], entry["changed"], entry["source"]) if entry else None
 
@@ -47,5 +47,5 @@ def _drawn(card: Card, members: list[int], tasks: list[str], name: str) -> Drawn
     return Drawn(name, "History", caption, figure)
 
 
-def _value(run: Run, task: str) -> Value | None:
+def _value(run: CardRun, task: str) -> Value | None:
     return value_of(task, run.tasks[task], run.tasks[task]["primary"])

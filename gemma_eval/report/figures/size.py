@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gemma_eval.card import SIZES
-from gemma_eval.card.rebuilt import Card, Row
+from gemma_eval.card.rebuilt import Card, SheetRow
 from gemma_eval.report.figures.style import FAINT, Drawn, cell_value, legend, panels, plain, points, run_label
 
 BILLIONS = {"270m": 0.27, "1b": 1.0, "4b": 4.0, "12b": 12.0, "27b": 27.0}
@@ -35,12 +35,12 @@ def against_size(card: Card) -> Iterator[Drawn]:
     )
 
 
-def _sizes(card: Card, row: Row) -> set[str]:
+def _sizes(card: Card, row: SheetRow) -> set[str]:
     measured = {run.size for run, cell in zip(card.runs, row.cells, strict=True) if cell.value is not None}
     return {size for size in {*row.published, *measured} if size in BILLIONS}
 
 
-def _panel(axes: Axes, card: Card, row: Row) -> None:
+def _panel(axes: Axes, card: Card, row: SheetRow) -> None:
     published = [(BILLIONS[size], number.value) for size, number in row.published.items()]
     axes.plot(*zip(*published, strict=True), color=FAINT, marker="o", markerfacecolor="none", markersize=4, linewidth=0.9)
     for index, (run, cell) in enumerate(zip(card.runs, row.cells, strict=True)):

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from gemma_eval.card import CARD_TABLES
 
 if TYPE_CHECKING:
-    from gemma_eval.card.rebuilt import Cell, Run
+    from gemma_eval.card.rebuilt import CardRun, Cell
 
 INK = "#1b1d21"  # text, axes
 FAINT = "#8a8f98"  # reference lines and published values
@@ -115,7 +115,7 @@ def plain(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def run_label(run: Run) -> str:
+def run_label(run: CardRun) -> str:
     return plain(f"{run.letter}: {run.size.upper()} {run.model['variant']}, {run.model['weights']}")
 
 

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from gemma_eval.card.rebuilt import Card, Run
+from gemma_eval.card.rebuilt import Card, CardRun
 from gemma_eval.compare import Comparison, compare
 from gemma_eval.errors import RunError
 from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, offsets, plain, points, rows_axes
@@ -39,7 +39,7 @@ def _compared(first: RunDir, other: RunDir) -> Comparison | None:
         return None
 
 
-def _drawn(name: str, runs: Sequence[Run], first: int, found: dict[int, Comparison]) -> Drawn:
+def _drawn(name: str, runs: Sequence[CardRun], first: int, found: dict[int, Comparison]) -> Drawn:
     names = list(dict.fromkeys(task.name for comparison in found.values() for task in comparison.tasks))
     mean = ["mean of tasks"] if any(comparison.pooled for comparison in found.values()) else []
     figure, (axes,) = rows_axes([*names, *mean], 0.2 + 0.05 * len(found))

@@ -10,7 +10,7 @@ import datasets
 import pytest
 
 from gemma_eval.data.dataset import DatasetRef
-from gemma_eval.data.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _Pictures
+from gemma_eval.data.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _ImageColumn
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import ConfigError, DataError, PromptError
 from gemma_eval.task.registry import registry
@@ -93,7 +93,7 @@ def test_building_reads_no_picture_that_a_row_names_otherwise(tmp_path: Path, mo
     def fail(*_: object) -> bytes:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr(_Pictures, "_read", fail)
+    monkeypatch.setattr(_ImageColumn, "_read", fail)
     task = registry()["vqav2"]()
     task.seed = 1
     built = build(task, open_source(root=str(tmp_path), samples=False))

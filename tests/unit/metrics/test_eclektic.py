@@ -83,7 +83,7 @@ def test_score_is_the_mean_over_questions_away_from_their_source() -> None:
 def test_questions_without_their_source_are_left_out() -> None:
     german = [record(sample, gold(sample)) for sample in samples() if sample.subset == "de"]
     assert [r.cluster for r in german] == ["sample_mill", "sample_bridge", "sample_bees"]
-    assert page().joint(german) == []
+    assert page().records_to_average(german) == []
     assert summarize(page(), german, 36)["metrics"]["eclektic"]["value"] is None
 
 

@@ -18,7 +18,7 @@ from gemma_eval.prompt.sections import Section, cut
 from gemma_eval.report.items import write_items
 from gemma_eval.report.shards import ITEMS, Shards, write_data
 from gemma_eval.store.prompts import KEPT, LONGEST, reading_prompts, writing_prompts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import GenerateResponse, Image, Parts, Prompt
 from tests.runs import choice, generated, write_run
@@ -154,7 +154,7 @@ def test_prompts_are_read_back_as_written(tmp_path: Path, written: list[tuple[st
     query = next((s.text for _, sections in written for s in sections if s.kind == "query"), "")
     with writing_prompts(run, "piqa") as prompts:
         for number, (name, sections) in enumerate(written):
-            prompts.write(Entry(name, "key"), query, number, sections)
+            prompts.write(SampleKey(name, "key"), query, number, sections)
     with reading_prompts(run, "piqa") as prompt:
         for number, (name, sections) in enumerate(written):
             found = prompt(replace(record, id=name, key="key", fields={"query": query}))
@@ -167,8 +167,8 @@ def test_what_prompts_share_is_written_once_and_giants_are_cut(tmp_path: Path) -
     haystack = Section("query", 0, "a" * LONGEST + "b" * LONGEST)
     with writing_prompts(run, "ruler") as prompts:
         for number in range(100):
-            prompts.write(Entry(str(number), "key"), "its own question", 700, [prefix, Section("query", 0, "its own question")])
-        prompts.write(Entry("long", "key"), None, 20_000, [haystack])
+            prompts.write(SampleKey(str(number), "key"), "its own question", 700, [prefix, Section("query", 0, "its own question")])
+        prompts.write(SampleKey("long", "key"), None, 20_000, [haystack])
     text = (tmp_path / "prompts/ruler.jsonl").read_text()
     assert text.count("An exemplar. An exemplar.") == 50 and "its own question" not in text
     with reading_prompts(run, "ruler") as prompt:
@@ -182,9 +182,9 @@ def test_what_prompts_share_is_written_once_and_giants_are_cut(tmp_path: Path) -
 def test_a_kill_while_prompts_are_written_leaves_those_of_before(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     with writing_prompts(run, "piqa") as prompts:
-        prompts.write(Entry("0", "key"), None, 1, [Section("query", 0, "before")])
+        prompts.write(SampleKey("0", "key"), None, 1, [Section("query", 0, "before")])
     with pytest.raises(KeyboardInterrupt), writing_prompts(run, "piqa") as prompts:
-        prompts.write(Entry("0", "key"), None, 1, [Section("query", 0, "after")])
+        prompts.write(SampleKey("0", "key"), None, 1, [Section("query", 0, "after")])
         raise KeyboardInterrupt
     with reading_prompts(run, "piqa") as prompt:
         found = prompt(replace(choice("piqa", "0", (-1.0, -2.0)), key="key"))
@@ -203,9 +203,9 @@ def test_records_one_by_one_are_the_records(tmp_path: Path) -> None:
         appender.write(replace(records[2], key="another model's"))
     with run.reading("trivia_qa") as record:
         assert [record(entry) for entry in run.manifest("trivia_qa")] == run.records("trivia_qa")
-        assert record(Entry("2", "no such")) is None
+        assert record(SampleKey("2", "no such")) is None
     with RunDir(tmp_path / "empty").reading("trivia_qa") as record:
-        assert record(Entry("0", "key")) is None
+        assert record(SampleKey("0", "key")) is None
 
 
 @pytest.fixture

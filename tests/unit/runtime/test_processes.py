@@ -12,7 +12,7 @@ from gemma_eval.commands.main import main
 from gemma_eval.errors import ConfigError, RunError
 from gemma_eval.runtime.processes import Processes, this
 from gemma_eval.store.merge import Arrivals, merge_parts
-from gemma_eval.store.records import Entry
+from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record, ScoreResponse
 from tests.settings import compose
@@ -43,7 +43,7 @@ def directory(tmp_path: Path) -> RunDir:
 
 def test_readers_see_the_records_of_all_processes(directory: RunDir) -> None:
     found = directory.found("t")
-    assert found == {Entry(record.id, record.key): record for record in RECORDS}
+    assert found == {SampleKey(record.id, record.key): record for record in RECORDS}
     with directory.reading("t") as record:
         assert [record(entry) for entry in found] == list(found.values())
         merge_parts(directory)  # the reader goes on
@@ -53,7 +53,7 @@ def test_readers_see_the_records_of_all_processes(directory: RunDir) -> None:
 def test_merged_is_the_run_of_one_process(directory: RunDir) -> None:
     merge_parts(directory)
     assert not directory.parts() and not (directory.path / "processes").exists()
-    assert directory.found("t") == {Entry(record.id, record.key): record for record in RECORDS}
+    assert directory.found("t") == {SampleKey(record.id, record.key): record for record in RECORDS}
     assert sorted(ids(directory)) == ["0", "0", "1", "2", "3"]  # an answer and its score
     assert directory.read_json("usage.json") == {
         "t": {"prompt": 30, "computed": 15, "generated": 0, "seconds": 1.5, "methods": {"way 0": 2, "way 1": 1}}

@@ -206,7 +206,7 @@ def test_hostile_programs_leave_others_alone() -> None:
 
 
 def test_one_alone_waits_for_the_others_and_they_for_it() -> None:
-    room, inside, most = sandbox._Room(3), [0], [0]
+    room, inside, most = sandbox._Slots(3), [0], [0]
     lock = threading.Lock()
 
     def enter(alone: bool) -> None:

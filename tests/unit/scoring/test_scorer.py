@@ -20,8 +20,8 @@ from gemma_eval.data.sources import SampleSource
 from gemma_eval.errors import RunError, SandboxError
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import pipeline
-from gemma_eval.run.pipeline import Outcome, run
-from gemma_eval.run.prepare import Asked, Prepared
+from gemma_eval.run.pipeline import RunResult, run
+from gemma_eval.run.prepare import Prepared, PreparedSample
 from gemma_eval.scoring.rescore import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.run_dir import RunDir
@@ -53,23 +53,23 @@ class FixedAnswers:
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAnswers], Outcome]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAnswers], RunResult]:
     """`start(backend)` runs, or resumes, both tasks."""
 
     def prepared(backend: FixedAnswers) -> Callable[[RunConfig], Prepared]:
         def prepare(config: RunConfig, model: object = None) -> Prepared:
             builds = [build(task, SampleSource()) for task in selected_tasks(config)]
-            asked: list[Asked] = []
+            asked: list[PreparedSample] = []
             for built in builds:
                 for sample in built.samples:
                     assert isinstance(sample.request, Generate)
                     encoded = EncodedGenerate(np.array([2, len(asked)], dtype=np.int32), sample.request)
-                    asked.append(Asked(built.task, sample, encoded, f"key{len(asked)}"))
+                    asked.append(PreparedSample(built.task, sample, encoded, f"key{len(asked)}"))
             return Prepared(builds, asked, backend, Checkpoint(Path(), {}, 512), {}, lambda request, encoded: [])
 
         return prepare
 
-    def go(backend: FixedAnswers) -> Outcome:
+    def go(backend: FixedAnswers) -> RunResult:
         monkeypatch.setattr(pipeline, "prepare", prepared(backend))
         settings = ["model=local", "model.path=/nowhere", "data=samples", f"suite.tasks=[{','.join(TASKS)}]", f"limit={ITEMS}"]
         return run(compose(*settings, f"results={tmp_path}", "run=r"))
@@ -91,7 +91,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], float]]
     return judge
 
 
-Start = Callable[[FixedAnswers], Outcome]
+Start = Callable[[FixedAnswers], RunResult]
 Judged = Callable[[Callable[[str], float]], None]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gemma_eval.errors import RunError
-from gemma_eval.store.records import Entry, record_from_json, record_to_json
+from gemma_eval.store.records import SampleKey, record_from_json, record_to_json
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
 
@@ -83,5 +83,5 @@ def test_the_manifest_is_parsed_once_and_again_when_it_is_another(tmp_path: Path
     for samples in ([["a", "key"]], [["a", "key"], ["b", "key"]]):
         run.write_json("manifest.json", {"tasks": {"t": {"samples": samples}}})
         for _ in range(3):
-            assert run.manifest("t") == [Entry(*sample) for sample in samples] and run.manifest("other") == [] and run.tasks() == ["t"]
+            assert run.manifest("t") == [SampleKey(*sample) for sample in samples] and run.manifest("other") == [] and run.tasks() == ["t"]
     assert parsed == ["manifest.json"] * 2

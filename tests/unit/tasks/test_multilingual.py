@@ -11,7 +11,7 @@ import pytest
 from gemma_eval.data.sources import open_source
 from gemma_eval.task.base import Task
 from gemma_eval.task.registry import registry
-from gemma_eval.task.samples import Built, build
+from gemma_eval.task.samples import TaskSamples, build
 from gemma_eval.types import Generate, GenerateResponse
 
 TRANSLATION = ["wmt24pp", "flores", "indicgenbench_flores"]
@@ -25,7 +25,7 @@ def task_of(name: str, **settings: Any) -> Task:
     return task
 
 
-def bundled(task: Task) -> Built:
+def bundled(task: Task) -> TaskSamples:
     return build(task, open_source(root=None, samples=True))
 
 
@@ -114,8 +114,8 @@ def test_the_answer_is_asked_for_in_the_right_language() -> None:
 
 def test_no_scored_question_shares_a_passage_with_an_exemplar() -> None:
     for sample in bundled(task_of("xquad")).samples:
-        passage = str(sample.fields["query"]).partition("\n\n")[0]
-        assert passage not in "".join(str(part) for shot in sample.request.prompt.shots for part in shot)
+        overlap_key = str(sample.fields["query"]).partition("\n\n")[0]
+        assert overlap_key not in "".join(str(part) for shot in sample.request.prompt.shots for part in shot)
 
 
 # -- real rows --------------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.backends.prefix_cache.feed import feed
-from gemma_eval.backends.prefix_cache.messages import Ask, Job, Reply, ScoreAsk, Scored
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, Job, Scored, ScoreRequest
 from gemma_eval.backends.prefix_cache.replicas import feed_all
-from gemma_eval.backends.prefix_cache.score import ScoreJob, Way
+from gemma_eval.backends.prefix_cache.score import ScoreJob, ScoringMode
 from gemma_eval.backends.prefix_cache.verify import Checked, chosen
 from gemma_eval.backends.vllm.engine import read_scores
 from gemma_eval.errors import RunError
@@ -40,10 +40,10 @@ def scored(before: TokenIds, token: int) -> Scored:
 class Arithmetic:
     """Answers asks as an engine would. `wrong`: what its rows are off by when it reads its cache."""
 
-    def __init__(self, room: int = 4, seed: int = 0, wrong: float = 0.0) -> None:
-        self.room = room
+    def __init__(self, max_in_flight: int = 4, seed: int = 0, wrong: float = 0.0) -> None:
+        self.max_in_flight = max_in_flight
         self.computed = 0
-        self._asked: list[tuple[str, ScoreAsk]] = []
+        self._asked: list[tuple[str, ScoreRequest]] = []
         self._cache: set[bytes] = set()
         self._random = random.Random(seed)
         self._wrong = wrong
@@ -53,39 +53,39 @@ class Arithmetic:
     def in_flight(self) -> int:
         return len(self._asked)
 
-    def submit(self, ask: Ask) -> str:
-        assert isinstance(ask, ScoreAsk)
+    def submit(self, request: EngineRequest) -> str:
+        assert isinstance(request, ScoreRequest)
         self._serial += 1
-        self._asked.append((str(self._serial), ask))
+        self._asked.append((str(self._serial), request))
         return str(self._serial)
 
-    def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+    def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]:
         """Some of what was asked, in order of asking, comes back in any order."""
         now = self._asked[: self._random.randint(1, len(self._asked))]
         del self._asked[: len(now)]
-        replies = [(tag, ask, self._reply(ask)) for tag, ask in now]
+        replies = [(tag, request, self._reply(request)) for tag, request in now]
         self._random.shuffle(replies)
         yield from replies
 
     def abort(self) -> None:
         self._asked.clear()
 
-    def _reply(self, ask: ScoreAsk) -> Reply:
-        prompt = ask.prompt
+    def _reply(self, request: ScoreRequest) -> EngineReply:
+        prompt = request.prompt
         ends = range(BLOCK, len(prompt) + 1, BLOCK)
         cached = 0
         for end in ends:
-            if ask.fresh or end >= len(prompt) or prompt[:end].tobytes() not in self._cache:
+            if request.fresh or end >= len(prompt) or prompt[:end].tobytes() not in self._cache:
                 break
             cached = end
         self._cache.update(prompt[:end].tobytes() for end in ends)
         self.computed += len(prompt) - cached
         rows = {}
-        if ask.rows_from is not None:
-            for position in range(max(ask.rows_from, cached + 1), len(prompt)):
+        if request.rows_from is not None:
+            for position in range(max(request.rows_from, cached + 1), len(prompt)):
                 row = scored(prompt[:position], int(prompt[position]))
                 rows[position] = Scored(row.logprob + self._wrong * (cached > 0), row.greedy)
-        return Reply(cached, {token: scored(prompt, token) for token in ask.ids}, rows)
+        return EngineReply(cached, {token: scored(prompt, token) for token in request.ids}, rows)
 
 
 def expected(request: EncodedScore) -> ScoreResponse:
@@ -117,18 +117,20 @@ def requests(draw: st.DrawFn) -> list[EncodedScore]:
     return made
 
 
-def jobs(asked: list[EncodedScore], seen: int = 0, **way: Any) -> list[Job]:
-    return [ScoreJob(i, request, Way(**{"block": BLOCK} | way), seen) for i, request in enumerate(asked)]
+def jobs(asked: list[EncodedScore], seen: int = 0, **mode: Any) -> list[Job]:
+    return [ScoreJob(i, request, ScoringMode(**{"block": BLOCK} | mode), seen) for i, request in enumerate(asked)]
 
 
-ways = st.builds(Way, share=st.booleans(), ids_per_ask=st.sampled_from([1, 2, 128]), rows_through_cache=st.booleans(), block=st.just(BLOCK))
+ways = st.builds(
+    ScoringMode, share=st.booleans(), ids_per_request=st.sampled_from([1, 2, 128]), rows_through_cache=st.booleans(), block=st.just(BLOCK)
+)
 
 
 @given(requests(), ways, st.integers(0, 9), st.integers(0, 99))
 @settings(deadline=None)
-def test_scores_equal_full_prompts(asked: list[EncodedScore], way: Way, seen: int, seed: int) -> None:
+def test_scores_equal_full_prompts(asked: list[EncodedScore], mode: ScoringMode, seen: int, seed: int) -> None:
     engine = Arithmetic(seed=seed)
-    answers = list(feed(engine, iter(jobs(asked, seen, **vars(way)))))
+    answers = list(feed(engine, iter(jobs(asked, seen, **vars(mode)))))
     assert sorted(answer.index for answer in answers) == list(range(len(asked)))
     assert sum(answer.usage.computed for answer in answers) == engine.computed
     for answer in answers:
@@ -146,7 +148,7 @@ def test_replicas_answer_as_one_engine(asked: list[EncodedScore], replicas: int)
 
 def test_a_failing_replica_ends_the_run() -> None:
     class Dead(Arithmetic):
-        def step(self) -> Iterator[tuple[str, Ask, Reply]]:
+        def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]:
             raise RuntimeError("engine core died")
 
     with pytest.raises(RuntimeError, match="engine core died"):
@@ -176,12 +178,12 @@ def test_a_question_asked_again_is_answered_from_the_cache() -> None:
 @pytest.mark.parametrize("wrong", [0.0, 0.01])
 def test_verify_stops_where_the_cache_is_wrong(wrong: float) -> None:
     engine = Arithmetic(wrong=wrong)
-    job, plain = (ScoreJob(0, question([0] * 10, [[1, 2, 3]]), Way(share, block=BLOCK)) for share in (True, False))
+    job, full_prompt = (ScoreJob(0, question([0] * 10, [[1, 2, 3]]), ScoringMode(share, block=BLOCK)) for share in (True, False))
     if wrong:
         with pytest.raises(RunError, match="through the prefix cache"):
-            list(feed(engine, iter([Checked(job, plain, Dtype.float32)])))
+            list(feed(engine, iter([Checked(job, full_prompt, Dtype.float32)])))
     else:
-        (answer,) = feed(engine, iter([Checked(job, plain, Dtype.float32)]))
+        (answer,) = feed(engine, iter([Checked(job, full_prompt, Dtype.float32)]))
         assert answer.response == expected(job.request) and answer.usage.computed == engine.computed
 
 
@@ -203,7 +205,7 @@ def output(rows: list[dict[int, Any] | None] | None, cached: int, candidates: di
 
 
 PROMPT = np.array([2, 11, 12, 13, 14], dtype=np.int32)
-ASK = ScoreAsk(PROMPT, (5,), rows_from=2)
+ASK = ScoreRequest(PROMPT, (5,), rows_from=2)
 ROWS = [entry(12, -3.0, -1.0), entry(13, -1.0, -1.0), entry(14, -2.0, -1.0)]
 
 
@@ -225,7 +227,7 @@ def test_only_rows_beyond_doubt_are_read(rows: Any, cached: int, positions: set[
 
 
 def test_ties_are_greedy_and_nan_is_refused() -> None:
-    ask = ScoreAsk(PROMPT, (5, 6))
-    assert read_scores(ask, output(None, 0, {5: -0.5, 6: -0.5, 7: -0.5})).next == {5: Scored(-0.5, True), 6: Scored(-0.5, True)}
+    request = ScoreRequest(PROMPT, (5, 6))
+    assert read_scores(request, output(None, 0, {5: -0.5, 6: -0.5, 7: -0.5})).next == {5: Scored(-0.5, True), 6: Scored(-0.5, True)}
     with pytest.raises(RunError, match="not finite"):
-        read_scores(ask, output(None, 0, {5: float("nan"), 6: -0.5}))
+        read_scores(request, output(None, 0, {5: float("nan"), 6: -0.5}))

@@ -16,7 +16,7 @@ from gemma_eval.prompt import images
 from gemma_eval.types import JSON, Encoded, ImageSpan
 
 
-class Pixels:
+class ImageProcessor:
     """Decodes what a prompt shows. A picture that cannot be decoded becomes a blank one, and `unreadable` says why, by its hash."""
 
     def __init__(self, processor: Any) -> None:
@@ -24,7 +24,7 @@ class Pixels:
         self.unreadable: dict[str, str] = {}
 
     @classmethod
-    def of(cls, checkpoint: Path) -> Pixels:
+    def of(cls, checkpoint: Path) -> ImageProcessor:
         """With the processor that resizes with Pillow, whatever is installed: the same pixels everywhere."""
         return cls(transformers.AutoImageProcessor.from_pretrained(checkpoint, backend="pil"))
 
