@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from gemma_eval.types import JSON, Encoded, Finish, Response, Usage
+
+Phase: TypeAlias = Literal["loading", "scoring", "generating"]
+"""What a backend is busy with. Loading includes starting an engine."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,31 @@ class Draft:
     finish: Finish | None
 
 
+class Watcher(Protocol):
+    """Hears what a backend is doing while its answers are still on the way."""
+
+    def phase(self, phase: Phase) -> None:
+        """The backend begins this phase."""
+        ...
+
+    def generated(self, tokens: int) -> None:
+        """The backend generated `tokens` more tokens, of texts that may not be finished yet."""
+        ...
+
+
+class Unwatched:
+    """The watcher of a caller who does not care."""
+
+    def phase(self, phase: Phase) -> None:
+        """Ignore the phase."""
+
+    def generated(self, tokens: int) -> None:
+        """Ignore the tokens."""
+
+
+UNWATCHED = Unwatched()
+
+
 class Backend(Protocol):
     """Answers encoded requests with a model.
 
@@ -49,4 +77,6 @@ class Backend(Protocol):
         """Everything about model and engine that can change an answer: part of every request key."""
         ...
 
-    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]: ...
+    def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
+        """Answers to `requests`, in any order, as they arrive; `watcher` hears of phases and tokens on the way."""
+        ...
