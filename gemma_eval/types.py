@@ -1,7 +1,6 @@
 """The nouns of the program: what tasks ask, what backends answer, what the store remembers.
 
-Everything here is immutable and free of tokenizers, models and files, so that each room of the house
-can be tested with plain values.
+All of them are immutable, and none knows a tokenizer, a model or a file. So each package can be tested with plain values.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | 
 
 
 class Image:
-    """An encoded picture (PNG, JPEG, ...), given as bytes or as what reads them.
+    """An encoded image (PNG, JPEG, ...), given as bytes or as a function that reads them.
 
-    Bytes that are read are not kept: the pictures of a benchmark never stand in memory together.
+    The bytes are read again each time they are wanted, so that the images of a benchmark are never in memory together. Two images are
+    equal if their bytes are.
     """
 
     def __init__(self, data: bytes | Callable[[], bytes]) -> None:
@@ -40,6 +40,7 @@ class Image:
 
     @cached_property
     def sha256(self) -> str:
+        """Hash of the encoded bytes, in hex."""
         return hashlib.sha256(self.data).hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -53,17 +54,19 @@ class Image:
 
 
 Box: TypeAlias = tuple[int, int, int, int]
-"""A part of an upright image, in pixels: left, upper, right, lower."""
+"""A part of an upright image: left, upper, right, lower, in pixels."""
 
 Parts: TypeAlias = tuple[str | Image, ...]
+"""Text and images, in the order in which the model reads them."""
 
 
 def as_parts(content: str | Parts) -> Parts:
+    """Text alone as parts; parts as they are."""
     return (content,) if isinstance(content, str) else content
 
 
 def as_text(content: str | Parts) -> str:
-    """For people: "<image>" stands for each picture."""
+    """The text for people to read. "<image>" stands for each image."""
     return "".join(map(str, as_parts(content)))
 
 
@@ -71,9 +74,9 @@ def as_text(content: str | Parts) -> str:
 class Prompt:
     """Header, exemplars, query and the beginning of the answer, in that order.
 
-    Exemplars stay apart so that an over-long prompt can drop whole ones, the last first (what remains is
-    still the prefix that other prompts share). In a chat, `reply` stands in the model's own turn, and `system` where the
-    template puts it. `images` says how images stand in it, where it is not as everywhere in the run.
+    Exemplars are kept apart, so that an over-long prompt can drop whole ones. It drops the last first: what remains is still the prefix
+    that other prompts share. In a chat, `reply` begins the model's own turn, and `system` goes where the template puts it. `images`
+    says how this prompt shows its images; None means as everywhere in the run.
     """
 
     query: Parts
@@ -84,29 +87,32 @@ class Prompt:
     images: TaskImages | None = None
 
     @property
-    def asked(self) -> Parts:
-        """All but the reply."""
+    def without_reply(self) -> Parts:
+        """Header, exemplars and query."""
         return self.header + tuple(part for shot in self.shots for part in shot) + self.query
 
     @property
     def parts(self) -> Parts:
-        return self.asked + ((self.reply,) if self.reply else ())
+        """The whole prompt, in order."""
+        return self.without_reply + ((self.reply,) if self.reply else ())
 
 
 class TokenCounter(Protocol):
-    """The model that will read a prompt, as far as items made to its measure need to know it."""
+    """Counts the tokens of a prompt, for tasks that make items of a given length."""
 
     @property
-    def context_length(self) -> int: ...
+    def context_length(self) -> int:
+        """Tokens that the model can read."""
+        ...
 
     def tokens(self, prompt: Prompt) -> int:
-        """Tokens of a prompt as the model reads it: with BOS, and in a chat with the template's."""
+        """Tokens of a prompt as the model reads it, with BOS and, in a chat, the template's own."""
         ...
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """Text whose log-likelihood is asked for. `given` stands between prompt and text: read, but not scored."""
+    """Text whose log-likelihood is asked for. `given` stands between prompt and text; the model reads it, and it is not scored."""
 
     text: str
     given: str = ""
@@ -114,7 +120,7 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Score:
-    """One prompt and *all* its continuations. Never flattened into pairs: the shape is what makes prefix sharing possible."""
+    """One prompt and *all* its continuations. They stay together because that shape makes prefix sharing possible."""
 
     prompt: Prompt
     continuations: tuple[Continuation, ...]
@@ -122,7 +128,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Generate:
-    """One prompt to continue until a stop string, the end token, or `max_tokens`. Stop strings match text, not ids."""
+    """One prompt to continue until a stop string, an end token, or `max_tokens` tokens.
+
+    Stop strings match text, not token ids. Temperature 0 is greedy decoding. `samples`: texts to generate; `seed` seeds their draws.
+    """
 
     prompt: Prompt
     stop: tuple[str, ...]
@@ -137,7 +146,7 @@ Request: TypeAlias = Score | Generate
 
 @dataclass(frozen=True)
 class ScoreResponse:
-    """Per continuation: sum of token log-probabilities (nats), number of tokens, and whether greedy decoding would produce it."""
+    """Per continuation: the sum of its token log-probabilities (nats), its number of tokens, and whether greedy decoding gives it."""
 
     logprobs: tuple[float, ...]
     lengths: tuple[int, ...]
@@ -149,7 +158,7 @@ Finish: TypeAlias = Literal["stop", "eos", "length"]
 
 @dataclass(frozen=True)
 class GenerateResponse:
-    """Per sample: the text before the stop string, why it ended, and how many tokens were generated."""
+    """Per sample: the text before the stop string, why it ended (stop string, end token or length), and the tokens generated."""
 
     texts: tuple[str, ...]
     finish: tuple[Finish, ...]
@@ -163,8 +172,9 @@ Response: TypeAlias = ScoreResponse | GenerateResponse
 class Sample:
     """One item of a benchmark, ready to be asked.
 
-    `target` is what the scorer needs besides the response: the gold index of a multiple choice, the accepted answers of a question.
-    `cluster` names what the item is not independent of (a passage, an image, the same item in another language).
+    `target` is what the scorer needs besides the response: the gold index of a multiple choice, or the accepted answers of a question.
+    Items with one `cluster` are not independent: they share a passage or an image, or are one item in several languages. `fields` hold
+    what a person needs to judge the item.
     """
 
     id: str
@@ -176,15 +186,15 @@ class Sample:
 
 
 ItemScore: TypeAlias = float | list[int]
-"""What an item brings to a metric: a score of its own, or counts that a corpus metric adds up over items."""
+"""What one item contributes to a metric: a score of its own, or counts that a corpus metric sums over items."""
 
 CorpusScore: TypeAlias = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
-"""A corpus metric, given summed counts: [..., counts] in, scores [...] out."""
+"""A corpus metric as a function of summed counts: [..., counts] in, scores [...] out."""
 
 
 @dataclass(frozen=True)
 class Grade:
-    """What a scorer says of one response. `extracted` is None where an answer was looked for and not found."""
+    """What a scorer says of one response. `extracted` is None if it looked for an answer and found none."""
 
     scores: Mapping[str, ItemScore]
     extracted: str | None = ""
@@ -192,7 +202,7 @@ class Grade:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of `records/<task>.jsonl`: enough to score again, compare and audit, without model or data."""
+    """One line of `records/<task>.jsonl`: enough to score the item again, compare it and audit it, without model or data."""
 
     id: str
     subset: str
@@ -208,8 +218,35 @@ class Record:
 
 
 @dataclass(frozen=True)
+class ModelLabel:
+    """How reports name a model: its size, variant (pt or it), weights and backend, and the dtype it computes in."""
+
+    size: str
+    variant: str
+    weights: str
+    backend: str
+    dtype: str | None = None
+
+    def __str__(self) -> str:
+        return f"Gemma 3 {self.size.upper()} {self.variant}, {self.weights}, {self.dtype or ''} on {self.backend}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a task's rows came from: repository, split and revision of the data set, and the hash of all rows. `exemplars`: likewise."""
+
+    source: str  # hub, folder or samples
+    repo: str = ""
+    split: str = ""
+    revision: str = ""
+    rows: int = 0
+    rows_sha256: str = ""
+    exemplars: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ImageSpan:
-    """Where a prompt shows an image, or with `box` a part of it: the soft tokens from `start` to `end`."""
+    """The soft tokens, from `start` to `end`, where a prompt shows an image or, with `box`, a part of it."""
 
     image: Image
     start: int
@@ -218,14 +255,16 @@ class ImageSpan:
 
     @property
     def content(self) -> tuple[str, Box | None]:
-        """What the model sees there, wherever it stands."""
+        """What the model sees there: equal for equal images, wherever they stand."""
         return self.image.sha256, self.box
 
 
 @dataclass(frozen=True)
 class EncodedScore:
-    """A `Score` as token ids. A sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index.
-    `images` stand in the prompt, and so at the same places of every sequence."""
+    """A `Score` as token ids. Each sequence is prompt and continuation, encoded together, BOS first; `starts[i]` is its first scored index.
+
+    `images` stand in the prompt, hence at the same places of every sequence.
+    """
 
     sequences: tuple[TokenIds, ...]
     starts: tuple[int, ...]
@@ -234,6 +273,7 @@ class EncodedScore:
 
     @property
     def prompt(self) -> TokenIds:
+        """What the first sequence reads before its scored tokens."""
         return self.sequences[0][: self.starts[0]]
 
     def with_ids(self, change: Callable[[TokenIds], TokenIds]) -> EncodedScore:
@@ -242,7 +282,7 @@ class EncodedScore:
 
     @property
     def tokens_needed(self) -> int:
-        """Tokens that an engine must have room for: the longest sequence."""
+        """Tokens that an engine must be able to hold: those of the longest sequence."""
         return max(len(sequence) for sequence in self.sequences)
 
 
@@ -261,7 +301,7 @@ class EncodedGenerate:
 
     @property
     def tokens_needed(self) -> int:
-        """Tokens that an engine must have room for, with what may be generated."""
+        """Tokens that an engine must be able to hold: prompt and longest text."""
         return len(self.prompt) + self.request.max_tokens
 
 
@@ -270,7 +310,10 @@ Encoded: TypeAlias = EncodedScore | EncodedGenerate
 
 @dataclass(frozen=True)
 class Usage:
-    """Token counts. `prompt`: as a harness without prefix sharing would forward them; `computed`: forwarded here; `generated`: sampled."""
+    """Token counts. `prompt`: what a harness without prefix sharing forwards; `computed`: forwarded here; `generated`: decoded.
+
+    Generated tokens are forwarded too, so `prompt` and `computed` include them.
+    """
 
     prompt: int = 0
     computed: int = 0
@@ -281,9 +324,10 @@ class Usage:
 
     @property
     def reused(self) -> float:
-        """Share of the prompt tokens that were not computed: from a cache, or shared in a pass. (Below 0: some were computed twice.)"""
+        """Share of the prompt tokens that were not computed, since a cache or a pass shared them. Below 0, some were computed twice."""
         prompt = self.prompt - self.generated
         return 1 - (self.computed - self.generated) / prompt if prompt else 0.0
 
     def to_json(self) -> dict[str, Any]:
+        """The counts as JSON values."""
         return {"prompt": self.prompt, "computed": self.computed, "generated": self.generated}

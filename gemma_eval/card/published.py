@@ -1,4 +1,4 @@
-"""Published scores (Gemma 3 technical report, arXiv 2503.19786, and the model card) and the rows they stand in."""
+"""The published scores, from the Gemma 3 technical report (arXiv 2503.19786) and the model cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Published:
-    """One published number, in the card's own unit: percent, chrF 0-100 or CIDEr x 100. `half_unit` is its rounding error."""
+    """One published number in the card's own unit: percent, chrF (0 to 100) or CIDEr times 100. `text` is the number as printed."""
 
     table: str
     benchmark: str
@@ -19,15 +19,15 @@ class Published:
     variant: str
     size: str
     text: str
-    certainty: str
-    source: str
 
     @property
     def value(self) -> float:
+        """The number."""
         return float(self.text)
 
     @property
     def half_unit(self) -> float:
+        """Half a unit of the last digit: the most that rounding can have changed."""
         exponent = Decimal(self.text).as_tuple().exponent
         assert isinstance(exponent, int)
         return 0.5 * 10.0**exponent
@@ -35,19 +35,10 @@ class Published:
 
 @cache
 def published(variant: str) -> dict[tuple[str, str, str], Published]:
-    """Published numbers of a variant, by (table, benchmark, size)."""
+    """The published numbers of a variant, "pt" or "it", by (table, benchmark, size)."""
     found: dict[tuple[str, str, str], Published] = {}
     with (Path(__file__).parent / f"published_{variant}.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
-            number = Published(
-                row["table"],
-                row["benchmark"],
-                row["metric_label"],
-                row["variant"],
-                row["size"],
-                row["score"],
-                row["certainty"],
-                row["source"],
-            )
+            number = Published(row["table"], row["benchmark"], row["metric_label"], row["variant"], row["size"], row["score"])
             found[number.table, number.benchmark, number.size] = number
     return found

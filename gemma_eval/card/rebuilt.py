@@ -1,50 +1,59 @@
-"""The card rebuilt: what runs measured beside what was published, a verdict per row, rows not run shown as such.
+"""The card rebuilt: measured beside published scores, with a verdict for each row. Rows that were not run say so.
 
-This is the one model of the card; each form (terminal, Markdown, LaTeX, CSV, HTML, figures) only draws it.
+This is the one model of the card. Each form (terminal, Markdown, LaTeX, CSV, HTML, figures) only draws it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gemma_eval.card import CARD_TABLES, SIZES, CardRow, CardTable, Published, published
 from gemma_eval.card.verdict import Cell, Verdict, measured_cell
+from gemma_eval.store.scores import Scores, TaskScores
+from gemma_eval.types import ModelLabel
 
-__all__ = ["Card", "CardRun", "Cell", "Sheet", "SheetRow", "Verdict", "card", "model_name", "sheets"]
+__all__ = ["Card", "CardRun", "Cell", "Sheet", "SheetRow", "Verdict", "card", "sheets"]
 
 OWN = "270m"  # the size whose card has a table of its own
 
 
 @dataclass(frozen=True)
 class CardRun:
-    """A run that is shown, called by a letter where there are several."""
+    """A run that the card shows. Where there are several, each is called by a letter."""
 
     letter: str
-    name: str
-    scores: dict[str, Any]
+    scores: Scores
 
     @property
-    def model(self) -> dict[str, Any]:
-        return self.scores["model"]  # type: ignore[no-any-return]
+    def name(self) -> str:
+        """The run directory's name."""
+        return self.scores.run
+
+    @property
+    def model(self) -> ModelLabel:
+        """The model that was measured."""
+        return self.scores.model
 
     @property
     def size(self) -> str:
-        return str(self.model["size"])
+        """The model's size, such as 270m or 4b."""
+        return self.scores.model.size
 
     @property
-    def tasks(self) -> dict[str, dict[str, Any]]:
-        return self.scores["tasks"]  # type: ignore[no-any-return]
+    def tasks(self) -> Mapping[str, TaskScores]:
+        """The scores by task."""
+        return self.scores.tasks
 
     @property
     def title(self) -> str:
-        return model_name(self.model)
+        """The model in words."""
+        return str(self.scores.model)
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A benchmark: the published numbers by size, and a cell for each run."""
+    """A row of the card: the published numbers by size, and a cell for each run. `tasks` are the names of the tasks that measure it."""
 
     benchmark: str
     tasks: tuple[str, ...]
@@ -53,18 +62,18 @@ class SheetRow:
 
     @property
     def label(self) -> str:
-        """The card's words for metric and shots."""
+        """The card's words for metric and shots; empty if no number was published."""
         return next((number.label for number in self.published.values()), "")
 
     @property
     def notes(self) -> list[str]:
-        """What the report leaves open."""
+        """What Google does not say about the benchmark's protocol, and what was chosen."""
         return list(dict.fromkeys(cell.note for cell in self.cells if cell.note))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of the card, filled in."""
+    """A table of the card, filled in. `sizes` are those of the published numbers, smallest first."""
 
     key: str
     title: str
@@ -74,20 +83,24 @@ class Sheet:
 
     @property
     def cells(self) -> list[Cell]:
+        """All cells, row by row."""
         return [cell for row in self.rows for cell in row.cells]
 
     @property
     def touched(self) -> bool:
+        """Whether any run measured anything of it."""
         return any(cell.verdict is not Verdict.not_run for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Card:
+    """The whole card: its tables, whose rows have a cell for each run, in the order of `runs`."""
+
     runs: list[CardRun]
     sheets: list[Sheet]
 
     def touched(self) -> Card:
-        """Without the tables of which nothing was run."""
+        """The card without the tables of which nothing was run."""
         return replace(self, sheets=[sheet for sheet in self.sheets if sheet.touched])
 
     def counts(self) -> list[dict[Verdict, int]]:
@@ -96,9 +109,9 @@ class Card:
         return [{verdict: sum(cell.verdict is verdict for cell in column) for verdict in Verdict} for column in cells]
 
 
-def card(runs: Sequence[dict[str, Any]]) -> Card:
-    """The whole card for these runs' scores: every table of their variants, and details and other tables that they touch."""
-    shown = [CardRun(_letter(index), scores["run"], scores) for index, scores in enumerate(runs)]
+def card(runs: Sequence[Scores]) -> Card:
+    """The card of these runs: every table of their variants, and of the other and the detailed tables those that the runs touch."""
+    shown = [CardRun(_letter(index), scores) for index, scores in enumerate(runs)]
     touched = {table.key for run in shown for table in _touched(run)}
     wanted = [table for table in CARD_TABLES if table.key in touched or _always(table, shown)]
     small = all(run.size == OWN for run in shown)
@@ -106,7 +119,7 @@ def card(runs: Sequence[dict[str, Any]]) -> Card:
     return Card(shown, [sheet for sheet in sheets if sheet.rows])
 
 
-def sheets(scores: dict[str, Any]) -> list[Sheet]:
+def sheets(scores: Scores) -> list[Sheet]:
     """The tables that one run touches, with all their rows."""
     return card([scores]).touched().sheets
 
@@ -118,17 +131,17 @@ def _letter(index: int) -> str:
 
 
 def _always(table: CardTable, runs: Sequence[CardRun]) -> bool:
-    """The card of a run's variant. The 270M has a table of its own."""
-    models = {(run.model["variant"], run.size) for run in runs}
+    """Whether the table belongs to the card of a run's model. The 270M's own table belongs to the 270M's card alone."""
+    models = {(run.model.variant, run.size) for run in runs}
     return not table.detail and any(table.variant == variant and (size == OWN or table.sizes != [OWN]) for variant, size in models)
 
 
 def _touched(run: CardRun) -> list[CardTable]:
-    """The tables of the run's variant with a task it ran, then those of the other variant with tasks that have no row in them."""
+    """The tables of the run's variant that hold a task it ran, then those of the other variant for its tasks that have no row there."""
     fitting = [table for table in CARD_TABLES if run.size == OWN or table.sizes != [OWN]]
-    own = [table for table in fitting if table.variant == run.model["variant"]]
+    own = [table for table in fitting if table.variant == run.model.variant]
     left = set(run.tasks) - {task for table in own for task in table.tasks}
-    others = [table for table in fitting if table.variant != run.model["variant"] and table.tasks & left]
+    others = [table for table in fitting if table.variant != run.model.variant and table.tasks & left]
     return [table for table in own if table.tasks & set(run.tasks)] + others
 
 
@@ -138,12 +151,8 @@ def _repeated(table: CardTable, tables: Sequence[CardTable]) -> bool:
     return table.sizes == [OWN] and table.tasks <= others
 
 
-def model_name(model: dict[str, Any]) -> str:
-    return f"Gemma 3 {model['size'].upper()} {model['variant']}, {model['weights']}, {model['dtype'] or ''} on {model['backend']}"
-
-
 def _sheet(table: CardTable, runs: Sequence[CardRun], small: bool) -> Sheet:
-    """`small`: all runs are of the 270M, whose own table has its rows: they are not repeated in the large models' tables."""
+    """The table filled in. If all runs are of the 270M (`small`), rows of its own table are not repeated in the large models' tables."""
     rows = [row for row in table.rows if not (small and table.sizes != [OWN] and _own_row(row, table.variant))]
     filled = [SheetRow(row.benchmark, row.tasks, _numbers(table, row), [_cell(table, row, run) for run in runs]) for row in rows]
     sizes = [size for size in SIZES if any(size in row.published for row in filled)]
@@ -166,5 +175,5 @@ def _numbers(table: CardTable, row: CardRow) -> dict[str, Published]:
 
 
 def _cell(table: CardTable, row: CardRow, run: CardRun) -> Cell:
-    number = _numbers(table, row).get(run.size) if run.model["variant"] == table.variant else None
+    number = _numbers(table, row).get(run.size) if run.model.variant == table.variant else None
     return measured_cell(row, number, run.tasks)

@@ -1,4 +1,4 @@
-"""The card's rows."""
+"""The layout of the card: its tables and their rows, in order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ SIZES = ["270m", "1b", "4b", "12b", "27b"]
 
 @dataclass(frozen=True)
 class CardRow:
-    """A row of a card table. `task` is the name of the task that measures it; `scale` turns its score into the card's unit.
+    """A row of a card table. `task` is the name of the task that measures it. `scale` turns its score into the card's unit.
 
-    A row with `parts` is the plain mean of several tasks'. Tasks in one group ask about the same items. A row with `group` shows
-    the average of that group of the task's subsets. A row without a task says why nothing measures it.
+    A row with `parts` shows the unweighted mean of several tasks. The tasks within one part ask about the same items. A row with `group`
+    shows the average of that group of the task's subsets. A row without a task says in `unmeasured` why nothing measures it.
     """
 
     benchmark: str
@@ -24,12 +24,13 @@ class CardRow:
 
     @property
     def tasks(self) -> tuple[str, ...]:
+        """The names of all tasks that the row needs; an empty name if nothing measures it."""
         return tuple(task for group in self.parts for task in group) or (self.task,)
 
 
 @dataclass(frozen=True)
 class CardTable:
-    """`detail`: shown only where something of it was measured."""
+    """A table of the card. `sizes`: those with published numbers. A `detail` table is shown only if something of it was measured."""
 
     key: str
     title: str
@@ -40,6 +41,7 @@ class CardTable:
 
     @property
     def tasks(self) -> set[str]:
+        """The names of the tasks of all rows."""
         return {task for row in self.rows for task in row.tasks}
 
 

@@ -1,4 +1,4 @@
-"""What changed inside multiple-choice answers: continuous measures, which show a difference on far fewer items than accuracy does."""
+"""How multiple-choice answers shift: continuous measures, which show a difference on far fewer items than accuracy does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gemma_eval.types import Record, ScoreResponse
 
 @dataclass(frozen=True)
 class Choice:
-    """One multiple-choice answer: log-likelihoods (nats) of its choices, the gold one's index, and the one picked."""
+    """One multiple-choice answer: the log-likelihoods (nats) of its choices, the index of the gold one, and of the one picked."""
 
     logprobs: tuple[float, ...]
     gold: int
@@ -26,12 +26,12 @@ class Choice:
 
     @property
     def margin(self) -> float:
-        """By how much (nats) the gold choice is likelier than the best other one."""
+        """Log-likelihood of the gold choice less that of the best other one, in nats."""
         return self.logprobs[self.gold] - max(value for index, value in enumerate(self.logprobs) if index != self.gold)
 
     @cached_property
     def distribution(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Log-probabilities of the choices, given that one of them is taken."""
+        """Log-probabilities [choices] of the choices, given that one of them is picked."""
         values = np.array(self.logprobs)
         shifted = values - values.max()
         return np.asarray(shifted - math.log(np.exp(shifted).sum()))
@@ -53,7 +53,7 @@ class ChoiceShift:
 
 
 def choice_of(task: Task, record: Record) -> Choice | None:
-    """The record as a choice; None if it is none, or has nothing to choose between."""
+    """The record as a multiple-choice answer; None if it is not one, or its log-likelihoods are not finite."""
     response = record.response
     if not is_scored_choice(record) or not isinstance(response, ScoreResponse) or not isinstance(record.target, dict):
         return None
@@ -69,7 +69,7 @@ def choice_of(task: Task, record: Record) -> Choice | None:
 def choice_shift(
     task: Task, a: Sequence[Record], b: Sequence[Record], clusters: Sequence[str], subsets: Sequence[str] | None
 ) -> ChoiceShift | None:
-    """What changed from A's records to B's; None if they are no choices."""
+    """The shift from A's records to B's, paired in order; None if some are no multiple-choice answers."""
     pairs = [(choice_of(task, one), choice_of(task, other)) for one, other in zip(a, b, strict=True)]
     both = [(one, other) for one, other in pairs if one and other and len(one.logprobs) == len(other.logprobs)]
     if len(both) < len(pairs):
@@ -81,7 +81,7 @@ def choice_shift(
 
 
 def _mean(values: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None) -> Estimate:
-    """A mean without bounds, with Student's interval."""
+    """The mean of unbounded values, with Student's interval."""
     value, pulls = mean_and_pulls(values, clusters, subsets)
     stderr = clustered_stderr(pulls.values())
     reach = math.nan if math.isnan(stderr) else student_quantile(len(pulls) - 1) * stderr

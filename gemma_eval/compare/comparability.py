@@ -1,9 +1,9 @@
-"""Whether two runs asked the same: prompts, data and protocol, task by task, and which engine settings differ."""
+"""Did two runs ask the same? Prompts, data and protocol task by task, and the engine settings that differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +12,12 @@ from gemma_eval.types import Record
 
 WHERE_FROM = {"source", "repo", "split", "rows_sha256"}
 Change = tuple[Any, Any]
+"""A value in A and in B."""
 
 
 @dataclass(frozen=True)
 class Joined:
-    """The items that both runs answered and were asked in the same words, in A's order, and how many others there are."""
+    """The items that both runs answered with the same prompt, in A's order, and counts of the others."""
 
     pairs: list[tuple[Record, Record]]
     only_a: int
@@ -26,7 +27,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What is not the same of one task in two runs. Empty where all is."""
+    """How one task differs between two runs. Everything is empty or 0 if it does not."""
 
     joined: Joined
     protocol: dict[str, Change] = field(default_factory=dict)
@@ -36,15 +37,17 @@ class Agreement:
 
     @property
     def same_prompts(self) -> bool:
+        """Whether every item that both answered had the same prompt."""
         return not self.joined.other_prompts
 
     @property
     def same_question(self) -> bool:
-        """Same prompts, data and protocol for every item that both answered."""
+        """Whether prompts, data and protocol are the same for every item that both answered."""
         return self.same_prompts and not self.protocol and not self.data
 
     @cached_property
     def remarks(self) -> list[str]:
+        """The differences in words."""
         return list(self._remarks())
 
     def _remarks(self) -> Iterator[str]:
@@ -62,6 +65,7 @@ class Agreement:
 
 
 def agreement(a: TaskResults, b: TaskResults) -> Agreement:
+    """Compare what one task asked in two runs."""
     return Agreement(
         joined=_join(a.records, b.records),
         protocol=changes(_protocol(a), _protocol(b)),
@@ -83,20 +87,21 @@ def _protocol(results: TaskResults) -> dict[str, Any]:
 
 
 def _data(results: TaskResults) -> dict[str, Any]:
-    return {key: value for key, value in results.data.items() if key in WHERE_FROM}
+    return {key: value for key, value in asdict(results.data).items() if key in WHERE_FROM}
 
 
 def engine_changes(a: Results, b: Results) -> dict[str, Change]:
-    """What differs between the models and engines: what a comparison is about."""
+    """How models and engines differ, by dotted key: the subject of a comparison."""
     return changes(flat(a.engine), flat(b.engine))
 
 
 def changes(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Change]:
+    """The keys whose values differ, those of `a` first."""
     return {key: (a.get(key), b.get(key)) for key in [*a, *(key for key in b if key not in a)] if a.get(key) != b.get(key)}
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
+    """Nested values by dotted key."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}

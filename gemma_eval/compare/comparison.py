@@ -1,35 +1,32 @@
-"""Runs against a first one: per task and pooled, what changed and whether it can be chance."""
+"""A run against a first one: what changed, task by task and pooled, and whether chance explains it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gemma_eval.compare.choice_shift import ChoiceShift, choice_shift
 from gemma_eval.compare.comparability import Agreement, Change, agreement, engine_changes
-from gemma_eval.compare.results import Results, TaskResults, load
+from gemma_eval.compare.load import RunSource, load
+from gemma_eval.compare.results import Results, TaskResults
 from gemma_eval.errors import RunError
 from gemma_eval.scoring.summary import averaged_subsets, item_values
 from gemma_eval.stats.difference import Bootstrapped, Difference, bootstrap, difference, holm, mcnemar, pooled
 from gemma_eval.stats.intervals import estimate
-from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.usage import Spent
 from gemma_eval.task.base import Task
 from gemma_eval.types import Record
-
-RunSource = Results | RunDir | Path | str
 
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """One task in B against A, on the items both answered. Values are shares of the metric's scale.
+    """One task in B against A, on the items that both answered. Values are shares of the metric's scale.
 
-    `gained`, `lost`: for all-or-nothing scores, items wrong in A and right in B, and the other way; `mcnemar` tests them as if items
-    were independent. `p_value` is the test of the difference that respects clusters; `holm` is adjusted for all tasks of the comparison.
+    `gained`: items wrong in A and right in B, and `lost` the other way, for scores of 0 or 1 alone; `mcnemar` tests them as if items were
+    independent. `p_value` respects clusters; `holm` is adjusted for all tasks of the comparison. `size`: items of the full split.
     """
 
     task: Task
@@ -45,22 +42,24 @@ class TaskComparison:
     lost: int | None = None
     mcnemar: float | None = None
     shift: ChoiceShift | None = None
-    spent_a: dict[str, Any] = field(default_factory=dict)
-    spent_b: dict[str, Any] = field(default_factory=dict)
+    spent_a: Spent = Spent()
+    spent_b: Spent = Spent()
     size: int = 0
 
     @property
     def name(self) -> str:
+        """The task's name."""
         return self.task.name
 
     @property
     def scale(self) -> float:
+        """What a perfect answer scores: 1, or 100 for chrF."""
         return self.task.scale
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Run B against run A. `pooled`: the mean of the tasks' differences, where there are several."""
+    """Run B against run A. `pooled`: the mean of the tasks' differences, if there are several. `incomparable`: why, by task."""
 
     a: Results
     b: Results
@@ -73,17 +72,18 @@ class Comparison:
 
     @property
     def same_run(self) -> bool:
+        """Whether a run is compared with itself."""
         return self.a.origin == self.b.origin
 
     @property
     def same_question(self) -> bool:
-        """Prompts, data and protocol are the same in every task of either run."""
+        """Whether both runs have the same tasks, each with the same prompts, data and protocol."""
         alike = all(task.agreement.same_question for task in self.tasks)
         return alike and not (self.only_a or self.only_b or self.incomparable)
 
 
 def compare(a: RunSource, b: RunSource) -> Comparison:
-    """B against A. Raises `RunError` where they have no item in common."""
+    """Compare B with A. Raises `RunError` if they have no item in common."""
     ours, theirs = load(a), load(b)
     tasks: list[TaskComparison] = []
     incomparable: dict[str, str] = {}
@@ -115,7 +115,7 @@ def _compare_task(name: str, a: TaskResults, b: TaskResults) -> TaskComparison:
     if missing := [record.id for record in [*ours, *theirs] if metric not in record.scores]:
         raise RunError(f"{name}: the record of item {missing[0]} has no score {metric!r}; run `gemma-eval rescore` on both runs")
     subsets = averaged_subsets(task, ours)
-    clusters = [f"{a.data.get('repo', name)}/{record.cluster}" for record in ours]  # the same in all tasks of one data set
+    clusters = [f"{a.data.repo or name}/{record.cluster}" for record in ours]  # the same in all tasks of one data set
     values = [[value / task.scale for value in item_values(task, records, metric, subsets)] for records in (ours, theirs)]
     means = [estimate(side, clusters, subsets).value for side in values]
     found = difference(values[1], values[0], clusters, subsets)
@@ -153,12 +153,3 @@ def _bootstrapped(
     ours, theirs = (np.array([record.scores[metric] for record in records], dtype=np.int64) for records in (b, a))
     found = bootstrap(ours, theirs, score, clusters, subsets)
     return Bootstrapped(found.low / task.scale, found.high / task.scale, found.p_value)
-
-
-def rates(spent: dict[str, Any], answered: int) -> Iterator[tuple[str, float]]:
-    """Tokens a second and seconds an item, as far as they are known."""
-    seconds = spent.get("seconds") or 0.0
-    if seconds > 0:
-        yield "tokens_per_second", spent["computed"] / seconds
-        if answered:
-            yield "seconds_per_item", seconds / answered

@@ -1,4 +1,4 @@
-"""Paired records as a pandas DataFrame, for whatever a fixed report does not show."""
+"""Paired records as a pandas DataFrame, for questions that no report answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.compare.comparability import agreement
-from gemma_eval.compare.comparison import RunSource
-from gemma_eval.compare.results import TaskResults, load
+from gemma_eval.compare.load import RunSource, load
+from gemma_eval.compare.results import TaskResults
 from gemma_eval.task.base import Task
 from gemma_eval.types import GenerateResponse, Record
 
@@ -22,10 +22,10 @@ COLUMNS = [
 
 
 def paired(a: RunSource, b: RunSource) -> pd.DataFrame:
-    """One row per item that both runs answered in the same words, for every task and metric.
+    """One row for each item that both runs answered with the same prompt, and each metric.
 
-    a, b: the item's scores (for a corpus metric its counts; the difference is then nan). answer_a, answer_b: the choice's index, or the
-    text; None from a baseline, which keeps no text. margin_a, margin_b, kl: nats, of multiple choices alone.
+    a, b: the item's scores, or for a corpus metric its counts, whose difference is nan. answer_a, answer_b: the index of the choice
+    picked, or the text, or None from a baseline, which keeps no text. margin_a, margin_b, kl: nats, for multiple choices alone.
     """
     import pandas as pd
 
@@ -46,7 +46,7 @@ def _rows(name: str, a: TaskResults, b: TaskResults) -> Iterator[dict[str, Any]]
 
 
 def item(name: str, record: Record) -> dict[str, Any]:
-    """The columns that say which item a record answers."""
+    """The columns that name the item that a record answers."""
     return {
         "task": name,
         "subset": record.subset,
@@ -57,7 +57,7 @@ def item(name: str, record: Record) -> dict[str, Any]:
 
 
 def answer(task: Task, record: Record) -> int | str | None:
-    """The index of the choice that was picked, or the first text. A baseline keeps no text."""
+    """The index of the choice picked, or the first text; None from a baseline, which keeps no text."""
     choice = choice_of(task, record)
     return choice.picked if choice else _text(record)
 
@@ -78,6 +78,6 @@ def _answers(task: Task, a: Record, b: Record) -> dict[str, Any]:
 
 
 def _text(record: Record) -> str | None:
-    """The first generated text. A baseline has none, and no request key either."""
+    """The first generated text. The records of a baseline have neither text nor request key."""
     response = record.response
     return response.texts[0] if isinstance(response, GenerateResponse) and record.key else None

@@ -1,4 +1,4 @@
-"""What a folder of runs holds, read afresh each time it is asked for: files that did not change are not read again."""
+"""The runs in a folder. Each look reads it anew, but no file that has not changed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gemma_eval.errors import RunError
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.store.progress import Snapshot, read_snapshot, score_text
 from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.scores import Scores
 
 COMPARED = (Verdict.consistent, Verdict.differs)
 
@@ -25,6 +26,8 @@ PROGRESS_COLUMNS = ["Run", "Task", "Done", "Of", "%", "Score so far (95 % interv
 
 
 class State(Enum):
+    """Whether a run goes on, has ended, or was interrupted."""
+
     running = "running"
     finished = "finished"
     interrupted = "interrupted"  # the same command finishes it
@@ -32,7 +35,8 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What is written of a run. `difference`: mean over the card's rows that may be compared, in the card's units."""
+    """What the list shows of a run. `difference`: measured less published, the mean over the card's comparable rows, in the card's
+    units. `whole`: every sample asked is scored."""
 
     model: str
     weights: str
@@ -48,7 +52,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class ListedRun:
-    """One run of the folder. `name`: its path below the folder."""
+    """One run of the folder. `name`: its path below the folder. `snapshot`: its progress, if it is going on."""
 
     name: str
     directory: RunDir
@@ -57,13 +61,14 @@ class ListedRun:
 
     @property
     def state(self) -> State:
+        """Whether the run goes on, has ended, or was interrupted."""
         if self.snapshot:
             return State.running
         return State.finished if self.facts.whole else State.interrupted
 
 
 def entries(folder: Path) -> list[ListedRun]:
-    """The runs below `folder`, those that are going on first, then the latest."""
+    """The runs below `folder`: first those that are going on, then the others, latest first."""
     found = [
         ListedRun(path.relative_to(folder).as_posix(), directory, facts, read_snapshot(directory))
         for path, directory, facts in _readable(folder)
@@ -73,51 +78,44 @@ def entries(folder: Path) -> list[ListedRun]:
 
 
 def _readable(folder: Path) -> Iterator[tuple[Path, RunDir, Facts]]:
-    """Run directories, in the folder itself and in its folders: `results/reference/270m`. Half-written ones are left for the next look."""
+    """Run directories one and two levels down, such as `results/reference/270m`. Unreadable ones are left for the next look."""
     files = [file for place in ("*/", "*/*/") for name in ("manifest", "scores") for file in folder.glob(f"{place}{name}.json")]
     for path in sorted({file.parent for file in files}):
         try:
             yield path, RunDir(path), _facts(path, _stamp(path))
-        except (OSError, RunError, KeyError):
+        except (OSError, RunError):
             continue
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Changes whenever one of the files does that `_facts` reads."""
-    files = [path / name for name in ("scores.json", "manifest.json", "environment.json", "config.yaml")]
+    """Changes whenever a file that `_facts` reads changes."""
+    files = [path / name for name in ("scores.json", "manifest.json", "environment.json")]
     return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files)
 
 
 @lru_cache(maxsize=4096)
 def _facts(path: Path, stamp: tuple[int, ...]) -> Facts:
     directory = RunDir(path)
-    scores = directory.read_json("scores.json", {"tasks": {}})
-    asked = {name: len(task["samples"]) for name, task in directory.read_json("manifest.json", {"tasks": {}})["tasks"].items()}
-    asked = asked or {name: task["asked"] for name, task in scores["tasks"].items()}
-    settings = _settings(path)
-    model = scores.get("model") or settings.get("model", {})
+    scores = directory.scores if directory.has_scores else None
+    scored = {name: task.asked for name, task in scores.tasks.items()} if scores else {}
+    manifest = directory.manifest if directory.has_manifest or not scores else None  # scores may be kept alone
+    asked = {name: len(task.samples) for name, task in manifest.tasks.items()} if manifest else scored
+    model = (manifest or directory.scores).model
     return Facts(
-        model=f"{model.get('size', '')} {model.get('variant') or settings.get('variant', '')}",
-        weights=model.get("weights") if isinstance(model.get("weights"), str) else settings.get("weights", {}).get("name", ""),
-        backend=model.get("backend") or settings.get("backend", {}).get("name", ""),
-        suite=settings.get("suite", {}).get("name", ""),
+        model=f"{model.size} {model.variant}",
+        weights=model.weights,
+        backend=model.backend,
+        suite=manifest.suite if manifest else "",
         tasks=len(asked),
-        answered=sum(task["n"] for task in scores["tasks"].values()),
+        answered=sum(task.n for task in scores.tasks.values()) if scores else 0,
         asked=sum(asked.values()),
         started=directory.date.strftime("%Y-%m-%d %H:%M"),
-        whole={name: task["asked"] for name, task in scores["tasks"].items()} == asked,
-        difference=_mean_difference(scores) if scores["tasks"] else None,
+        whole=scored == asked,
+        difference=_mean_difference(scores) if scores and scores.tasks else None,
     )
 
 
-def _settings(path: Path) -> dict[str, Any]:
-    import yaml
-
-    file = path / "config.yaml"
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
-
-
-def _mean_difference(scores: dict[str, Any]) -> float | None:
+def _mean_difference(scores: Scores) -> float | None:
     cells = [cell for sheet in sheets(scores) for cell in sheet.cells if cell.verdict in COMPARED]
     differences = [cell.difference for cell in cells if cell.difference is not None]
     return fmean(differences) if differences else None
@@ -127,11 +125,12 @@ def _mean_difference(scores: dict[str, Any]) -> float | None:
 
 
 def run_rows(found: list[ListedRun]) -> list[list[Any]]:
+    """A row for each run, by RUN_COLUMNS."""
     return [_run_row(entry) for entry in found]
 
 
 def _run_row(entry: ListedRun) -> list[Any]:
-    """Nothing that changes while a run goes on: a table that is set anew forgets how it was scrolled and sorted."""
+    """Values that do not change while a run goes on, since a table that is set anew forgets how it was scrolled and sorted."""
     facts = entry.facts
     whole = entry.snapshot or facts.answered == facts.asked
     items = f"{facts.asked:,}" if whole else f"{facts.answered:,}/{facts.asked:,}"
@@ -141,7 +140,7 @@ def _run_row(entry: ListedRun) -> list[Any]:
 
 
 def progress_rows(found: list[ListedRun]) -> list[list[Any]]:
-    """The tasks of the runs that are going on."""
+    """A row for each task of the runs that are going on, by PROGRESS_COLUMNS."""
     return [
         [entry.name, name, task.done, task.total, f"{task.done / task.total:.0%}", score_text(task)]
         for entry in found
@@ -151,10 +150,10 @@ def progress_rows(found: list[ListedRun]) -> list[list[Any]]:
 
 
 def card_page(folder: Path, name: str) -> str:
-    """A run's card as Markdown, with links to the pages that were written for it."""
+    """A run's card as Markdown, with links to the pages that reports wrote for it."""
     directory = RunDir(folder / name)
-    scores = directory.read_json("scores.json")
+    scores = directory.scores if directory.has_scores else None
     pages = {"report.html": "report", "items/index.html": "items"}
     links = [f"[{title}](/runs/{quote(name)}/{page})" for page, title in pages.items() if (directory.path / page).is_file()]
-    shown = to_markdown(card([scores]).touched()) if scores and scores["tasks"] else "No scores yet: they are written when the run ends."
+    shown = to_markdown(card([scores]).touched()) if scores and scores.tasks else "No scores yet: they are written when the run ends."
     return " · ".join([f"**{name}**", *links]) + f"\n\n{shown}"

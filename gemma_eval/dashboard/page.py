@@ -1,4 +1,4 @@
-"""The page, of Gradio's components: a tab of runs and a playground. Tables show text as text, whatever it holds."""
+"""The page, built of Gradio's components: a tab of runs and a playground. Tables show text as text, whatever it holds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ TOKEN_COLUMNS = ["Position", "Id", "Piece"]
 
 
 def theme() -> Any:
-    """Fonts of the reader's system: none are fetched."""
+    """A theme with the fonts of the reader's system, so that none is fetched."""
     return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
 def build(results: Path) -> Any:
+    """The page over the runs below `results`."""
     with gr.Blocks(title="gemma_eval", analytics_enabled=False, fill_width=True) as page:
         with gr.Tab("Runs"):
             _runs(page, results)
@@ -39,7 +40,7 @@ def build(results: Path) -> Any:
 
 
 def _runs(page: Any, results: Path) -> None:
-    seen = gr.State([])  # the rows that are shown, which are not set anew
+    seen = gr.State([])  # the rows shown, so that they are set anew only when they change
     runs = gr.Dataframe(headers=RUN_COLUMNS, label="Runs", interactive=False, show_search="filter", elem_id="runs")
     with gr.Column(visible=False) as going_on:
         state = gr.Markdown(elem_id="state")
@@ -103,10 +104,10 @@ def _playground() -> None:
         model: str, variant: str, weights: str, path: str, images: list[Any] | None, system: str, prompt: str,
         max_tokens: int, temperature: float, seed: int,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-        pictures = tuple(Image(Path(file).read_bytes()) for file, _ in images or ())
+        shown = tuple(Image(Path(file).read_bytes()) for file, _ in images or ())
         choice = (model, variant, weights, path.strip())
         try:
-            replies = playground.ask(Question(choice, prompt, system, pictures, int(max_tokens), float(temperature), int(seed)))
+            replies = playground.ask(Question(choice, prompt, system, shown, int(max_tokens), float(temperature), int(seed)))
             for number, reply in enumerate(replies):
                 sent = (_token_rows(reply), " ".join(map(str, reply.sent))) if number == 0 or reply.draft.finish else (gr.skip(), gr.skip())
                 yield reply.draft.text, reply.state, *sent
@@ -119,5 +120,5 @@ def _playground() -> None:
 
 
 def _token_rows(reply: PlaygroundReply) -> list[list[Any]]:
-    """Runs of equal tokens in one row."""
+    """A row for each token; equal tokens in succession share one."""
     return [[token.position, token.id, token.piece if token.count == 1 else f"{token.piece} x {token.count}"] for token in reply.tokens]

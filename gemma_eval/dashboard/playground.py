@@ -1,4 +1,4 @@
-"""One prompt to one model, through the harness's own settings, renderer and backend: what is sent is what a run would send."""
+"""One prompt to one model, through the harness's own settings, renderer and backend. It sends exactly what a run would send."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from gemma_eval.backends.transformers import TransformersBackend
 
 ModelChoice: TypeAlias = tuple[str, str, str, str]
-"""Model, variant, weights, and the path of a local checkpoint (or "")."""
+"""Model, variant, weights, and the path of a local checkpoint or an empty string."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of which model. Images come before the text."""
+    """A prompt and the model that answers it. Images come before the text."""
 
     choice: ModelChoice
     text: str
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Token:
-    """A token as it was sent, or a run of equal ones: the places of an image."""
+    """A token as it was sent, or several equal ones in succession, such as the soft tokens of an image."""
 
     position: int
     id: int
@@ -58,22 +58,22 @@ class PlaygroundReply:
 
     @property
     def state(self) -> str:
-        """`generating`, or why it ended, with how many tokens how fast."""
-        ended = {None: "generating", "eos": "ended its turn", "stop": "stop string", "length": "cut at max tokens"}[self.draft.finish]
+        """Tokens sent and generated, tokens a second, and whether the answer goes on or why it ended."""
+        ended = {None: "generating", "eos": "ended its turn", "stop": "stop string", "length": "truncated at max tokens"}[self.draft.finish]
         rate = self.draft.tokens / max(self.seconds, 1e-9)
         return f"{len(self.sent)} tokens sent; {self.draft.tokens} generated, {rate:.1f} a second; {ended}"
 
 
 @dataclass
 class Playground:
-    """Keeps the model that was used last. One question at a time: the others wait."""
+    """Keeps the model used last. It answers one question at a time; others wait."""
 
     _choice: ModelChoice | None = None
     _opened: tuple[Model, Renderer] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, question: Question) -> Iterator[PlaygroundReply]:
-        """The reply as it grows. Raises `GemmaEvalError` where model or prompt cannot be had."""
+        """The reply as it grows. Raises `GemmaEvalError` if the model cannot be opened or the prompt cannot be sent."""
         with self._lock:
             model, renderer = self._model(question.choice)
             backend = cast("TransformersBackend", model.backend)  # as `_config` chooses
@@ -100,7 +100,7 @@ def _config(choice: ModelChoice) -> RunConfig:
 
 
 def _quoted(path: str) -> str:
-    """As Hydra's grammar takes any text."""
+    """Any text, quoted for Hydra's grammar."""
     escaped = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 

@@ -1,4 +1,4 @@
-"""Serves the page. On a loopback address it answers to that address alone; anywhere else only with a password."""
+"""Serves the page. On a loopback address it answers requests to that address alone; on any other it wants a password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Channel: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 def serve(results: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None) -> None:
-    """Serve the runs below `results` until interrupted. Raises `ConfigError` where that cannot be, or would not be safe."""
+    """Serve the runs below `results` until interrupted. Raises `ConfigError` if that cannot be done, or would not be safe."""
     application = make_application(results, host=host, auth=auth)
     import uvicorn
 
@@ -26,7 +26,7 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: str
 
 
 def make_application(results: Path, *, host: str, auth: str | None = None) -> Any:
-    """The page, and the pages that reports left in run directories under /runs."""
+    """The web application: the page, and under /runs the pages that reports left in run directories."""
     credentials = _checked(results, host, auth)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # no telemetry; read when Gradio is imported
     try:
@@ -41,7 +41,7 @@ def make_application(results: Path, *, host: str, auth: str | None = None) -> An
     application = FastAPI(openapi_url=None)
     if credentials:
         application.add_middleware(BasicAuth, credentials=credentials)
-    else:  # a page elsewhere may have its own name resolve to this machine
+    else:  # another site could make its own name resolve to this machine
         application.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", host, f"[{host}]"])
     application.mount("/runs", StaticFiles(directory=results))
     return gradio.mount_gradio_app(application, build(results), path="/", theme=theme(), css_paths=STYLE, footer_links=[], ssr_mode=False)
@@ -68,9 +68,10 @@ def _is_loopback(host: str) -> bool:
 
 
 class BasicAuth:
-    """Lets only requests with these credentials through, whatever they ask for."""
+    """Middleware that lets only requests with these credentials through."""
 
     def __init__(self, application: Channel, credentials: str) -> None:
+        """`credentials`: user:password."""
         self._application = application
         self._expected = b"Basic " + base64.b64encode(credentials.encode())
 

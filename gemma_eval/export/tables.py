@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gemma_eval.export.frames import RECORD_COLUMNS, Runs
+from gemma_eval.export.frames import RECORD_COLUMNS, Runs, record_rows, scored_tasks
 
 AS_JSON = ("scores", "target", "fields")  # differ in shape from task to task
 
 
 def write_parquet(runs: Runs, out: Path) -> list[str]:
+    """Write the three frames as Parquet files."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -36,6 +37,7 @@ def write_parquet(runs: Runs, out: Path) -> list[str]:
 
 
 def write_csv(runs: Runs, out: Path) -> list[str]:
+    """Write the three frames as CSV files. Lists and nested values are JSON."""
     out.mkdir(parents=True, exist_ok=True)
     runs.scores.to_csv(out / "scores.csv", index=False)
     runs.tasks.to_csv(out / "tasks.csv", index=False)
@@ -49,12 +51,12 @@ def write_csv(runs: Runs, out: Path) -> list[str]:
 
 def _records(runs: Runs) -> Iterator[list[dict[str, Any]]]:
     for run in runs.runs:
-        for task in run.tasks:
-            yield [row | {name: _json(row[name]) for name in AS_JSON} for row in run.record_rows(task)]
+        for task in scored_tasks(run).values():
+            yield [row | {name: _json(row[name]) for name in AS_JSON} for row in record_rows(run, task)]
 
 
 def _with_text_answer(row: dict[str, Any]) -> dict[str, Any]:
-    """A column has one type: a choice's index becomes its digits."""
+    """The answer as text: a column has one type, so a choice's index becomes its digits."""
     return row | {"answer": None if row["answer"] is None else str(row["answer"])}
 
 

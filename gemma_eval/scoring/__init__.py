@@ -1,1 +1,1 @@
-"""Records become scores."""
+"""Records become scores: graded beside the model, then summarized with intervals."""

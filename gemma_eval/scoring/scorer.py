@@ -1,10 +1,10 @@
-"""Scores beside the model: quick metrics at once, slow ones in threads, so that the model never waits for them."""
+"""Grades answers beside the model: quick metrics at once, slow ones in threads, so that the model never waits for them."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Scorer:
-    """Hands every record given to `put` back to `done`, with its scores, in any order and on the caller's thread.
+    """Passes every record given to `put` on to `done`, with its scores, in any order and on the caller's thread.
 
-    A record whose metric raises comes back as it was, without scores, and `failed` says why: the answer is not lost. All are back when
-    the context ends; if it ends by an error, those still waiting are dropped.
+    A record whose metric raises is passed on without scores, and `failures` says why, so no answer is lost. All records have been passed on
+    when the context ends. If an error ends it, those still being scored are dropped.
     """
 
     def __init__(self, done: Callable[[Task, Record], None]) -> None:
@@ -31,26 +31,24 @@ class Scorer:
         self._pool = ThreadPoolExecutor(this().cores, thread_name_prefix="score")
         self._finished: SimpleQueue[tuple[Task, Record, Grade | Exception]] = SimpleQueue()
         self._waiting = 0
-        self._failures: dict[str, list[str]] = defaultdict(list)
+        self._failures: dict[str, dict[str, str]] = defaultdict(dict)
 
     @property
-    def failed(self) -> dict[str, str]:
-        """By task: how many answers could not be scored, and why the first could not."""
-        return {
-            name: f"{name}: {len(why)} answers are kept without a score; {why[0]}. Mend the cause and run `gemma-eval rescore`"
-            for name, why in self._failures.items()
-        }
+    def failures(self) -> Mapping[str, Mapping[str, str]]:
+        """Why answers could not be scored, by task and sample id."""
+        return self._failures
 
     def put(self, task: Task, record: Record) -> None:
+        """Score a record: now, or in a thread if the task scores slowly."""
         if task.slow_scoring:
             self._waiting += 1
             self._pool.submit(self._work, task, record)
             self._hand_back(wait=False)
         else:
-            self._finish(task, record, _verdict(task, record))
+            self._finish(task, record, _grade(task, record))
 
     def _work(self, task: Task, record: Record) -> None:
-        self._finished.put((task, record, _verdict(task, record)))
+        self._finished.put((task, record, _grade(task, record)))
 
     def _hand_back(self, wait: bool) -> None:
         while self._waiting:
@@ -61,14 +59,14 @@ class Scorer:
             self._waiting -= 1
             self._finish(*finished)
 
-    def _finish(self, task: Task, record: Record, verdict: Grade | Exception) -> None:
-        if isinstance(verdict, Grade):
-            record = replace(record, scores=verdict.scores, extracted=verdict.extracted)
+    def _finish(self, task: Task, record: Record, grade: Grade | Exception) -> None:
+        if isinstance(grade, Grade):
+            record = replace(record, scores=grade.scores, extracted=grade.extracted)
         else:
-            why = f"sample {record.id}: {'' if isinstance(verdict, GemmaEvalError) else f'{type(verdict).__name__}: '}{verdict}"
+            expected = isinstance(grade, GemmaEvalError)
             if not self._failures[task.name]:
-                log.warning("%s: %s", task.name, why, exc_info=None if isinstance(verdict, GemmaEvalError) else verdict)
-            self._failures[task.name].append(why)
+                log.warning("%s: sample %s cannot be scored", task.name, record.id, exc_info=None if expected else grade)
+            self._failures[task.name][record.id] = str(grade) if expected else f"{type(grade).__name__}: {grade}"
             record = replace(record, scores={}, extracted="")
         self._done(task, record)
 
@@ -83,8 +81,8 @@ class Scorer:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _verdict(task: Task, record: Record) -> Grade | Exception:
+def _grade(task: Task, record: Record) -> Grade | Exception:
     try:
         return task.score(record.target, record.response)
-    except Exception as error:  # whatever a metric raises must not take the run, or the answer, along
+    except Exception as error:  # whatever a metric raises must cost neither the run nor the answer
         return error

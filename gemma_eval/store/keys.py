@@ -1,7 +1,7 @@
 """Request keys: a hash of everything that can change an answer.
 
-Two requests with one key have one answer, whoever asks; a change of model, dtype, engine, prompt, continuation, stop
-string or temperature changes the key. Batch size and order do not: answers must not depend on them.
+Two requests with one key have one answer. A change of model, dtype, engine, prompt, continuation, stop string or temperature changes
+the key. Batch size and order do not, since answers must not depend on them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from gemma_eval.types import JSON, Encoded, EncodedScore
 
 
 def request_key(fingerprint: dict[str, JSON], encoded: Encoded) -> str:
+    """The key of a request to the model and engine that `fingerprint` describes: 32 hex digits."""
     digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode())
     digest.update(_request_bytes(encoded))
     return digest.hexdigest()[:32]
 
 
 def prompt_sha256(encoded: Encoded) -> str:
-    """Hash of what the model reads: token ids of prompt and continuations, and images. Equal hashes mean equal questions, on any engine."""
+    """Hash of what the model reads: token ids of prompt and continuations, and images; 32 hex digits. Equal hashes mean equal questions,
+    on any engine."""
     return hashlib.sha256(_token_bytes(encoded)).hexdigest()[:32]
 
 

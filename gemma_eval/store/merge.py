@@ -1,4 +1,4 @@
-"""What the other processes of a run write, in directories of their own, and how it joins what the main one has."""
+"""Each process of a run but the main one writes to a part of the run directory. Parts are merged into the run when all have ended."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from gemma_eval.types import Record
 
 
 def merge_parts(directory: RunDir) -> None:
-    """Fold into a run what its other processes have written, and remove it there. If that is cut off, it can be done again: no record
-    comes twice. Raises `RunError` if one of them is still writing."""
+    """Move into a run what its other processes wrote. An interrupted merge can be repeated: no record comes twice.
+
+    Raises `RunError` if one of the processes is still writing.
+    """
     for part in directory.parts():
         with part.lock():
             for file in sorted(part.path.glob("records/*.jsonl")):
                 _merge_records(directory, file)
             merge_spent(directory, part)
             shutil.rmtree(part.path)
-    with suppress(OSError):  # there is none, or a network file system keeps names of open files in it
+    with suppress(OSError):  # it does not exist, or a network file system keeps names of open files in it
         (directory.path / "processes").rmdir()
 
 
@@ -36,14 +38,14 @@ def _merge_records(directory: RunDir, file: Path) -> None:
 
 
 class Arrivals:
-    """Scored records that other processes write while the run goes on."""
+    """Follows the scored records that other processes write while the run goes on."""
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
         self._read: dict[Path, int] = {}  # bytes of each file
 
     def new(self) -> Iterator[tuple[str, Record]]:
-        """Those since the last look, with their tasks."""
+        """The records since the last call, each with the name of its task."""
         for part in self._directory.parts():
             for file in sorted(part.path.glob("records/*.jsonl")):
                 yield from ((file.stem, record) for record in self._unread(file) if record.scores)
@@ -53,6 +55,6 @@ class Arrivals:
             stream.seek(self._read.get(file, 0))
             for line in stream:
                 if not line.endswith(b"\n"):
-                    return  # it is being written
+                    return  # the line is still being written
                 self._read[file] = self._read.get(file, 0) + len(line)
                 yield record_from_json(json.loads(line))

@@ -1,12 +1,12 @@
-"""`prompts/<task>.jsonl`: what every sample's prompt was, in the words that were sent.
+"""`prompts/<task>.jsonl`: every sample's prompt, in the words that were sent.
 
-A line is a text, numbered in order, `{"text": ..., "left_out": 0}`, or a prompt that names texts by number:
+A line is either a text, `{"text": ..., "left_out": 0}`, or a prompt that names texts by their number in the file:
 
     {"id": ..., "key": ..., "tokens": 612, "sections": [["exemplar", 1, 0], ["query", 0, null], ["query", 0, "<sha256>", box]]}
 
-A section is kind, number and text; null stands for the record's own field `query`, and a hash (with a box of pixels, for a crop) for
-a picture. So a prefix that thousands of prompts share is written once, and a question not again. The middle of a very long text is
-left out: RULER's haystacks would take gigabytes.
+A section is a kind, a number and a text. Null stands for the record's own field `query`. A hash stands for an image, with a box of pixels
+if the section shows a crop. So a prefix that thousands of prompts share is written once, and no question is written twice. The middle of a
+very long text is left out, since RULER's haystacks would take gigabytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEPT = 8_000  # characters at either end of a longer one
 
 @dataclass(frozen=True)
 class SentPrompt:
-    """A prompt read back. `tokens`: as the model read it, BOS and soft tokens of pictures included."""
+    """A prompt read back. `tokens`: their number as the model read it, with BOS and the soft tokens of images."""
 
     tokens: int
     sections: list[Section]
@@ -50,7 +50,7 @@ class PromptWriter:
         self._numbers: dict[bytes, int] = {}  # of the texts written, by hash
 
     def write(self, entry: SampleKey, query: object, tokens: int, sections: Sequence[Section]) -> None:
-        """`query`: the record's field."""
+        """Write one prompt. `query`: the record's field of that name, which is not written again."""
         listed = [self._section(section, query) for section in sections]
         self._line({"id": entry.id, "key": entry.key, "tokens": tokens, "sections": listed})
 
@@ -78,19 +78,20 @@ def _shortened(text: str) -> dict[str, Any]:
 
 
 def has_prompts(run: RunDir, task: str, entries: Sequence[SampleKey]) -> bool:
-    """Whether the run kept the prompts of just these samples. They are written before the manifest that lists them."""
-    return (run.path / _name(task)).is_file() and run.manifest(task) == entries
+    """Whether the run has kept the prompts of exactly these samples. Prompts are written before the manifest that lists them."""
+    return (run.path / _name(task)).is_file() and run.has_manifest and run.keys(task) == entries
 
 
 @contextmanager
 def writing_prompts(run: RunDir, task: str) -> Iterator[PromptWriter]:
+    """Write the prompts of a task anew."""
     with run.replacing(_name(task)) as stream:
         yield PromptWriter(stream)
 
 
 @contextmanager
 def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentPrompt | None]]:
-    """Looks up the prompt of a record; None where the run kept none. Only places in the file stand in memory."""
+    """A function from a record to its prompt, or to None if the run kept none. Memory holds only places in the file."""
     file = run.path / _name(task)
     if not file.is_file():
         yield lambda record: None

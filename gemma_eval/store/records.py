@@ -1,47 +1,46 @@
-"""Append-only records."""
+"""`records/<task>.jsonl`: one line a record, only ever appended. The last line of a sample and key wins."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TextIO
+from typing import Any, BinaryIO, NamedTuple, Self, TextIO
 
 from gemma_eval.errors import RunError
 from gemma_eval.types import GenerateResponse, Record, Response, ScoreResponse
 
-ESCAPED = "backslashreplace"  # halves of surrogate pairs, which data sets hold: in a JSON string, this is their own escape
+ESCAPED = "backslashreplace"  # data sets hold halves of surrogate pairs; in a JSON string, a backslash escape writes them
 
 
-@dataclass(frozen=True)
-class SampleKey:
-    """A sample of the manifest."""
+class SampleKey(NamedTuple):
+    """Which answer is meant: the sample's id, and the key of the request that asks it."""
 
     id: str
     key: str
 
 
 def records_in(file: Path) -> dict[SampleKey, Record]:
-    """Every whole record of one file; the last one wins."""
+    """Every whole record of one file, the last one of each key; none if there is no file. Raises `RunError` for a damaged line."""
     if not file.is_file():
         return {}
     with file.open("rb") as stream:
-        return _by_entry([stream])
+        return by_key([stream])
 
 
-def _by_entry(streams: Iterable[BinaryIO]) -> dict[SampleKey, Record]:
-    """Every whole record of these files; the last one wins."""
-    return {SampleKey(record.id, record.key): record for stream in streams for _, record in _placed(stream)}
+def by_key(streams: Iterable[BinaryIO]) -> dict[SampleKey, Record]:
+    """Every whole record of these files, the last one of each key."""
+    return {SampleKey(record.id, record.key): record for stream in streams for _, record in placed(stream)}
 
 
-def _placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
-    """Every whole record of a file, and where in the file it begins."""
+def placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
+    """Every whole record of a file, with the byte at which its line begins."""
     place = 0
     for number, line in enumerate(stream, 1):
         if not line.endswith(b"\n"):
-            return  # torn by a kill; `append` cuts it off
+            return  # a kill tore the line; the next append removes it
         try:
             yield place, record_from_json(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:
@@ -50,7 +49,7 @@ def _placed(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
 
 
 class Appender:
-    """Appends records to one file; each is in the system's hands when `write` returns, so a killed process loses none."""
+    """Appends records to one file. `write` returns once the operating system has the record, so a killed process loses none."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +57,7 @@ class Appender:
         self._stream: TextIO = file.open("a", encoding="utf-8", errors=ESCAPED)
 
     def write(self, record: Record) -> None:
+        """Append one record."""
         self._stream.write(json.dumps(record_to_json(record), ensure_ascii=False) + "\n")
         self._stream.flush()
 
@@ -78,10 +78,12 @@ def _cut_torn_line(file: Path) -> None:
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
+    """A record as JSON values."""
     return asdict(record)
 
 
 def record_from_json(value: dict[str, Any]) -> Record:
+    """A record from JSON values. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
     return Record(**{**value, "response": _response(value["response"])})
 
 

@@ -2,20 +2,20 @@
 
     config.yaml            resolved settings
     environment.json       versions, hardware, git commit, model fingerprint, dataset fingerprints
-    manifest.json          per task: its settings, and id and request key of every sample, in order
+    manifest.json          the model, and per task: its settings, and id and request key of every sample, in order
     prompts/<task>.jsonl   every sample's prompt as it was sent, in pieces; what prompts share is written once
-    images/<sha256>.jpg    thumbnails of the pictures in the prompts
+    images/<sha256>.jpg    thumbnails of the images in the prompts
     records/<task>.jsonl   one line per sample, appended as answers arrive
-    usage.json             per task: tokens, seconds, and how many answers the engine gave by which method, so far
-    memory.json            most bytes that a process had in use at any time, by place (host, cuda:0, ...)
-    progress.json          while the run goes on: samples, rates and scores so far
+    usage.json             per task: tokens, seconds (`timed`: known for this task alone), and answers by the engine's method, so far
+    memory.json            peak memory of a process in bytes, by place (host, cuda:0, ...)
+    progress.json          while the run goes on: phase, samples, tokens and scores so far
     scores.json            per task and subset: values with intervals
     report.md              the rebuilt card
-    processes/<rank>/      while several processes run it: records, usage and memory of each other than the main one
+    processes/<rank>/      while several processes run it: records, usage and memory of each process but the main one
 
-Records are only ever appended. A torn last line (the process was killed while writing) is cut off before the next append. Records
-are found by sample id and request key, which hashes everything that can change an answer; stale ones stay and are not counted. A record
-without scores is an answer still to be scored: slow metrics run beside the model, and the scored record follows later.
+Records are only ever appended. A kill while writing leaves a torn last line, which the next append removes. Records are found by sample id
+and request key. The key hashes everything that can change an answer, so stale records stay and are not counted. A record without scores
+is an answer still to be scored: slow metrics run beside the model, and the scored record follows.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 from gemma_eval.errors import RunError
-from gemma_eval.store.records import ESCAPED, Appender, SampleKey, _by_entry, _placed, record_from_json
+from gemma_eval.store.documents import read_json
+from gemma_eval.store.environment import Environment, read_environment
+from gemma_eval.store.manifest import Manifest, read_manifest
+from gemma_eval.store.records import ESCAPED, Appender, SampleKey, by_key, placed, record_from_json
+from gemma_eval.store.scores import Scores, read_scores
 from gemma_eval.types import Record
 
-SCHEMA = 1
+T = TypeVar("T")
 
 
 class RunDir:
@@ -41,39 +45,40 @@ class RunDir:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._parsed: tuple[Any, dict[str, list[SampleKey]]] = (None, {})  # the manifest, and which file it was
+        self._read: dict[str, tuple[tuple[int, int], Any]] = {}  # documents by file name, each with the stamp of the file that was read
 
     @classmethod
     def open(cls, path: Path | str) -> RunDir:
-        """An existing run directory, for reading. Raises `RunError` if it is not one."""
+        """An existing run directory. Raises `RunError` if there is none at `path`."""
         run = cls(path)
-        if not (run.path / "manifest.json").is_file():
+        if not run.has_manifest:
             raise RunError(f"{path}: not a run directory (no manifest.json); name a folder that `gemma-eval run` wrote")
         return run
 
     @property
     def name(self) -> str:
+        """The folder's own name."""
         return self.path.resolve().name
 
     def part(self, rank: int) -> RunDir:
-        """Where a process of the run writes: the main one, of rank 0, here, any other in a directory of its own below."""
+        """Where a process of this rank writes. The main one, of rank 0, writes here; any other in a directory of its own below."""
         return RunDir(self.path / "processes" / str(rank)) if rank else self
 
     def parts(self) -> list[RunDir]:
-        """What processes other than the main one have written, until it is merged."""
+        """The directories of processes other than the main one, until they are merged."""
         return [RunDir(path) for path in sorted(self.path.glob("processes/*"))]
 
     @property
     def date(self) -> datetime:
-        """When the run was last started; of a run that does not say: when its settings were written."""
-        if date := self.read_json("environment.json", {}).get("date"):
+        """When the run was last started, or when its settings were written if it does not say."""
+        if date := self.environment.date:
             return datetime.fromisoformat(date)
         file = self.path / "config.yaml"
         return datetime.fromtimestamp((file if file.is_file() else self.path).stat().st_mtime, UTC)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Exclusive use while a run writes. Raises `RunError` if another process has it."""
+        """Write to the run alone. Raises `RunError` if another process is writing to it."""
         import fcntl
 
         self.path.mkdir(parents=True, exist_ok=True)
@@ -86,18 +91,58 @@ class RunDir:
                 ) from error
             yield
 
+    # -- documents ------------------------------------------------------------------------------------------
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run asks. Raises `RunError` if there is no manifest, or it is damaged or newer than this program."""
+        return self._document("manifest.json", lambda: read_manifest(self.path))
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether the run was ever started."""
+        return (self.path / "manifest.json").is_file()
+
+    @property
+    def scores(self) -> Scores:
+        """What the run measured. Raises `RunError` if it has no scores yet, or they are damaged or newer than this program."""
+        if not self.has_scores:
+            raise RunError(f"{self.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
+        return self._document("scores.json", lambda: read_scores(self.path / "scores.json"))
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the run was ever scored."""
+        return (self.path / "scores.json").is_file()
+
+    @property
+    def environment(self) -> Environment:
+        """What the run ran on; empty if the run kept no environment.json."""
+        return self._document("environment.json", lambda: read_environment(self.path))
+
+    def _document(self, name: str, read: Callable[[], T]) -> T:
+        """A file's content, read once, and again when another file has taken its place."""
+        file = self.path / name
+        stamp = (file.stat().st_ino, file.stat().st_mtime_ns) if file.is_file() else (0, 0)
+        if name not in self._read or self._read[name][0] != stamp:
+            self._read[name] = stamp, read()
+        found: T = self._read[name][1]
+        return found
+
     # -- whole files ----------------------------------------------------------------------------------------
 
     def write_json(self, name: str, value: Any) -> None:
+        """Replace a JSON file."""
         self.write_text(name, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
+        """Replace a text file."""
         with self.replacing(name) as stream:
             stream.write(text)
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[TextIO]:
-        """A new content for a file, put in its place at once: a reader, or a kill, never sees half of it."""
+        """Write a file's new content, which takes the old one's place at once. Neither a reader nor a kill ever sees half of it."""
         file = self.path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -109,60 +154,39 @@ class RunDir:
         finally:
             Path(scratch).unlink(missing_ok=True)
 
-    def scores(self) -> dict[str, Any]:
-        """Content of scores.json. Raises `RunError` if the run has none yet."""
-        scores = self.read_json("scores.json")
-        if scores is None:
-            raise RunError(f"{self.path}: no scores.json yet; finish it with the same `gemma-eval run` command")
-        return scores  # type: ignore[no-any-return]
-
     def read_json(self, name: str, default: Any = None) -> Any:
         """Content of a JSON file, or `default` if there is none. Raises `RunError` if it is damaged."""
         file = self.path / name
-        if not file.is_file():
-            return default
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise RunError(f"{file}: not valid JSON ({error}); delete the file and run the same command again") from error
+        return read_json(file, "delete the file and run the same command again") if file.is_file() else default
 
     # -- records --------------------------------------------------------------------------------------------
 
-    def manifest(self, task: str) -> list[SampleKey]:
-        return self._manifest().get(task, [])
-
-    def tasks(self) -> list[str]:
-        return list(self._manifest())
-
-    def _manifest(self) -> dict[str, list[SampleKey]]:
-        """Parsed once, and again when another manifest has taken its place."""
-        file = self.path / "manifest.json"
-        stamp = (file.stat().st_ino, file.stat().st_mtime_ns) if file.is_file() else None
-        if stamp != self._parsed[0]:
-            tasks = self.read_json("manifest.json", {"tasks": {}})["tasks"]
-            self._parsed = stamp, {name: [SampleKey(*entry) for entry in task["samples"]] for name, task in tasks.items()}
-        return self._parsed[1]
+    def keys(self, task: str) -> list[SampleKey]:
+        """The samples of a task that the run asks, in order; none if it does not have the task."""
+        found = self.manifest.tasks.get(task)
+        return found.samples if found else []
 
     def records_file(self, task: str) -> Path:
+        """Where a task's records are."""
         return self.path / "records" / f"{task}.jsonl"
 
     def found(self, task: str) -> dict[SampleKey, Record]:
-        """Every whole record of a task, stale ones too, by sample id and request key; the last one wins."""
+        """Every whole record of a task, stale ones included, the last one of each key. Raises `RunError` for a damaged line."""
         with self._streams(task) as streams:
-            return _by_entry(streams)
+            return by_key(streams)
 
     def records(self, task: str) -> list[Record]:
-        """The scored records of the manifest's samples, in its order; samples not answered or scored yet are left out."""
+        """The scored records of the samples that the run asks, in order. Samples without an answer or a score are left out."""
         return [record for record in self.answers(task) if record.scores]
 
     def answers(self, task: str) -> list[Record]:
-        """Likewise, with those that have no scores yet."""
+        """The records of the samples that the run asks, in order, scored or not. Samples without an answer are left out."""
         found = self.found(task)
-        return [found[entry] for entry in self.manifest(task) if entry in found]
+        return [found[entry] for entry in self.keys(task) if entry in found]
 
     @contextmanager
     def _streams(self, task: str) -> Iterator[list[BinaryIO]]:
-        """The files that hold a task's records, those of parts last. These are opened first: if they are merged meanwhile, none is lost."""
+        """The files that hold a task's records, those of parts last. Parts are opened first, so that a merge meanwhile loses none."""
         with ExitStack() as stack:
             streams: list[BinaryIO] = []
             for run in [*self.parts(), self]:
@@ -172,9 +196,9 @@ class RunDir:
 
     @contextmanager
     def reading(self, task: str) -> Iterator[Callable[[SampleKey], Record | None]]:
-        """Looks up a task's records one by one, for tasks whose records should not stand in memory together."""
+        """A function that reads one record of a task. Memory holds only places in the files."""
         with self._streams(task) as streams:
-            places = {SampleKey(record.id, record.key): (stream, place) for stream in streams for place, record in _placed(stream)}
+            places = {SampleKey(record.id, record.key): (stream, place) for stream in streams for place, record in placed(stream)}
 
             def record(entry: SampleKey) -> Record | None:
                 if entry not in places:
@@ -186,4 +210,5 @@ class RunDir:
             yield record
 
     def append(self, task: str) -> Appender:
+        """Appends to a task's records."""
         return Appender(self.records_file(task))

@@ -1,4 +1,4 @@
-"""`images/<sha256>.jpg`: small pictures of what the prompts of a run show. The data set itself may be gone when someone looks."""
+"""`images/<sha256>.jpg`: small copies of the images in a run's prompts. The data set may be gone when someone looks at the items."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from gemma_eval.types import Image
 
 
 def thumbnail_file(run: RunDir, sha256: str) -> Path:
+    """Where the thumbnail of an image is, if the run kept one."""
     return run.path / "images" / f"{sha256}.jpg"
 
 
 class Thumbnails:
-    """Keeps one picture of each image, made as answers arrive, so that a run begins no later for them."""
+    """Keeps a small copy of each image, no side longer than `side` pixels; 0 keeps none. Copies are made as answers arrive."""
 
     def __init__(self, run: RunDir, side: int) -> None:
         self._run = run
@@ -25,6 +26,7 @@ class Thumbnails:
         self._kept: set[str] = set()
 
     def keep(self, images: Iterable[Image]) -> None:
+        """Write the copies that are not there yet. An image that cannot be read is left out: its own answer says why."""
         for image in images:
             if self._side and image.sha256 not in self._kept:
                 self._kept.add(image.sha256)
@@ -37,8 +39,8 @@ class Thumbnails:
         try:
             small = thumbnail(image, self._side)
         except PromptError:
-            return  # the answer says what is wrong with it
+            return
         file.parent.mkdir(exist_ok=True)
-        scratch = file.with_suffix(f".{os.getpid()}.part")  # another process of the run may be at the same picture
+        scratch = file.with_suffix(f".{os.getpid()}.part")  # another process of the run may be writing the same image
         scratch.write_bytes(small)
         scratch.replace(file)

@@ -2,99 +2,228 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from gemma_eval.runtime.environment import peak_memory
+from gemma_eval.store.documents import validated
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Usage
 
 USAGE, MEMORY = "usage.json", "memory.json"
 
 
-class UsageLog:
-    """Tokens, seconds and the engine's methods per task, added up over resumes.
+@dataclass(frozen=True)
+class Spent:
+    """What the answers of one task took: tokens as `types.Usage` counts them, seconds of waiting, and answers by the engine's method.
 
-    Answers arrive in bursts, one a forward pass; the time that a burst was waited for is shared among its tasks by tokens.
+    `timed` says that `seconds` is the task's own time. Older versions did not write it: they could count the whole time of a forward pass
+    to one of its tasks.
+    """
+
+    prompt: int = 0
+    computed: int = 0
+    generated: int = 0
+    seconds: float = 0.0
+    methods: dict[str, int] = field(default_factory=dict)
+    timed: bool = False
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.prompt + other.prompt,
+            self.computed + other.computed,
+            self.generated + other.generated,
+            self.seconds + other.seconds,
+            dict(Counter(self.methods) + Counter(other.methods)),
+            self.timed and other.timed,
+        )
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens computed per second; None if the task's time is not known."""
+        return self.computed / self.seconds if self._has_time and self.computed else None
+
+    def seconds_per_item(self, items: int) -> float | None:
+        """Seconds per answered item; None if the task's time is not known, or there is no item."""
+        return self.seconds / items if self._has_time and items else None
+
+    @property
+    def _has_time(self) -> bool:
+        return self.timed and self.seconds > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of a task in usage.json."""
+        return asdict(self)
+
+
+_NOTHING = Spent(timed=True)
+_ADAPTER = TypeAdapter(dict[str, Spent])
+
+
+def read_spent(directory: RunDir) -> dict[str, Spent]:
+    """What each task of a run has spent; empty if the run spent nothing. Raises `RunError` if usage.json is damaged.
+
+    In a run of one task, all of the time is that task's own, whatever version wrote it.
+    """
+    mend = "delete the file: scores do not need it"
+    spent = validated(_ADAPTER, directory.read_json(USAGE, {}), directory.path / USAGE, mend)
+    return {name: replace(found, timed=True) for name, found in spent.items()} if len(spent) == 1 else spent
+
+
+def _write_spent(directory: RunDir, spent: Mapping[str, Spent]) -> None:
+    directory.write_json(USAGE, {name: found.to_json() for name, found in spent.items()})
+
+
+class _Burst:
+    """What the answers of one forward pass took, by task; or of several passes that are too quick to be told apart."""
+
+    PAUSE_SECONDS = 0.02  # a longer wait between two answers ends the burst
+    PAUSE_SHARE = 0.05  # unless it is less than this share of the wait for the first answer: memory is freed within a burst, too
+    LATER_SECONDS = 10.0  # waits within a burst, in sum; where they are longer, it is a stream of quick passes
+
+    def __init__(self) -> None:
+        self.spent: dict[str, Spent] = {}
+        self._first_wait = 0.0
+        self._later_waits = 0.0
+
+    def takes(self, waited: float) -> bool:
+        """Whether an answer belongs to the burst that came after a wait of `waited` seconds."""
+        pause = max(self.PAUSE_SECONDS, self.PAUSE_SHARE * self._first_wait)
+        return not self.spent or (waited <= pause and self._later_waits <= self.LATER_SECONDS)
+
+    def add(self, task: str, spent: Spent, waited: float) -> None:
+        """Add an answer that came after a wait of `waited` seconds."""
+        if self.spent:
+            self._later_waits += waited
+        else:
+            self._first_wait = waited
+        self.spent[task] = self.spent.get(task, _NOTHING) + spent
+
+    @property
+    def tokens(self) -> Counter[str]:
+        """Tokens computed, by task."""
+        return Counter({task: spent.computed for task, spent in self.spent.items()})
+
+    @property
+    def generated(self) -> int:
+        """Tokens generated."""
+        return sum(spent.generated for spent in self.spent.values())
+
+
+class UsageLog:
+    """Adds up what each task of a run spends, over all starts of the run.
+
+    Answers arrive in bursts, one for each forward pass. The time spent waiting for a burst is shared among its tasks in proportion to
+    computed tokens. A burst ends when the next answer keeps the log waiting. Saving does not end a burst; it writes everything but the open
+    one. A process that is killed loses both the tokens and the time of the open burst, so no time is counted to the wrong task.
+
+    Texts are generated side by side and finish one by one. When some texts arrive, they get the share of the waiting time that their tokens
+    have in all tokens generated so far. The rest is kept for the texts in flight. The log hears of those as a `backends.base.Watcher`.
+    The time for loading a model is not counted.
     """
 
     SAVE_SECONDS = 10.0
-    BURST_SECONDS = 0.02  # the next answer of a burst is there nearly at once; a forward pass takes more (or little enough not to matter)
 
-    def __init__(self, directory: RunDir) -> None:
+    def __init__(self, directory: RunDir, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
-        self._totals: dict[str, dict[str, Any]] = directory.read_json(USAGE, {})
-        self._burst: Counter[str] = Counter()
-        self._burst_seconds = 0.0
-        self._waiting = self._saved = time.monotonic()
+        self._clock = clock
+        self._totals = read_spent(directory)
+        self._burst = _Burst()
+        self._seconds = 0.0  # of waiting, not counted to a task yet
+        self._phase = ""
+        self._phase_tokens: Counter[str] = Counter()
+        self._in_flight = 0  # tokens generated, less those of texts that have arrived
+        self._left_in_flight = 0  # the same, when the latest answer arrived
+        self._waiting = self._saved = clock()
+
+    # -- what the backend does ------------------------------------------------------------------------------
+
+    def phase(self, phase: str) -> None:
+        """The backend begins a phase (see `backends.base.Phase`). No text of the phase before is in flight any more."""
+        if phase != self._phase:
+            self._end_phase()
+        if self._phase == "loading":
+            self.wait()
+        self._phase = phase
+
+    def generated(self, tokens: int) -> None:
+        """The backend generated `tokens` more tokens, of texts that may not have arrived yet."""
+        self._in_flight += tokens
+
+    # -- answers --------------------------------------------------------------------------------------------
 
     def wait(self) -> None:
-        """The answers so far are dealt with: from here on, the next one is waited for."""
-        self._waiting = time.monotonic()
+        """The answers so far are scored and stored: waiting for the next one begins."""
+        self._waiting = self._clock()
 
     def add(self, task: str, usage: Usage, method: str) -> None:
-        now = time.monotonic()
-        if now - self._waiting > self.BURST_SECONDS:
+        """An answer of `task` has arrived. `method`: the engine's way to it, or "" if it has only one."""
+        now = self._clock()
+        waited = now - self._waiting
+        self._waiting = now
+        if not self._burst.takes(waited):
             self._end_burst()
-        self._burst_seconds += now - self._waiting
-        self._burst[task] += usage.computed + 1
-        _add(self._total(task), usage.to_json() | ({"methods": {method: 1}} if method else {}))
+        spent = Spent(usage.prompt, usage.computed, usage.generated, methods={method: 1} if method else {}, timed=True)
+        self._burst.add(task, spent, waited)
+        self._seconds += waited
+        self._in_flight -= usage.generated
+        self._left_in_flight = self._in_flight
         if now - self._saved > self.SAVE_SECONDS:
             self.save()
 
-    def _total(self, task: str) -> dict[str, Any]:
-        return self._totals.setdefault(task, {"prompt": 0, "computed": 0, "generated": 0, "seconds": 0.0})
-
     def _end_burst(self) -> None:
-        tokens = self._burst.total()
-        for task, count in self._burst.items():
-            self._total(task)["seconds"] += self._burst_seconds * count / tokens
-        self._burst.clear()
-        self._burst_seconds = 0.0
+        """Count the burst to its tasks: their tokens, and their share of the time."""
+        burst, self._burst = self._burst, _Burst()
+        for task, spent in burst.spent.items():
+            self._totals[task] = self._totals.get(task, _NOTHING) + spent
+        arrived = max(burst.generated, 1)
+        self._share(self._seconds * arrived / (arrived + max(self._left_in_flight, 0)), burst.tokens)
+        self._phase_tokens.update(burst.tokens)
+
+    def _end_phase(self) -> None:
+        """Count the rest of the time to the tasks of the phase: texts in flight did not arrive, or their tokens were reported twice."""
+        self._end_burst()
+        self._share(self._seconds, self._phase_tokens)
+        self._phase_tokens.clear()
+        self._in_flight = self._left_in_flight = 0
+
+    def _share(self, seconds: float, tokens: Counter[str]) -> None:
+        """Count `seconds` of waiting to tasks, in proportion to tokens; evenly if none has any."""
+        weights = tokens if tokens.total() else Counter(dict.fromkeys(tokens, 1))
+        for task, weight in weights.items():
+            share = seconds * weight / weights.total()
+            self._totals[task] += replace(_NOTHING, seconds=share)
+            self._seconds -= share
+
+    # -- files ----------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        self._end_burst()
-        self._saved = time.monotonic()
-        self._directory.write_json(USAGE, self._totals)
+        """Write everything but the open burst."""
+        self._saved = self._clock()
+        _write_spent(self._directory, self._totals)
         _keep_peaks(self._directory, peak_memory())
 
-    close = save
+    def close(self) -> None:
+        """No answer follows: write everything."""
+        self._end_phase()
+        self.save()
 
 
 def merge_spent(directory: RunDir, part: RunDir) -> None:
     """Add what another process of the run has spent: tokens and seconds as sums, memory as the most that one process had."""
-    totals: dict[str, Any] = directory.read_json(USAGE, {})
-    _add(totals, part.read_json(USAGE, {}))
-    directory.write_json(USAGE, totals)
+    totals = read_spent(directory)
+    for task, spent in read_spent(part).items():
+        totals[task] = totals.get(task, _NOTHING) + spent
+    _write_spent(directory, totals)
     (part.path / USAGE).unlink(missing_ok=True)  # so that it is not added twice
     _keep_peaks(directory, part.read_json(MEMORY, {}))
-
-
-def _add(totals: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add up numbers that stand under the same names, at any depth."""
-    for name, value in more.items():
-        if isinstance(value, Mapping):
-            _add(totals.setdefault(name, {}), value)
-        else:
-            totals[name] = totals.get(name, 0) + value
 
 
 def _keep_peaks(directory: RunDir, peaks: Mapping[str, int]) -> None:
     before: dict[str, int] = directory.read_json(MEMORY, {})
     directory.write_json(MEMORY, before | {place: max(size, before.get(place, 0)) for place, size in peaks.items()})
-
-
-def measured_rate(results: Path, fingerprint: dict[str, Any]) -> float | None:
-    """Tokens computed per second over all earlier runs with the same model and engine, or None."""
-    tokens, seconds = 0, 0.0
-    for file in results.glob("*/environment.json"):
-        usage = file.parent / "usage.json"
-        if usage.is_file() and json.loads(file.read_text()).get("model") == fingerprint:
-            for spent in json.loads(usage.read_text()).values():
-                tokens += spent["computed"]
-                seconds += spent["seconds"]
-    return tokens / seconds if seconds else None

@@ -1,0 +1,43 @@
+"""`environment.json`: what a run ran on, which model answered, and where its rows came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from gemma_eval.store.documents import read_json, validated
+from gemma_eval.types import Provenance
+
+MEND = "delete the file and run the same command again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """`model`: the fingerprint that every request key holds. `datasets`: by task. What an older run does not say is empty."""
+
+    date: str = ""  # ISO 8601, UTC
+    gemma_eval: str = ""  # version
+    git_commit: str | None = None
+    python: str = ""
+    platform: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    cpu: dict[str, Any] = field(default_factory=dict)
+    gpus: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+    datasets: dict[str, Provenance] = field(default_factory=dict)
+
+    def to_json(self) -> Any:
+        """The environment as JSON values."""
+        return _ADAPTER.dump_python(self, mode="json")
+
+
+_ADAPTER = TypeAdapter(Environment)
+
+
+def read_environment(folder: Path) -> Environment:
+    """The environment of the run in `folder`; an empty one if the run kept none. Raises `RunError` if the file is damaged."""
+    file = folder / "environment.json"
+    return validated(_ADAPTER, read_json(file, MEND), file, MEND) if file.is_file() else Environment()
