@@ -1,1 +1,1 @@
-"""The command line: one file a subcommand."""
+"""The command line. Each subcommand is one module that follows `gemma_eval.commands.command.Command`."""

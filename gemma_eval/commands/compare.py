@@ -1,51 +1,72 @@
-"""Gemma-eval compare."""
+"""`gemma-eval compare`: runs against a first one, item by item."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE
 from gemma_eval.errors import ConfigError
 
-COMPARISON_FORMS = ("markdown", "json", "html")
+if TYPE_CHECKING:
+    from gemma_eval.compare import Comparison
+
+NAME = "compare"
+HELP = "runs against a first one, item by item"
+
+FORMS = ("markdown", "json", "html")
 
 
-# -- commands without settings ----------------------------------------------------------------------------------
+def add_arguments(parser: CommandParser) -> None:
+    """Take runs, and the forms to write."""
+    parser.description = "Compare runs with a first one, item by item: paired differences, flips, tests, cost."
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directory or baseline file; the others are compared with the first")
+    for form in FORMS:
+        parser.add_argument(f"--{form}", metavar="FILE", help=f"write {form} to FILE ('-': to the terminal) instead of tables")
 
 
-def _compare(arguments: argparse.Namespace) -> int:
-    import json
-
+def main(arguments: argparse.Namespace) -> int:
+    """Print the comparisons, or write the forms that were asked for."""
     from gemma_eval.compare import compare, load
-    from gemma_eval.report.comparison import headline, tables, to_json, to_markdown
-    from gemma_eval.report.console import default_console, print_lines, print_table
-    from gemma_eval.report.html import comparison_html
 
     if len(arguments.runs) < 2:
         raise ConfigError("compare needs two runs or more: gemma-eval compare A B")
     first, *others = (load(run) for run in arguments.runs)
-    found = [compare(first, other) for other in others]
-    written = {
-        "markdown": lambda: to_markdown(found),
-        "json": lambda: json.dumps([to_json(one) for one in found], ensure_ascii=False, indent=1) + "\n",
-        "html": lambda: comparison_html(found),
-    }
-    forms = {form: file for form in COMPARISON_FORMS if (file := getattr(arguments, form))}
-    for form, file in forms.items():
-        _write(file, written[form]())
-    if not forms:
-        console = default_console()
-        for one in found:
-            print_lines(headline(one), console)
-            for table in tables(one):
-                print_table(table, console)
+    comparisons = [compare(first, other) for other in others]
+    files = {form: file for form in FORMS if (file := getattr(arguments, form))}
+    for form, file in files.items():
+        _write(file, _written(form, comparisons))
+    if not files:
+        _print(comparisons)
     return DONE
 
 
-def _write(file: str, text: str) -> None:
-    from pathlib import Path
+def _written(form: str, comparisons: list[Comparison]) -> str:
+    import json
 
+    from gemma_eval.report.comparison import to_json, to_markdown
+    from gemma_eval.report.html import comparison_html
+
+    if form == "json":
+        return json.dumps([to_json(comparison) for comparison in comparisons], ensure_ascii=False, indent=1) + "\n"
+    return to_markdown(comparisons) if form == "markdown" else comparison_html(comparisons)
+
+
+def _write(file: str, text: str) -> None:
     if file == "-":
         print(text, end="")
     else:
         Path(file).write_text(text, encoding="utf-8")
+
+
+def _print(comparisons: list[Comparison]) -> None:
+    from gemma_eval.report.comparison import headline, tables
+    from gemma_eval.report.console import default_console, print_lines, print_table
+
+    console = default_console()
+    for comparison in comparisons:
+        print_lines(headline(comparison), console)
+        for table in tables(comparison):
+            print_table(table, console)

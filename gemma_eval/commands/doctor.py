@@ -1,67 +1,81 @@
-"""Gemma-eval doctor."""
+"""`gemma-eval doctor`: does a backend read and answer as it should?"""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.exit_codes import DONE, UNHEALTHY
+from gemma_eval.commands.hydra_settings import add_settings, with_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gemma_eval.doctor.findings import Finding
     from gemma_eval.settings import RunConfig
-import json
-from pathlib import Path
-from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from gemma_eval.commands.exit_codes import DONE, UNHEALTHY
-from gemma_eval.doctor.findings import Finding
-from gemma_eval.doctor.prompts import PICTURE
-from gemma_eval.settings import RunConfig
+NAME = "doctor"
+HELP = "check a backend's tokenizer, BOS, log-probabilities and texts"
 
 
-def _doctor_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--against", metavar="BACKEND|FILE", help="compare with another backend, or with what --write left; "
-                        "default: the reference stored for this checkpoint, if there is one")  # fmt: skip
+def add_arguments(parser: CommandParser) -> None:
+    """Take settings, and what to compare with."""
+    parser.description = "Check tokenizer, BOS, log-probabilities and texts of a backend, alone and beside another one."
+    parser.epilog = "exit code: 0 healthy; 1 refused; 4 not healthy"
+    parser.add_argument(
+        "--against", metavar="BACKEND|FILE",
+        help="compare with another backend, or with a file that --write made; default: the reference stored for this checkpoint, if any",
+    )  # fmt: skip
     parser.add_argument("--write", metavar="FILE", help="write the measurements as JSON")
-    return parser
+    add_settings(parser, usage="%(prog)s [--against BACKEND|FILE] [--write FILE] [key=value ...]")
 
 
-def _doctor(options: argparse.Namespace, config: RunConfig) -> int:
+def main(arguments: argparse.Namespace) -> int:
+    """Measure the backend, and print the findings."""
+    return with_settings(arguments.settings, partial(_examine, arguments))
 
+
+def _examine(arguments: argparse.Namespace, config: RunConfig) -> int:
     from gemma_eval.doctor.findings import examine
     from gemma_eval.doctor.measure import measure, other_measurements
 
     measured = measure(config)
-    if options.write:
-        Path(options.write).write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
-    other = other_measurements(config, measured, options.against)
+    if arguments.write:
+        Path(arguments.write).write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
+    other = other_measurements(config, measured, arguments.against)
     findings = examine(measured, other)
     print_findings(measured, other, findings)
     return DONE if all(finding.healthy for finding in findings) else UNHEALTHY
 
 
-def print_findings(measured: dict[str, Any], other: dict[str, Any] | None, findings: list[Finding], console: Console | None = None) -> None:
-    console = console or Console(width=None if sys.stdout.isatty() else 140)
-    for role, one in (("checked", measured), ("against", other)):
-        console.print(f"{role}: {_described(one) if one else 'nothing: no reference is stored for this checkpoint; give --against'}")
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ["Check", "", "Found"]:
-        table.add_column(name)
-    for finding in findings:
-        table.add_row(finding.name, "ok" if finding.healthy else "WRONG", escape(finding.detail), style="" if finding.healthy else "red")
-    console.print(table)
-    console.print(_verdict(findings), style="bold")
+def print_findings(
+    measured: dict[str, Any], other: dict[str, Any] | None, findings: Sequence[Finding], console: Console | None = None
+) -> None:
+    """What was measured and compared, a line for each check, and the verdict."""
+    from gemma_eval.report.console import default_console, print_lines, print_table
+    from gemma_eval.report.table import Kind, TextColumn, TextTable
+
+    console = console or default_console()
+    against = _described(other) if other else "nothing: no reference is stored for this checkpoint; give --against"
+    print_lines([f"checked: {_described(measured)}", f"against: {against}", ""], console)
+    columns = [TextColumn("Check", Kind.name), TextColumn("Verdict", Kind.name), TextColumn("Found", Kind.words)]
+    rows = [[finding.name, "ok" if finding.healthy else "WRONG", finding.detail] for finding in findings]
+    print_table(TextTable("", columns, rows), console, ["" if finding.healthy else "red" for finding in findings])
+    print_lines([_verdict(findings)], console, "bold")
 
 
-def _verdict(findings: list[Finding]) -> str:
+def _verdict(findings: Sequence[Finding]) -> str:
+    from gemma_eval.doctor.prompts import IMAGE
+
     wrong = [finding for finding in findings if not finding.healthy]
     if not wrong:
         return "healthy"
-    return "healthy for text, not for pictures" if all(finding.name.partition(":")[0] in PICTURE for finding in wrong) else "not healthy"
+    return "healthy for text, not for images" if all(finding.name.partition(":")[0] in IMAGE for finding in wrong) else "not healthy"
 
 
 def _described(measured: dict[str, Any]) -> str:

@@ -1,16 +1,29 @@
-"""Exit codes, and how a refusal is printed."""
+"""Exit codes, and the lines on stderr that explain them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.runtime.processes import this
 
-# Exit codes
-DONE, REFUSED, MISSING, UNHEALTHY = 0, 1, 3, 4  # 2 is argparse's, for unknown arguments
+DONE = 0
+REFUSED = 1
+USAGE = 2  # argparse's: arguments that it does not know
+MISSING = 3  # done, but something could not be had
+UNHEALTHY = 4  # the doctor found a fault
+STOPPED = 128  # plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM
 
 
-def _refuse(error: GemmaEvalError) -> int:
+def refuse(error: GemmaEvalError) -> int:
+    """Print why a command cannot be done."""
     print(f"{this().prefix}error: {error}", file=sys.stderr)
     return REFUSED
+
+
+def report_missing(missing: Mapping[str, str]) -> int:
+    """Print what could not be had, one line a task."""
+    for reason in missing.values():
+        print(f"missing: {reason}", file=sys.stderr)
+    return MISSING if missing else DONE

@@ -1,85 +1,112 @@
-"""Key=value arguments become a RunConfig, once or in a sweep."""
+"""Commands that take settings: `key=value` arguments become a `RunConfig`, once or in a sweep."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gemma_eval.errors import ConfigError, GemmaEvalError
+from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.exit_codes import DONE, MISSING, REFUSED, refuse
+from gemma_eval.errors import GemmaEvalError
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from gemma_eval.settings import RunConfig
-from gemma_eval.commands.exit_codes import DONE, MISSING, REFUSED, _refuse
 
-HYDRA_COMMANDS = ("run", "plan", "preview", "doctor")
+COMPLETION = {"-sc", "--shell-completion"}
+SWEEP = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
+
+SETTINGS_HELP = """\
+groups, chosen with group=option:
+{groups}
+
+Several suites or tasks make one run: suite=piqa,arc_easy.
+Any other setting is overridden by its key: limit=200  tasks.piqa.num_fewshot=5  backend.dtype=float32  data.root=FOLDER
+-m makes a run of each value: -m model=1b,4b suite=piqa,arc_easy makes four. --cfg job prints the settings and runs nothing.
+gemma-eval -sc install=bash prints the shell completion to eval."""
 
 
-# -- commands with settings -------------------------------------------------------------------------------------
+def add_settings(parser: CommandParser, usage: str = "%(prog)s [key=value ...]") -> None:
+    """The command takes settings, and Hydra's own flags among them: `arguments.settings`."""
+    parser.takes_settings = True
+    parser.allow_abbrev = False  # Hydra's flags are not ours abbreviated
+    parser.usage = usage
+    parser.more_help = settings_help
+
+
+def settings_help() -> str:
+    """What can be chosen and overridden."""
+    from gemma_eval.config.overrides import GROUPS, choices
+
+    width = shutil.get_terminal_size().columns
+    groups = [textwrap.fill(f"  {group}: {', '.join(choices(group))}", width, subsequent_indent="    ") for group in GROUPS]
+    return SETTINGS_HELP.format(groups="\n".join(groups))
+
+
+def sweeps(arguments: list[str]) -> bool:
+    """Whether values with commas make a run each."""
+    return bool(SWEEP & set(arguments))
 
 
 def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> int:
-    """Compose settings with Hydra and run `command` on each combination (`-m` sweeps). The worst exit code counts."""
-    import hydra
+    """Compose settings and hand them to `command`: once, or in a sweep (`-m`) each combination. The worst exit code counts.
 
-    from gemma_eval.config.compose import allow_engine_args, check_override_keys, register_schema, to_run_config
+    Raises `ConfigError` for settings that do not exist or cannot be composed.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+
+    from gemma_eval.config.compose import register_schema, to_run_config
+    from gemma_eval.config.overrides import checked_overrides, plugin_files, refusal
     from gemma_eval.runtime import paths
     from gemma_eval.task.registry import load_plugins, plugin_errors
 
-    load_plugins(_plugin_files(arguments))
+    load_plugins(plugin_files(arguments))
     for error in plugin_errors():
         print(f"plugin refused: {error}", file=sys.stderr)
     schema = register_schema()
-    if "-sc" not in arguments and "--shell-completion" not in arguments:
-        check_override_keys(arguments, schema)
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    flags = [argument for argument in arguments if argument not in overrides]
+    if not COMPLETION & set(flags):
+        overrides = checked_overrides(overrides, schema, sweep=sweeps(arguments))
     codes: list[int] = []
 
-    def job(config: object) -> None:
-        codes.append(command(to_run_config(config)))  # type: ignore[arg-type]
+    def job(config: DictConfig) -> None:
+        codes.append(_guarded(lambda: command(to_run_config(config, HydraConfig.get().runtime.choices))))
 
     _strip_command_from_completion()
-    sys.argv = ["gemma-eval", *allow_engine_args(arguments)]
-    os.environ.setdefault("HYDRA_FULL_ERROR", "0")
-    hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(_reporting(job, codes))()
+    sys.argv = ["gemma-eval", *overrides, *flags]  # Hydra takes overrides in one piece only
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises errors instead of printing them
+    try:
+        hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(job)()
+    except (HydraException, ValueError) as error:  # ValueError: flags that exclude each other
+        raise refusal(error) from error
     return max([*codes, MISSING if plugin_errors() else DONE])
 
 
-def _reporting(job: Callable[[object], None], codes: list[int]) -> Callable[[object], None]:
-    """Print our own errors as one line (Hydra would wrap them), and let a sweep go on to its next job."""
-
-    def guarded(config: object) -> None:
-        try:
-            job(config)
-        except GemmaEvalError as error:
-            codes.append(_refuse(error))
-        except Exception:  # a bug: show all of it, which Hydra would cut
-            traceback.print_exc()
-            codes.append(REFUSED)
-
-    return guarded
-
-
-def _plugin_files(arguments: list[str]) -> list[str]:
-    """Files named by `plugins=[...]`: read before Hydra composes, since they add settings of their own."""
-    import yaml
-
-    for argument in arguments:
-        if argument.startswith("plugins="):
-            value = yaml.safe_load(argument.removeprefix("plugins="))
-            if not isinstance(value, list):
-                raise ConfigError(f"{argument}: must be a list, such as plugins=[my_task.py]")
-            return [str(file) for file in value]
-    return []
+def _guarded(run: Callable[[], int]) -> int:
+    """The exit code of one job. Its errors are printed here, so that a sweep goes on to its next job."""
+    try:
+        return run()
+    except GemmaEvalError as error:
+        return refuse(error)
+    except Exception:  # a bug: show all of it, which Hydra would shorten
+        traceback.print_exc()
+        return REFUSED
 
 
 def _strip_command_from_completion() -> None:
-    """Hydra completes settings; the shell's line also holds the command (`gemma-eval run mod<TAB>`)."""
+    """Hydra completes settings, but the shell's line also holds the command (`gemma-eval run mod<TAB>`)."""
     line = os.environ.get("COMP_LINE", "")
-    match = re.match(rf"(\S+\s+)({'|'.join(HYDRA_COMMANDS)})\s+", line)
-    if match:
+    if match := re.match(r"(\S+\s+)(?:[a-z]+\s+)", line):
         os.environ["COMP_LINE"] = match[1] + line[match.end() :]
         if point := os.environ.get("COMP_POINT"):
             os.environ["COMP_POINT"] = str(int(point) - (match.end() - match.end(1)))

@@ -1,148 +1,162 @@
-"""What a run would cost and what it could show: tokens, time, memory, and the smallest difference each task could detect."""
+"""`gemma-eval plan`: what a run would cost and what it could show. Nothing is run."""
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
-from pathlib import Path
+import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from gemma_eval.checkpoint.memory import Need, device_bytes, need
-from gemma_eval.plan.cost import Cost, cost
-from gemma_eval.report.console import default_console
-from gemma_eval.run.prepare import Prepared, prepare
-from gemma_eval.settings import Dtype, PlanConfig, RunConfig, TransformersConfig
-from gemma_eval.stats import power
-from gemma_eval.store.usage import measured_rate
-from gemma_eval.task.samples import TaskSamples
-from gemma_eval.types import Encoded
+from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.exit_codes import report_missing
+from gemma_eval.commands.hydra_settings import add_settings, with_settings
 
 if TYPE_CHECKING:
-    from gemma_eval.settings import RunConfig
-from gemma_eval.commands.exit_codes import DONE, MISSING
+    from rich.console import Console
+
+    from gemma_eval.plan.cost import Cost
+    from gemma_eval.report.table import TextTable
+    from gemma_eval.run.forecast import Detectable, Forecast, Memory
+    from gemma_eval.settings import PlanConfig, RunConfig
+
+NAME = "plan"
+HELP = "what a run would cost and what it could show; runs nothing"
+
+DESCRIPTION = """\
+Tokens with and without shared prefixes, time and memory of a run, and the smallest difference that each task could show.
+Takes the settings of `gemma-eval run`, and runs nothing.
+
+  gemma-eval plan model=4b suite=card_pt plan.tokens_per_second=20000 plan.memory_gb=80
+
+exit code: 0 done; 1 refused; 3 done, but some tasks or samples could not be had"""
 
 
-def print_plan(config: RunConfig, console: Console | None = None) -> dict[str, str]:
-    """Print the plan of these settings; returns what could not be had, by task."""
-    console = console or default_console()
-    prepared = prepare(config, weights=False)
-    requests: dict[str, list[Encoded]] = defaultdict(list)
-    for item in prepared.asked:
-        requests[item.task.name].append(item.encoded)
-    costs = {name: cost(encoded) for name, encoded in requests.items()}
-    everything = cost([item.encoded for item in prepared.asked])
-    stated = config.plan.tokens_per_second
-    rate = stated or measured_rate(Path(config.results), prepared.backend.fingerprint)
-    console.print(_table(costs, everything, rate))
-    if rate is None:
-        console.print(
-            "No time: nothing was run yet with this model, backend and dtype in this results folder; state a rate with "
-            "plan.tokens_per_second=N."
-        )
-    else:
-        origin = "as stated" if stated else "measured in earlier runs here"
-        console.print(f"Time at {rate:,.0f} tokens/s, {origin}; generated tokens at most.")
-    console.print()
-    console.print(_power_table(prepared.builds, config.plan))
-    console.print(_assumed(config.plan), highlight=False)
-    console.print()
-    console.print(_memory(config, prepared), highlight=False)
-    for reason in prepared.missing.values():
-        print(f"missing: {reason}", file=sys.stderr)
-    return prepared.missing
+def add_arguments(parser: CommandParser) -> None:
+    """Take settings."""
+    parser.description = DESCRIPTION
+    add_settings(parser)
 
 
-def _table(costs: dict[str, Cost], everything: Cost, rate: float | None) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ["Task", "Requests", "Unshared", "Unique", "Ratio", "Head rows", "Generated", *([] if rate is None else ["Minutes"])]:
-        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
-    for name, one in [*costs.items(), ("all", everything)]:
-        if name == "all":
-            table.add_section()
-        cells = [one.requests, one.unshared, one.unique, one.head_rows, one.generated]
-        row = [name, *(f"{cell:,}" for cell in cells)]
-        row.insert(4, f"{one.unshared / max(one.unique, 1):.1f}x")
-        if rate is not None:
-            row.append(f"{(one.unique + one.generated) / rate / 60:.1f}")
-        table.add_row(*row)
-    return table
+def main(arguments: argparse.Namespace) -> int:
+    """Print the plan of the settings."""
+    return with_settings(arguments.settings, _plan)
 
 
-def _power_table(builds: list[TaskSamples], plan: PlanConfig) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    points = f"{100 * plan.difference:g} points"
-    for name in ["Task", "Items", "Clusters", "Detects", "unpaired", f"Limit for {points}", "unpaired", "gate"]:
-        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
-    for built in builds:
-        items, clusters = len(built.samples), len({sample.cluster for sample in built.samples})
-        table.add_row(built.task.name, f"{items:,}", f"{clusters:,}", *_power_cells(items, clusters, built.size, plan))
-    return table
+def _plan(config: RunConfig) -> int:
+    from gemma_eval.report.console import default_console
+    from gemma_eval.run.forecast import forecast
+
+    found = forecast(config)
+    print_plan(found, config.plan, default_console())
+    return report_missing(found.missing)
 
 
-def _power_cells(items: int, clusters: int, size: int, plan: PlanConfig) -> list[str]:
-    """What the items could show, paired and unpaired; how many a wanted difference needs, likewise and for the gate."""
-    effective = power.effective_items(items, clusters, plan.correlation)
-    paired, unpaired = power.paired_variance(plan.discordant), power.unpaired_variance(plan.right)
-    smallest = [power.detectable(effective, variance, alpha=plan.alpha, power=plan.power) for variance in (paired, unpaired)]
-    needed = [power.items_needed(plan.difference, variance, alpha=plan.alpha, power=plan.power) for variance in (paired, unpaired)]
-    needed.append(power.items_needed(plan.difference, paired, sides=1, alpha=plan.alpha, power=plan.power))
-    limits = [round(count * items / effective) if effective else count for count in needed]
+def print_plan(found: Forecast, plan: PlanConfig, console: Console) -> None:
+    """Tables of costs and of detectable differences, and sentences on time, assumptions and memory."""
+    from gemma_eval.report.console import print_lines, print_table
+
+    costs = cost_table(found)
+    print_table(costs, console, [*[""] * (len(costs.rows) - 1), "bold"])
+    print_lines([time_line(found), ""], console)
+    print_table(power_table(found.detectable, plan), console)
+    print_lines([assumptions(plan), "", memory_line(found.memory)], console)
+
+
+def cost_table(found: Forecast) -> TextTable:
+    """A row for each task, and one for all: their prefixes are shared across tasks too."""
+    from gemma_eval.report.table import Kind, TextColumn, TextTable
+
+    columns = [
+        TextColumn("Task", Kind.name),
+        TextColumn("Requests", rank=1),
+        TextColumn("Unshared", rank=2),
+        TextColumn("Unique"),
+        TextColumn("Ratio", rank=3),
+        TextColumn("Head rows", rank=4),
+        TextColumn("Generated"),
+        TextColumn("Minutes"),
+    ]
+    rows = [_cost_row(found, *entry) for entry in [*found.costs.items(), ("all", found.total)]]
+    return TextTable("Tokens", columns, rows)
+
+
+def _cost_row(found: Forecast, name: str, cost: Cost) -> list[str]:
+    seconds = found.seconds(cost)
     return [
-        *(f"{100 * value:.1f}" for value in smallest),
-        *(f"{limit:,}" if limit <= size else f"{limit:,} (has {size:,})" for limit in limits),
+        name,
+        f"{cost.requests:,}",
+        f"{cost.unshared:,}",
+        f"{cost.unique:,}",
+        f"{cost.unshared / max(cost.unique, 1):.1f}x",
+        f"{cost.head_rows:,}",
+        f"{cost.generated:,}",
+        "" if seconds is None else f"{seconds / 60:,.1f}",
     ]
 
 
-def _assumed(plan: PlanConfig) -> str:
+def time_line(found: Forecast) -> str:
+    """Where the minutes come from, or why there are none."""
+    if found.rates is None:
+        return (
+            "No time: no run of this model, backend and dtype in the results folder has measured one; "
+            "give a rate with plan.tokens_per_second=N."
+        )
+    rates = found.rates
+    if found.stated:
+        return f"Time at {rates.read:,.0f} tokens/s, as stated, if every text is generated up to its limit."
+    generated = "" if rates.generated is None else f" and {rates.generated:,.0f} generated tokens/s"
+    return f"Time at {rates.read:,.0f} tokens/s{generated}, measured in earlier runs, if every text is generated up to its limit."
+
+
+def power_table(detectable: Mapping[str, Detectable], plan: PlanConfig) -> TextTable:
+    """What each task could show, and the limits that it would need."""
+    from gemma_eval.report.table import Kind, TextColumn, TextTable
+
+    points = f"{100 * plan.difference:g} points"
+    columns = [
+        TextColumn("Task", Kind.name),
+        TextColumn("Items", rank=2),
+        TextColumn("Clusters", rank=4),
+        TextColumn("Detects"),
+        TextColumn("Detects unpaired", rank=3),
+        TextColumn(f"Limit for {points}"),
+        TextColumn("Limit unpaired", rank=3),
+        TextColumn("Limit for the gate", rank=1),
+    ]
+    return TextTable("What the items could show", columns, [[name, *_power_cells(one)] for name, one in detectable.items()])
+
+
+def _power_cells(one: Detectable) -> list[str]:
+    """In points of 100. A limit beyond the full split names the split's size."""
+    limits = (one.limit_paired, one.limit_unpaired, one.limit_gate)
+    return [
+        f"{one.items:,}",
+        f"{one.clusters:,}",
+        *(f"{100 * value:.1f}" for value in (one.paired, one.unpaired)),
+        *(f"{limit:,}" if limit <= one.size else f"{limit:,} (has {one.size:,})" for limit in limits),
+    ]
+
+
+def assumptions(plan: PlanConfig) -> str:
+    """What the table of differences takes for granted."""
     return (
-        f"Smallest true difference, in points of 100, found with {plan.power:.0%} power at alpha {plan.alpha:g}, if "
-        f"{plan.discordant:.0%} of items change between the runs (paired) or each run gets {plan.right:.0%} right (unpaired), and "
-        f"changes within a cluster correlate by {plan.correlation:g}. gate: items to pass a harmless build with that margin. "
-        "These are assumptions: plan.discordant=, plan.difference=, ... change them."
+        f"Detects: the smallest true difference, in points of 100, found with {plan.power:.0%} power at alpha {plan.alpha:g}. "
+        f"Paired runs answer the same items, and {plan.discordant:.0%} of them change. Unpaired runs answer others, each {plan.right:.0%} "
+        f"right. Changes within a cluster correlate by {plan.correlation:g}. Gate: items that pass a harmless build with that margin. "
+        "These are assumptions; plan.discordant=, plan.difference= and others change them."
     )
 
 
-def _memory(config: RunConfig, prepared: Prepared) -> str:
-    """One sentence: what the run needs beside what the device has."""
-    longest = max((item.encoded.tokens_needed for item in prepared.asked), default=0)
-    needed = need(
-        prepared.checkpoint.path,
-        bits=config.weights.bits or 8 * _dtype_bytes(config),
-        dtype_bytes=_dtype_bytes(config),
-        longest=longest,
-        pass_tokens=getattr(config.backend, "pass_tokens", TransformersConfig.pass_tokens),
-        windowed=config.backend.name == "vllm",
-    )
-    spread = bool(getattr(config.backend, "device_map", None)) or getattr(config.backend, "tensor_parallel_size", 1) > 1
-    name, available = device_bytes(str(getattr(config.backend, "device", "auto")), spread)
-    if config.plan.memory_gb:
-        name, available = "the stated device", round(config.plan.memory_gb * 2**30)
-    return fits(needed, available, name, longest)
-
-
-def fits(needed: Need, available: int, name: str, longest: int) -> str:
-    cache = f"keys and values of the longest request ({longest:,} tokens) {_gib(needed.cache)}"
-    parts = f"weights {_gib(needed.weights)}, {cache}, activations {_gib(needed.activations)}"
-    tokens_needed = available - needed.weights - needed.activations
-    if tokens_needed < needed.cache:
-        verdict = f"does NOT fit: {_gib(needed.total - available)} too much. Choose smaller weights=, more devices, or fewer shots"
+def memory_line(memory: Memory) -> str:
+    """What the run needs beside what the device has, and whether it fits."""
+    need = memory.need
+    cache = f"keys and values of the longest request ({memory.longest:,} tokens) {_gib(need.cache)}"
+    parts = f"weights {_gib(need.weights)}, {cache}, activations {_gib(need.activations)}"
+    if memory.lacking:
+        verdict = f"does NOT fit: {_gib(memory.lacking)} too much. Choose smaller weights=, more devices, or fewer shots"
     else:
-        verdict = f"fits, with room for {tokens_needed // max(needed.cache, 1):,} such requests at once"
-    return f"Memory: {parts}; {_gib(needed.total)} of {_gib(available)} ({name}): {verdict}."
+        verdict = f"fits, with room for {memory.side_by_side:,} such requests at once"
+    return f"Memory: {parts}; {_gib(need.total)} of {_gib(memory.available)} ({memory.device}): {verdict}."
 
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
-
-
-def _dtype_bytes(config: RunConfig) -> int:
-    return 4 if getattr(config.backend, "dtype", None) is Dtype.float32 else 2
-
-
-def _plan(config: RunConfig) -> int:
-
-    return MISSING if print_plan(config) else DONE

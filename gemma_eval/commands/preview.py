@@ -1,57 +1,88 @@
-"""Rendered prompts with their token ids, as the model will read them: the cheapest check of a protocol."""
+"""`gemma-eval preview`: rendered prompts with their token ids, as the model will read them. It is the cheapest check of a protocol."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
-
-from gemma_eval.config.selection import selected_tasks
-from gemma_eval.data.sources import open_source
-from gemma_eval.errors import PromptError
-from gemma_eval.run.model import open_model, open_renderer
-from gemma_eval.settings import RunConfig
-from gemma_eval.task.samples import build
-from gemma_eval.types import Encoded, EncodedScore, Sample, TokenIds
+from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.exit_codes import report_missing
+from gemma_eval.commands.hydra_settings import add_settings, with_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from gemma_eval.run.prepare import PreparedSample
     from gemma_eval.settings import RunConfig
-from gemma_eval.commands.exit_codes import DONE
+    from gemma_eval.types import Encoded, TokenIds
 
-SHOWN_IDS = 24  # at each end
+NAME = "preview"
+HELP = "a task's rendered prompts with their token ids"
 
-
-def preview(config: RunConfig, console: Console | None = None) -> None:
-    """Print the first samples of the suite's tasks."""
-    console = console or Console(soft_wrap=True)
-    source = open_source(root=config.data.root, samples=config.data.samples)
-    model = open_model(config, weights=False)
-    tokenizer, renderer = model.backend.tokenizer, open_renderer(config, model)
-    for task in selected_tasks(config):
-        built = build(task, source, lambda: renderer)
-        encoded = renderer.encode([sample.request for sample in built.samples])
-        for sample, ids in zip(built.samples, encoded, strict=True):
-            console.rule(f"{task.name}  {sample.subset}  {sample.id}")
-            if isinstance(ids, PromptError):
-                console.print(Text(str(ids), style="red"))
-            else:
-                _show(console, tokenizer, sample, ids, renderer.bos)
+DEFAULTS = {"model": "270m", "weights": "gguf_q4_k_m", "data": "samples", "limit": "2"}
+SHOWN_IDS = 24  # at each end of a prompt
 
 
-def _show(console: Console, tokenizer: object, sample: Sample, encoded: Encoded, bos: list[int]) -> None:
-    decode = tokenizer.decode  # type: ignore[attr-defined]
-    console.print(Text(_readable(decode, encoded)))
+def add_arguments(parser: CommandParser) -> None:
+    """Take a task and settings."""
+    parser.description = "Show a task's rendered prompts with their token ids, as the model will read them."
+    parser.add_argument("task", metavar="TASK", help="a task of `gemma-eval tasks`, or several: piqa,arc_easy")
+    parser.epilog = f"defaults: {' '.join(f'{key}={value}' for key, value in DEFAULTS.items())}"
+    add_settings(parser, usage="%(prog)s TASK [key=value ...]")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the first samples of the task."""
+    return with_settings([f"suite={arguments.task}", *with_defaults(arguments.settings)], _preview)
+
+
+def with_defaults(settings: list[str]) -> list[str]:
+    """The settings after defaults that need no network, as far as the settings leave them open."""
+    given = {setting.partition("=")[0] for setting in settings}
+    ours = {"model", "weights"} if {"model", "weights"} & given else set()  # weights go with a model
+    if "data.root" in given:
+        ours = ours | {"data"}
+    return [f"{key}={value}" for key, value in DEFAULTS.items() if key not in given | ours] + settings
+
+
+def _preview(config: RunConfig) -> int:
+    from gemma_eval.report.console import default_console
+
+    return report_missing(preview(config, default_console()))
+
+
+def preview(config: RunConfig, console: Console) -> dict[str, str]:
+    """Print the samples of the settings' tasks. Returns what could not be had, a message by task."""
+    from gemma_eval.run.prepare import prepare
+
+    prepared = prepare(config, weights=False)
+    for item in prepared.samples:
+        console.rule()
+        for line in shown(item, prepared.backend.tokenizer):
+            console.print(line, soft_wrap=True)
+    return prepared.missing.by_task()
+
+
+def shown(item: PreparedSample, tokenizer: Any) -> list[Text]:
+    """The sample's name, its prompt as text, what follows, and the prompt's token ids."""
+    from rich.text import Text
+
+    from gemma_eval.types import EncodedScore
+
+    sample, encoded, decode = item.sample, item.encoded, tokenizer.decode
+    lines = [Text(f"{item.task.name}  {sample.subset}  {sample.id}", style="bold"), Text(_readable(decode, encoded))]
     if isinstance(encoded, EncodedScore):
+        gold = sample.target.get("gold") if isinstance(sample.target, dict) else None
         for number, (sequence, start) in enumerate(zip(encoded.sequences, encoded.starts, strict=True)):
-            mark = "*" if isinstance(sample.target, dict) and sample.target.get("gold") == number else " "
             ids = " ".join(map(str, sequence[start:]))
-            console.print(Text(f"{mark} [{number}] {decode(sequence[start:])!r}  ids {ids}", style="bold" if mark == "*" else ""))
+            text = f"{'*' if gold == number else ' '} [{number}] {decode(sequence[start:])!r}  ids {ids}"
+            lines.append(Text(text, style="bold" if gold == number else ""))
     else:
-        console.print(Text(f"* {sample.target!r}", style="bold"))
-        console.print(Text(f"stop {list(encoded.request.stop)!r}, at most {encoded.request.max_tokens} tokens", style="dim"))
-    console.print(_ids(encoded.prompt, bos))
+        lines.append(Text(f"* {sample.target!r}", style="bold"))
+        lines.append(Text(f"stop {list(encoded.request.stop)!r}, at most {encoded.request.max_tokens} tokens", style="dim"))
+    return [*lines, _ids(encoded.prompt, getattr(tokenizer, "bos_token_id", None))]
 
 
 def _readable(decode: Callable[[TokenIds], str], encoded: Encoded) -> str:
@@ -64,29 +95,15 @@ def _readable(decode: Callable[[TokenIds], str], encoded: Encoded) -> str:
     return text + decode(encoded.prompt[at:])
 
 
-def _ids(prompt: TokenIds, bos: list[int]) -> Text:
-    """The prompt's ids, BOS marked, the middle of a long prompt left out."""
+def _ids(prompt: TokenIds, bos: int | None) -> Text:
+    """The prompt's ids with BOS marked. The middle of a long prompt is left out."""
+    from rich.text import Text
+
     text = Text(f"{len(prompt)} tokens: ", style="dim")
     for at, token in enumerate(prompt):
         if at == SHOWN_IDS and len(prompt) > 2 * SHOWN_IDS:
             text.append(f"... {len(prompt) - 2 * SHOWN_IDS} more ... ", style="dim")
         if at < SHOWN_IDS or at >= len(prompt) - SHOWN_IDS:
-            is_bos = at == 0 and bool(bos) and token == bos[0]
+            is_bos = at == 0 and token == bos
             text.append(f"<BOS {token}> " if is_bos else f"{token} ", style="bold green" if is_bos else "")
     return text
-
-
-def _preview_defaults(arguments: list[str]) -> list[str]:
-    given = {argument.partition("=")[0] for argument in arguments}
-    defaults = {"model": "270m", "weights": "gguf_q4_k_m", "data": "samples", "limit": "2"}
-    if "data.root" in given:
-        del defaults["data"]
-    if {"model", "weights"} & given:
-        defaults = {key: value for key, value in defaults.items() if key not in {"model", "weights"}}
-    return [f"{key}={value}" for key, value in defaults.items() if key not in given] + arguments
-
-
-def _preview(config: RunConfig) -> int:
-
-    preview(config)
-    return DONE

@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.exit_codes import DONE, report_missing
 from gemma_eval.errors import ConfigError
 
 if TYPE_CHECKING:
     from gemma_eval.card.rebuilt import Card
     from gemma_eval.store.run_dir import RunDir
 
+NAME = "report"
+HELP = "the card from run directories, in the terminal or as files"
 
 FILES = {"markdown": "report.md", "html": "report.html", "latex": "report.tex", "csv": "report.csv"}
 FORMATS = ("svg", "png", "pdf")
 BESIDE = ""  # the form was asked for without a file name
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
+    """Take run directories, and the forms to write."""
+    parser.description = "Rebuild the card from run directories: in the terminal, or as HTML, Markdown, LaTeX, CSV and figures."
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run directory; several are shown side by side")
     for form, name in FILES.items():
         parser.add_argument(
             f"--{form}", nargs="?", const=BESIDE, metavar="FILE",
-            help=f"write {form} to FILE ('-': to the terminal) instead of tables; default: {name}, of one run in its directory",
+            help=f"write {form} to FILE ('-': to the terminal) instead of tables; default: {name}, in the directory of a single run",
         )  # fmt: skip
     parser.add_argument(
         "--items", nargs="?", const=BESIDE, metavar="FOLDER",
-        help="write the item browser: every question, prompt and answer; default: items/ beside the HTML page",
+        help="write the item browser with every question, prompt and answer; default: items/ beside the HTML page",
     )  # fmt: skip
     parser.add_argument("--figures", metavar="FOLDER", help="write the figures of the HTML page to files in FOLDER")
-    parser.add_argument("--format", choices=FORMATS, default="svg", help="of the figures; default: svg")
+    parser.add_argument("--format", choices=FORMATS, default="svg", help="format of the figures; default: svg")
 
 
 def main(arguments: argparse.Namespace) -> int:
+    """Print the card, or write the forms that were asked for."""
     from gemma_eval.card.rebuilt import card
-    from gemma_eval.report.console import print_card
+    from gemma_eval.report.console import default_console, print_card
     from gemma_eval.store.run_dir import RunDir
 
     runs = [RunDir.open(run) for run in arguments.runs]
@@ -44,19 +51,19 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.items is not None:  # before the page, which links to it
         _write_items(runs, arguments.items, wanted.get("html", BESIDE))
         if not wanted and not arguments.figures:
-            return 0
-    shown = card([run.scores() for run in runs])
+            return DONE
+    shown = card([run.scores for run in runs])
     for form, given in wanted.items():
         file = given if given == "-" else _file(form, given, runs)
         _write(file, _written(form, shown, runs, file))
     if arguments.figures:
-        _write_figures(shown, runs, Path(arguments.figures), arguments.format)
-    if not wanted and not arguments.figures:
-        print_card(shown)
-    return 0
+        return _write_figures(shown, runs, Path(arguments.figures), arguments.format)
+    if not wanted:
+        print_card(shown, default_console())
+    return DONE
 
 
-def _write_items(runs: list[RunDir], given: str, page: str) -> None:
+def _write_items(runs: Sequence[RunDir], given: str, page: str) -> None:
     from gemma_eval.report.items import write_items
 
     folder = Path(given) if given != BESIDE else Path(_file("html", BESIDE if page == "-" else page, runs)).parent / "items"
@@ -64,14 +71,16 @@ def _write_items(runs: list[RunDir], given: str, page: str) -> None:
     print(folder / "index.html")
 
 
-def _file(form: str, given: str, runs: list[RunDir]) -> str:
+def _file(form: str, given: str, runs: Sequence[RunDir]) -> str:
+    """The file to write a form to."""
     if Path(given).is_dir() and given != BESIDE:
         raise ConfigError(f"--{form} {given}: a folder, not a file; name runs before --{form}, or a file after it")
     folder = runs[0].path if len(runs) == 1 else Path()
     return given if given != BESIDE else str(folder / FILES[form])
 
 
-def _written(form: str, shown: Card, runs: list[RunDir], file: str) -> str:
+def _written(form: str, shown: Card, runs: Sequence[RunDir], file: str) -> str:
+    """The card in one form."""
     if form == "html":
         from gemma_eval.report.page import to_html
 
@@ -93,9 +102,14 @@ def _write(file: str, text: str) -> None:
     print(file)
 
 
-def _write_figures(shown: Card, runs: list[RunDir], folder: Path, form: str) -> None:
-    from gemma_eval.report.figures import figures, save
+def _write_figures(shown: Card, runs: Sequence[RunDir], folder: Path, form: str) -> int:
+    """The exit code: a figure that fails is named, and the others are written."""
+    from gemma_eval.report.figures import Failed, save_figures
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for figure in figures(shown, runs):
-        print(save(figure, folder, form))
+    failed = {}
+    for found in save_figures(shown, runs, folder, form):
+        if isinstance(found, Failed):
+            failed[found.name] = str(found)
+        else:
+            print(found)
+    return report_missing(failed)

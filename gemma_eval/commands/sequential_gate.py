@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
+from gemma_eval.commands.stopping import naming_answers
 from gemma_eval.compare import Results, compare
 from gemma_eval.errors import ConfigError
 from gemma_eval.gate import Decision, GateResult, Policy, judge
@@ -21,34 +23,38 @@ GROWTH = 1.5  # of a task's items from one look to the next: few looks waste lit
 
 
 def gate_while_running(config: RunConfig, baseline: Results, policy: Policy) -> GateResult:
-    """Run the baseline's tasks that count, in growing parts, and judge them after each part."""
+    """Run the settings' tasks in growing parts, and judge them after each part. The tasks are those of `counted_tasks`."""
     model = open_model(config)
-    return drive(config, baseline, policy, lambda part: run(part, model).run)
+    with naming_answers(config):
+        return drive(config, baseline, policy, lambda part: run(part, model).run)
+
+
+def counted_tasks(baseline: Results, policy: Policy) -> list[str]:
+    """The baseline's tasks that the policy counts. Raises `ConfigError` if there is none."""
+    counted = [name for name, found in baseline.tasks.items() if policy.counts(found.task)]
+    if not counted:
+        raise ConfigError(f"{baseline.name}: the policy counts none of its tasks, {', '.join(baseline.tasks)}")
+    return counted
 
 
 def drive(config: RunConfig, baseline: Results, policy: Policy, answer: Callable[[RunConfig], RunDir]) -> GateResult:
-    """`answer` brings the run up to the limits of the tasks in the settings it is given."""
-    counted = {name: found for name, found in baseline.tasks.items() if policy.counts(found.task)}
-    if not counted:
-        raise ConfigError(f"{baseline.name}: the policy counts none of its tasks, {', '.join(baseline.tasks)}")
-    config.suite.tasks = list(counted)
-    items = {name: found.asked for name, found in counted.items()}
-    limits = {name: min(FIRST, count) for name, count in items.items()}
-    tuned = {name: _tuned(policy.margin_of(found.task), policy, items[name]) for name, found in counted.items()}
+    """Judge the settings' tasks again and again. `answer` brings the run up to the limits of the tasks that it is given."""
+    tasks = {name: baseline.tasks[name] for name in counted_tasks(baseline, policy)}
+    limits = {name: min(FIRST, found.asked) for name, found in tasks.items()}
+    tuned = {name: _tuned(policy.margin_of(found.task), policy, found.asked) for name, found in tasks.items()}
     while True:
-        for name, limit in limits.items():
-            getattr(config.tasks, name).limit = limit
-        found = compare(baseline, answer(config))
+        part = replace(config, tasks=tuple(replace(task, limit=limits[task.name]) for task in config.tasks))
+        found = compare(baseline, answer(part))
         result = judge(found, policy, tuned_for=tuned, pool_small=False)
         undecided = [verdict.name for verdict in result.tasks if verdict.decision is Decision.inconclusive]
-        growing = [name for name in undecided if limits[name] < items[name]]
+        growing = [name for name in undecided if limits[name] < tasks[name].asked]
         if result.decision is Decision.failed or not undecided:
             return result
         if not growing:
             return judge(found, policy, tuned_for=tuned)
         log.info("%d items: undecided are %s", sum(limits.values()), ", ".join(undecided))
         for name in growing:
-            limits[name] = min(items[name], round(limits[name] * GROWTH))
+            limits[name] = min(tasks[name].asked, round(limits[name] * GROWTH))
 
 
 def _tuned(margin: float, policy: Policy, items: int) -> float:

@@ -5,39 +5,44 @@
 
 from __future__ import annotations
 
-import difflib
-import re
+from collections.abc import Iterable
 from dataclasses import field, make_dataclass
-from typing import Any
+from functools import lru_cache
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from gemma_eval.config.checks import validate
+from gemma_eval.config import suites
+from gemma_eval.config.checks import check_suite, validate
+from gemma_eval.config.overrides import check_chosen, checked_overrides, plugin_files, refusal
+from gemma_eval.config.selection import resolved
 from gemma_eval.errors import ConfigError
 from gemma_eval.runtime import paths
-from gemma_eval.settings import (
-    BACKENDS,
-    RunConfig,
-    TransformersConfig,
-)
-from gemma_eval.task.registry import registry
+from gemma_eval.settings import BACKENDS, RunConfig, unlocked
+from gemma_eval.task.base import Task
+from gemma_eval.task.registry import load_plugins, registry
 
 
-def register_schema() -> type[RunConfig]:
-    """Register the schema with Hydra, one field of `tasks` and one single-task suite per registered task."""
-    tasks = make_dataclass("Tasks", [(name, cls, field(default_factory=cls)) for name, cls in sorted(registry().items())])
-    schema = make_dataclass("Schema", [("tasks", tasks, field(default_factory=tasks))], bases=(RunConfig,))
-    OmegaConf.register_new_resolver("joined", lambda *lists: [item for one in lists for item in one], replace=True)
+def register_schema() -> DictConfig:
+    """Register the schema with Hydra: one field of `tasks`, and one suite, for each registered task. Returns the schema."""
+    return _register(tuple(sorted(registry().items())))
+
+
+@lru_cache(maxsize=1)  # building it takes long, and Hydra's store keeps what was registered last
+def _register(known: tuple[tuple[str, type[Task]], ...]) -> DictConfig:
+    tasks = make_dataclass("Tasks", [(name, cls, field(default_factory=cls)) for name, cls in known])
+    schema = make_dataclass("Schema", [("tasks", tasks, field(default_factory=tasks))], bases=(RunConfig,), frozen=True)
+    node: DictConfig = unlocked(OmegaConf.structured(schema))
+    suites.register_resolvers()
     store = ConfigStore.instance()
-    store.store(name="schema", node=schema)
-    for name, node in BACKENDS.items():
-        store.store(group="backend", name=f"{name}_schema", node=node)
-    for name in registry():
-        store.store(group="suite", name=name, node={"name": name, "tasks": [name]}, provider="gemma_eval")
-    return schema
+    store.store(name="schema", node=node)
+    for name, backend in BACKENDS.items():
+        store.store(group="backend", name=f"{name}_schema", node=unlocked(OmegaConf.structured(backend)))
+    for name, _ in known:
+        store.store(group="suite", name=name, node=suites.single_task(name), provider="gemma_eval")
+    return node
 
 
 def compose(overrides: list[str]) -> RunConfig:
@@ -45,50 +50,29 @@ def compose(overrides: list[str]) -> RunConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
-    register_schema()
+    load_plugins(plugin_files(overrides))
+    checked = checked_overrides(overrides, register_schema())
     with initialize_config_dir(str(paths.CONF), version_base="1.3"):
         try:
-            return to_run_config(hydra_compose("config", overrides=allow_engine_args(overrides)))
+            config = hydra_compose("config", overrides=checked, return_hydra_config=True)
         except HydraException as error:
-            raise ConfigError(f"configuration: {error}") from error
+            raise refusal(error) from error
+    chosen = list(config.hydra.runtime.choices)
+    with open_dict(config):
+        del config["hydra"]
+    return to_run_config(config, chosen)
 
 
-def check_override_keys(overrides: list[str], schema: type[RunConfig]) -> None:
-    """Refuse an override of an unknown key, naming the key and the choices (Hydra alone suggests `+key=`, which cannot work)."""
-    matches = [re.match(r"[+~]*([A-Za-z_][\w.]*)=(.*)", override) for override in overrides]
-    keys = {match[1]: match[2] for match in matches if match}
-    node = OmegaConf.structured(schema)
-    node.backend = OmegaConf.structured(BACKENDS.get(keys.get("backend", ""), TransformersConfig))
-    for key in keys:
-        if key.partition(".")[0] not in {"hydra", "experiment"}:
-            _check_key(key, node)
-
-
-def allow_engine_args(overrides: list[str]) -> list[str]:
-    """`backend.engine_args.x=1` as Hydra wants it: keys that no schema lists need a `++`."""
-    return [f"++{override}" if override.startswith("backend.engine_args.") else override for override in overrides]
-
-
-def _check_key(key: str, node: Any) -> None:
-    walked: list[str] = []
-    for part in key.split("."):
-        if not isinstance(node, DictConfig) or OmegaConf.get_type(node) is dict or node._is_missing():
-            return
-        names = [str(name) for name in node]
-        if part not in names:
-            place = ".".join(walked) or "the configuration"
-            near = difflib.get_close_matches(part, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"unknown key {key!r}: {place} has no field {part!r}.{hint} Choices: {', '.join(names)}")
-        walked.append(part)
-        node = node._get_node(part)
-
-
-def to_run_config(config: DictConfig) -> RunConfig:
-    """Typed settings from Hydra's composed config, checked."""
+def to_run_config(config: DictConfig, chosen: Iterable[str]) -> RunConfig:
+    """Typed settings from Hydra's composed config, checked. `chosen`: the groups for which Hydra reports one choice."""
+    check_chosen(chosen)
     try:
         run: RunConfig = OmegaConf.to_object(config)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"configuration: {error}") from error
+    if not run.suite.tasks:
+        raise ConfigError("suite: it has no task. Choose one with suite=NAME; a page in conf/suite lists its tasks under parts.NAME")
+    check_suite(run)
+    run = resolved(run)
     validate(run)
     return run

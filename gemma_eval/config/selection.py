@@ -1,30 +1,35 @@
-"""The suite's tasks, the run's name."""
+"""Which tasks a run scores, resolved once, and what the run is called."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields, replace
 
-from gemma_eval.settings import (
-    RunConfig,
-)
+from gemma_eval.settings import RunConfig
 from gemma_eval.task.base import Task
 from gemma_eval.task.code import CodeGeneration
 from gemma_eval.task.vision import VisionTask
+from gemma_eval.types import ModelLabel
 
 
-def selected_tasks(config: RunConfig) -> list[Task]:
-    """The suite's tasks with their settings; the run's limit, seed and images fill what a task leaves open."""
-    tasks = []
-    for name in dict.fromkeys(config.suite.tasks):
-        task: Task = getattr(config.tasks, name)
-        task.limit = config.limit if task.limit is None else task.limit
-        task.seed = config.seed if task.seed is None else task.seed
-        if config.sandbox and isinstance(task, CodeGeneration):
-            task.sandbox = config.sandbox
-        if isinstance(task, VisionTask):
-            task.show_as(config.images)
-        tasks.append(task)
-    return tasks
+def resolved(config: RunConfig) -> RunConfig:
+    """The settings with `tasks` as the tuple of the suite's tasks, each once, in the suite's order.
+
+    The run's limit, seed, sandbox and image settings fill what a task leaves open. Nothing is written into the tasks given.
+    """
+    values = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
+    chosen = (getattr(config.tasks, name) for name in dict.fromkeys(config.suite.tasks))
+    return RunConfig(**values | {"tasks": tuple(_resolved_task(task, config) for task in chosen)})
+
+
+def _resolved_task(task: Task, config: RunConfig) -> Task:
+    task = replace(
+        task,
+        limit=config.limit if task.limit is None else task.limit,
+        seed=config.seed if task.seed is None else task.seed,
+    )
+    if isinstance(task, CodeGeneration) and config.sandbox:
+        task = replace(task, sandbox=config.sandbox)
+    return task.with_images(config.images) if isinstance(task, VisionTask) else task
 
 
 def run_name(config: RunConfig) -> str:
@@ -32,14 +37,24 @@ def run_name(config: RunConfig) -> str:
     if config.run:
         return config.run
     model = config.model.size if config.model.path is None else config.model.path.rstrip("/").rsplit("/", 1)[-1]
-    weights = weights_label(config)
-    parts = [model, config.variant.value, weights, config.backend.name, config.suite.name]
+    parts = [model, config.variant.value, weights_label(config), config.backend.name, config.suite.name]
     return "-".join(parts + (["samples"] if config.data.samples else []))
 
 
-def weights_label(config: Any) -> str:
-    """What the weights are called in names and reports: the quantization, and of what, unless that is Google's checkpoint."""
-    weights, made_of = config.weights.name, getattr(config.weights, "checkpoint", None)
+def weights_label(config: RunConfig) -> str:
+    """The weights' name in run names and reports: the quantization, and of which checkpoint, unless that is Google's bf16."""
+    weights, quantized_from = config.weights.name, config.weights.checkpoint
     if config.model.path is not None:
-        return f"local-{weights}" if made_of else "local"
-    return weights if made_of in (None, "bf16") else f"{weights}-of-{made_of}"
+        return f"local-{weights}" if quantized_from else "local"
+    return weights if quantized_from in (None, "bf16") else f"{weights}-of-{quantized_from}"
+
+
+def model_label(config: RunConfig) -> ModelLabel:
+    """How reports name the model of these settings."""
+    return ModelLabel(
+        size=config.model.size,
+        variant=config.variant.value,
+        weights=weights_label(config),
+        backend=config.backend.name,
+        dtype=config.backend.dtype.value,
+    )

@@ -1,1 +1,1 @@
-"""One run: prepare, answer, record."""
+"""What can be done with a run: prepare it, answer it, score it again, watch it."""

@@ -1,4 +1,4 @@
-"""Everything a run asks gets its answer: from the store where it has one, else from the backend; kept as it arrives."""
+"""Each distinct request is answered once: from the store, or by the backend of one of the run's processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from functools import reduce
 from gemma_eval.backends import Backend
 from gemma_eval.errors import RunError, UnansweredError
 from gemma_eval.plan.division import divide
-from gemma_eval.run.missing import joined
+from gemma_eval.run.missing import Missing
+from gemma_eval.run.planned import planned_tokens
 from gemma_eval.run.prepare import PreparedSample
 from gemma_eval.run.progress import Progress
 from gemma_eval.run.progress_view import reporter
@@ -24,29 +25,30 @@ from gemma_eval.types import Record
 log = logging.getLogger(__name__)
 
 
-def answer_all(
-    directory: RunDir, asked: list[PreparedSample], backend: Backend, thumbnails: Thumbnails, processes: Processes
-) -> dict[str, str]:
-    """Ask the backend what the store does not know, each distinct request once and in one of the processes. Returns what could not be
-    answered or scored, by task. The main process returns when all have kept their answers; the other ones in a part of the directory."""
+def answer_all(directory: RunDir, samples: list[PreparedSample], backend: Backend, thumbnails: Thumbnails, processes: Processes) -> Missing:
+    """Answer every sample that the store has no score for. Returns what could not be answered or scored.
+
+    The main process returns when all processes have kept their answers; each other one keeps its own in a part of the directory.
+    """
     own = directory.part(processes.rank)
-    known = _Known(own, asked)  # what was answered earlier is for the main process to know
-    waiting: dict[str, list[PreparedSample]] = defaultdict(list)  # samples that ask the very same thing share one answer
+    known = _Known(own, samples)  # the main process knows what was answered earlier
+    waiting: dict[str, list[PreparedSample]] = defaultdict(list)  # samples that share a request share its answer
     for item in known.todo:
         waiting[item.key].append(item)
     share = _share(waiting, known, processes)
     if share is None:
-        log.info("%s: all %d samples are answered already", directory.name, len(asked))
-        return {}
-    watched = reporter(directory, [item.task for item in asked], known.scored) if processes.main else nullcontext()
-    with watched as progress:
+        log.info("%s: all %d samples are answered already", directory.name, len(samples))
+        return Missing()
+    planned = planned_tokens(waiting[key][0] for key in share)
+    tasks = [item.task for item in samples]
+    with reporter(directory, tasks, known.scored, planned, processes.count) if processes.main else nullcontext() as progress:
         with nullcontext() if processes.main else own.lock():  # the main process has that of the whole directory
-            unscored = _answer(own, waiting, known, share, backend, thumbnails, progress)
-        return reduce(joined, processes.exchange(unscored))
+            missing = _answer(own, waiting, known, share, backend, thumbnails, progress)
+        return reduce(Missing.joined, processes.exchange(missing))
 
 
 def _share(waiting: dict[str, list[PreparedSample]], known: _Known, processes: Processes) -> list[str] | None:
-    """The keys that the backend is to be asked for in this process; None if nothing is left to do in any. The main process decides."""
+    """The request keys that this process asks its backend for; None if no process has anything to do. The main process decides."""
     shares: list[list[str]] | None = None
     if processes.main and waiting:
         unknown = [key for key in waiting if key not in known.responses]
@@ -68,47 +70,37 @@ def _answer(
     backend: Backend,
     thumbnails: Thumbnails,
     progress: Progress | None,
-) -> dict[str, str]:
-    """Keep the answers that are known, and those to this process's share of the rest, which the backend is asked for."""
+) -> Missing:
+    """Record the answers that are known, then those that the backend gives to this process's share of the rest."""
     found = {key: known.responses[key] for key in waiting if key in known.responses}
     unknown = [waiting[key] for key in share]
-    unanswered: dict[str, str] = {}
+    missing = Missing()
     with ExitStack() as stack:
         tasks = {item.task.name for key in (*found, *share) for item in waiting[key]}
-        keeper = Recorder(directory, tasks, known.stored, thumbnails, progress, stack)
+        recorder = Recorder(directory, tasks, known.stored, thumbnails, progress, stack)
         for key, response in found.items():
-            keeper.keep(waiting[key], response)
+            recorder.keep(waiting[key], response)
         try:
-            for answer in backend.answer([items[0].encoded for items in unknown]) if unknown else ():
-                keeper.keep(unknown[answer.index], answer.response, answer.usage, answer.method)
+            for answer in backend.answer([samples[0].encoded for samples in unknown], recorder) if unknown else ():
+                recorder.keep(unknown[answer.index], answer.response, answer.usage, answer.method)
         except UnansweredError as error:
-            unanswered = _unanswered([(item, why) for index, why in error.reasons.items() for item in unknown[index]])
-    return joined(unanswered, keeper.unscorable)
+            missing.answers((item.task.name, item.sample.id, why) for index, why in error.reasons.items() for item in unknown[index])
+    missing.scores(recorder.unscored)
+    return missing
 
 
 class _Known:
-    """What the run directory has of the samples asked, and what is left to do."""
+    """What the run directory has of the samples, and which of them are left to do."""
 
-    def __init__(self, directory: RunDir, asked: list[PreparedSample]) -> None:
-        found = {name: directory.found(name) for name in {item.task.name for item in asked}}
-        self.stored = {(name, entry) for name, records in found.items() for entry in records}
+    def __init__(self, directory: RunDir, samples: list[PreparedSample]) -> None:
+        found = {name: directory.found(name) for name in {item.task.name for item in samples}}
+        self.stored = {(name, key) for name, records in found.items() for key in records}
         self.responses = {record.key: record.response for records in found.values() for record in records.values()}
         self.scored: list[tuple[Task, Record]] = []
         self.todo: list[PreparedSample] = []
-        for item in asked:
-            record = found[item.task.name].get(item.entry)
+        for item in samples:
+            record = found[item.task.name].get(item.sample_key)
             if record and record.scores:
                 self.scored.append((item.task, record))
             else:
                 self.todo.append(item)
-
-
-def _unanswered(reasons: list[tuple[PreparedSample, str]]) -> dict[str, str]:
-    """By task: how many samples have no answer, and why the first has none."""
-    by_task: dict[str, list[str]] = defaultdict(list)
-    for item, why in reasons:
-        by_task[item.task.name].append(f"sample {item.sample.id}: {why}")
-    missing = {name: f"{name}: {len(why)} samples cannot be answered; {why[0]}" for name, why in by_task.items()}
-    for message in missing.values():
-        log.warning("%s", message)
-    return missing

@@ -1,15 +1,13 @@
-"""The pipeline: tasks ask, the store says what is known already, the backend answers the rest, records stream to disk."""
+"""One run: prepare the samples, answer what the store does not know, score everything."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gemma_eval.config.selection import run_name
 from gemma_eval.run.dispatch import answer_all
-from gemma_eval.run.manifest import _write_header, _write_prompts
-from gemma_eval.run.missing import joined
+from gemma_eval.run.header import write_header
 from gemma_eval.run.model import Model
 from gemma_eval.run.prepare import prepare
 from gemma_eval.runtime.processes import this
@@ -19,12 +17,10 @@ from gemma_eval.store.merge import merge_parts
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import Thumbnails
 
-log = logging.getLogger(__name__)
 
-
-@dataclass
+@dataclass(frozen=True)
 class RunResult:
-    """What a run left behind. `missing` says, per task, what could not be had."""
+    """What a run left behind. `missing`: what it went without, a message by task."""
 
     run: RunDir
     missing: dict[str, str] = field(default_factory=dict)
@@ -33,20 +29,24 @@ class RunResult:
 def run(config: RunConfig, model: Model | None = None) -> RunResult:
     """Run the suite, or finish an earlier run of the same settings. `model`: one that is open already.
 
-    In several processes, each calls this with the same settings; what the run has once is for the main one to write and to return.
+    In several processes, each calls this with the same settings. The main one writes and returns what the run has once.
     """
-    directory = RunDir(Path(config.results) / run_name(config))
+    directory = run_directory(config)
     processes = this()
     with processes.main_first():
         prepared = prepare(config, model)
     thumbnails = Thumbnails(directory, config.images.thumbnails)
     if not processes.main:
-        return RunResult(directory, answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes))
+        return RunResult(directory, answer_all(directory, prepared.samples, prepared.backend, thumbnails, processes).by_task())
     with directory.lock():
-        merge_parts(directory)  # of an earlier start that was killed
-        _write_prompts(directory, prepared)
-        _write_header(directory, config, prepared)
-        unscored = answer_all(directory, prepared.asked, prepared.backend, thumbnails, processes)
+        merge_parts(directory)  # those of an earlier start that was killed
+        write_header(directory, config, prepared)
+        missing = answer_all(directory, prepared.samples, prepared.backend, thumbnails, processes)
         merge_parts(directory)
         write_scores(directory)
-    return RunResult(directory, joined(prepared.missing, unscored))
+    return RunResult(directory, prepared.missing.joined(missing).by_task())
+
+
+def run_directory(config: RunConfig) -> RunDir:
+    """Where a run of these settings is kept."""
+    return RunDir(Path(config.results) / run_name(config))

@@ -1,9 +1,11 @@
-"""Each answer scored, stored, counted, shown."""
+"""Answers as they arrive: scored, stored, counted and shown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 
+from gemma_eval.backends import Phase
 from gemma_eval.run.prepare import PreparedSample
 from gemma_eval.run.progress import Progress
 from gemma_eval.scoring.scorer import Scorer
@@ -19,9 +21,11 @@ NOTHING = Usage()
 
 
 class Recorder:
-    """Keeps answers as they arrive: scored, stored, counted and shown.
+    """Keeps answers, and hears from the backend on the way to them.
 
     An answer whose scoring takes time is stored at once without scores, and again with them.
+
+    `stored`: the records that the run has already, by task. `progress`: None in a process that shows none.
     """
 
     def __init__(
@@ -39,24 +43,36 @@ class Recorder:
         self._files = {name: stack.enter_context(directory.append(name)) for name in tasks}
         self._usage = stack.enter_context(closing(UsageLog(directory)))
         self._scorer = stack.enter_context(Scorer(self._scored))
-        self._unseen: dict[str, Usage] = {}  # by key: what progress was not told of yet
+        self._untold: dict[str, Usage] = {}  # by request key: usage that progress has not heard of yet
+
+    def phase(self, phase: Phase) -> None:
+        """The backend begins a phase: see `backends.Watcher`."""
+        self._usage.phase(phase)
+        if self._progress:
+            self._progress.phase(phase)
+
+    def generated(self, tokens: int) -> None:
+        """The backend generated more tokens: see `backends.Watcher`."""
+        self._usage.generated(tokens)
+        if self._progress:
+            self._progress.generated(tokens)
 
     @property
-    def unscorable(self) -> dict[str, str]:
-        """What could not be scored, by task; complete once the stack is closed."""
-        return self._scorer.failed
+    def unscored(self) -> Mapping[str, Mapping[str, str]]:
+        """Why answers could not be scored, by task and sample id; complete once the stack is closed."""
+        return self._scorer.failures
 
-    def keep(self, items: list[PreparedSample], response: Response, spent: Usage = NOTHING, method: str = "") -> None:
-        """The answer to samples that asked the same. `spent`: nothing for one that was stored."""
-        first = items[0]
+    def keep(self, samples: list[PreparedSample], response: Response, spent: Usage = NOTHING, method: str = "") -> None:
+        """Record the answer to samples that share one request. `spent`: nothing for an answer that was stored before."""
+        first = samples[0]
         self._usage.add(first.task.name, spent, method)
-        self._unseen[first.key] = spent
+        self._untold[first.key] = spent
         self._thumbnails.keep(span.image for span in first.encoded.images)
-        for item in items:
-            record = _unscored(item, response)
-            if item.task.slow_scoring and (item.task.name, item.entry) not in self._stored:
+        for item in samples:
+            record = _unscored_record(item, response)
+            if item.task.slow_scoring and (item.task.name, item.sample_key) not in self._stored:
                 self._files[item.task.name].write(record)
-                self._stored.add((item.task.name, item.entry))
+                self._stored.add((item.task.name, item.sample_key))
             self._scorer.put(item.task, record)
         self._usage.wait()
 
@@ -64,10 +80,10 @@ class Recorder:
         if record.scores or (task.name, SampleKey(record.id, record.key)) not in self._stored:
             self._files[task.name].write(record)
         if self._progress:
-            self._progress.advance(task, record, self._unseen.pop(record.key, NOTHING))
+            self._progress.advance(task, record, self._untold.pop(record.key, NOTHING))
 
 
-def _unscored(item: PreparedSample, response: Response) -> Record:
+def _unscored_record(item: PreparedSample, response: Response) -> Record:
     return Record(
         id=item.sample.id,
         subset=item.sample.subset,

@@ -1,8 +1,9 @@
-"""Finished runs scored again with today's metrics."""
+"""Finished runs are scored again, with today's metrics and without a model."""
 
 from __future__ import annotations
 
 from gemma_eval.errors import RunError
+from gemma_eval.run.missing import Missing
 from gemma_eval.scoring.scorer import Scorer
 from gemma_eval.scoring.scores_json import write_scores
 from gemma_eval.store.merge import merge_parts
@@ -14,30 +15,33 @@ from gemma_eval.types import Record
 
 
 def rescore(directory: RunDir) -> int:
-    """Score a finished run's answers again, with today's metrics and without a model. Returns how many records changed."""
-    tasks = configured_tasks(directory.read_json("manifest.json"))
+    """Score a run's answers again. Returns how many records changed; raises `RunError` if some could not be scored, all others being."""
+    manifest, missing = directory.manifest, Missing()
+    tasks = configured_tasks(manifest.settings(), manifest.plugins)
     for task in tasks.values():
         task.check_scorable()
     with directory.lock():
         merge_parts(directory)
-        found = [_rescore_task(directory, name, task) for name, task in tasks.items()]
+        changed = sum(_rescore_task(directory, task, missing) for task in tasks.values())
         write_scores(directory)
-    if failed := [why for _, failures in found for why in failures.values()]:
-        raise RunError("\n".join(failed))
-    return sum(changed for changed, _ in found)
+    if missing:
+        raise RunError("\n".join(missing.by_task().values()))
+    return changed
 
 
-def _rescore_task(directory: RunDir, name: str, task: Task) -> tuple[int, dict[str, str]]:
-    """How many records changed, and what could not be scored; that keeps its record."""
-    old = {SampleKey(record.id, record.key): record for record in directory.answers(name)}
-    new: list[str] = []
+def _rescore_task(directory: RunDir, task: Task, missing: Missing) -> int:
+    """How many records changed. One that cannot be scored keeps the scores it had."""
+    old = {SampleKey(record.id, record.key): record for record in directory.answers(task.name)}
+    changed = 0
 
     def done(task: Task, record: Record) -> None:
+        nonlocal changed
         if record.scores and record != old[SampleKey(record.id, record.key)]:
             appender.write(record)
-            new.append(record.id)
+            changed += 1
 
-    with directory.append(name) as appender, Scorer(done) as scorer:
+    with directory.append(task.name) as appender, Scorer(done) as scorer:
         for record in old.values():
             scorer.put(task, record)
-    return len(new), scorer.failed
+    missing.scores(scorer.failures)
+    return changed
