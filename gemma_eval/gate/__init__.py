@@ -1,4 +1,4 @@
-"""May this build ship? A run against a baseline, judged by a policy: pass, fail or inconclusive."""
+"""The gate judges a run against a baseline by a policy. The decision is pass, fail or inconclusive."""
 
 from __future__ import annotations
 

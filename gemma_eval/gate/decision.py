@@ -1,10 +1,10 @@
-"""Non-inferiority of a run to a baseline, on the paired drop of each task.
+"""Non-inferiority of a run to a baseline, by the paired differences of each task.
 
-A task passes if a drop as large as its margin is refuted, at level alpha. As every task must pass, that needs no correction for their
-number: a drop of a whole margin passes with chance alpha at most. A task fails if it dropped by more than its margin and the noise
-floor, and "it did not drop at all" is refuted at level alpha after Holm's correction over all tasks: a harmless build fails with
-chance alpha at most. What is neither is inconclusive; tasks with too few items to be decided alone are judged
-together, by the mean of their drops.
+A task passes if a drop as large as its margin is refuted at level alpha. Every task must pass, so this needs no correction for the number
+of tasks: a drop of a whole margin passes with chance alpha at most. A task fails if it dropped by more than its margin and its noise
+floor, and "it did not drop at all" is refuted at level alpha after Holm's correction over all tasks. So a harmless build fails with
+chance alpha at most. Any other task is inconclusive. Tasks with too few items to be decided alone are also judged together, by the mean
+of their differences.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ POOLED = "small tasks together"
 
 
 class Decision(Enum):
+    """What the gate says of a task, or of the whole run."""
+
     passed = "pass"
     failed = "fail"
     inconclusive = "inconclusive"
@@ -34,10 +36,13 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class TaskVerdict:
-    """One task, or the pool of small ones. Differences are B - A, as shares of the scale; a drop is a negative one.
+    """The verdict on one task, or on the small tasks together.
 
-    `bound`: the one-sided lower limit of the difference; `p_regressed`: Holm-adjusted, of "it did not drop"; `needed`: items that would
-    show, with the policy's power, that a harmless build is one; None where that is unknown.
+    All values are shares of the scale. `difference` is B - A, so a drop is negative. `margin` is the drop that the policy does not allow.
+    `floor` is the noise floor: a smaller drop is never called a regression. `bound` is the one-sided lower limit of the difference.
+    `p_within` is the p-value against "it dropped by its margin or more". `p_regressed` is the p-value against "it did not drop", adjusted
+    by Holm. `needed` is the number of items with which a harmless build passes with the policy's power; None if that is not known.
+    `compared` is the comparison of the task; None for the small tasks together.
     """
 
     name: str
@@ -53,12 +58,14 @@ class TaskVerdict:
 
     @property
     def small(self) -> bool:
-        """Too few items to pass with the policy's power, had nothing changed."""
+        """Whether the items are too few for a build without any change to pass with the policy's power."""
         return self.needed is None or self.needed > self.difference.n
 
 
 @dataclass(frozen=True)
 class GateResult:
+    """The gate's decision, and the verdicts that led to it. `pooled`: on the small tasks together, if there are several."""
+
     decision: Decision
     tasks: list[TaskVerdict]
     pooled: TaskVerdict | None
@@ -67,13 +74,15 @@ class GateResult:
 
     @property
     def all_verdicts(self) -> list[TaskVerdict]:
+        """The tasks' verdicts, and that of the small tasks together if there is one."""
         return [*self.tasks, *([self.pooled] if self.pooled else [])]
 
 
 def judge(comparison: Comparison, policy: Policy, *, tuned_for: Mapping[str, float] | None = None, pool_small: bool = True) -> GateResult:
-    """The verdict on B, with A as the baseline. Raises `RunError` where they may not be compared.
+    """The verdict on B, with A as the baseline. Raises `RunError` if they may not be compared.
 
-    tuned_for: where items are still coming in and the gate has been asked before, the items by task that its tests are tuned for.
+    tuned_for: if the gate looks again while items come in, the number of items by task for which its tests are most powerful. It must be
+    chosen before any answer is seen. pool_small: whether the small tasks are judged together too.
     """
     drafts = []
     for task in _comparable(comparison, policy):
@@ -84,7 +93,7 @@ def judge(comparison: Comparison, policy: Policy, *, tuned_for: Mapping[str, flo
 
 
 def decide(drafts: list[TaskVerdict], policy: Policy, *, pool_small: bool = True) -> tuple[Decision, list[TaskVerdict], TaskVerdict | None]:
-    """The verdict on all tasks, each task's own, and that of the small ones together, where there are several."""
+    """The decision on the run, each task's verdict, and the verdict on the small tasks together, if there are several."""
     small = [verdict for verdict in drafts if pool_small and verdict.small and verdict.decision is not Decision.passed]
     together = list(drafts)
     if len(small) > 1:
@@ -105,7 +114,10 @@ def _overall(judged: Sequence[TaskVerdict]) -> Decision:
 
 
 def draft(name: str, found: Difference, margin: float, floor: float, policy: Policy, tuned_for: float | None = None) -> TaskVerdict:
-    """A task's verdict on its own: passed or not. Whether it failed depends on the others too. `tuned_for`: see `judge`."""
+    """The verdict on a task before the others are known: whether it passed. Whether it failed depends on the others too.
+
+    Values are as in `TaskVerdict`; `p_regressed` is not adjusted yet. tuned_for: as in `judge`, for this task.
+    """
     within, regressed, level = found.p_above(-margin), found.p_below(0.0), policy.alpha
     if tuned_for:
         within, regressed = (anytime(p, found.clusters, tuned_for) for p in (within, regressed))
@@ -116,7 +128,7 @@ def draft(name: str, found: Difference, margin: float, floor: float, policy: Pol
         difference=found,
         margin=margin,
         floor=floor,
-        bound=found.interval(1 - 2 * level)[0],
+        bound=found.lower_limit(level),
         p_within=within,
         p_regressed=regressed,
         needed=items_to_decide(found, margin, policy),
@@ -131,26 +143,30 @@ def _fail(verdict: TaskVerdict, policy: Policy) -> TaskVerdict:
 
 
 def items_to_decide(found: Difference, margin: float, policy: Policy) -> int | None:
-    """Items with which this task, had nothing changed, would pass with the policy's power; None from fewer than two clusters."""
+    """The number of items with which a build without any change passes this task with the policy's power.
+
+    None for fewer than two clusters, which do not show the spread of the differences.
+    """
     if not found.known:
         return None
     by_spread = found.n * (reach(policy.alpha, policy.power, sides=1) * found.stderr / margin) ** 2
     z = NormalDist().inv_cdf(1 - policy.alpha)
-    without_flips = z * z * (1 - margin) / margin  # below this not even equal answers throughout would do
+    without_flips = z * z * (1 - margin) / margin  # fewer items do not pass even if all answers are the same
     return math.ceil(max(by_spread, without_flips))
 
 
 def noise_floor(repeat: Comparison) -> dict[str, float]:
-    """By task, the difference that a repetition of the baseline may show: no smaller one is called a regression.
+    """By task, the largest difference that a repetition of the baseline is likely to show, as a share of the scale.
 
-    repeat: the baseline against a second run of the same model and engine, in another batch order or on other hardware.
+    repeat: the baseline compared with a second run of the same model, in another batch order or on other hardware. Raises `RunError` if
+    the second run is not such a repetition.
     """
     if repeat.same_run:
-        raise RunError(f"{repeat.b.name}: is the baseline itself; repeat it under another name (run=NAME)")
+        raise RunError(f"{repeat.b.name} is the baseline itself; repeat it under another name (run=NAME)")
     if repeat.a.engine.get("checkpoint") != repeat.b.engine.get("checkpoint"):
-        raise RunError(f"{repeat.b.name}: is not a repetition of {repeat.a.name}: it has another checkpoint")
+        raise RunError(f"{repeat.b.name} is not a repetition of {repeat.a.name}: it has another checkpoint")
     if not repeat.same_question:
-        raise RunError(f"{repeat.b.name}: is not a repetition of {repeat.a.name}; `gemma-eval compare` says what differs")
+        raise RunError(f"{repeat.b.name} is not a repetition of {repeat.a.name}; `gemma-eval compare` says what differs")
     return {
         task.name: abs(task.difference.value) + (normal_quantile() * task.difference.stderr if task.difference.known else 0.0)
         for task in repeat.tasks
@@ -158,7 +174,7 @@ def noise_floor(repeat: Comparison) -> dict[str, float]:
 
 
 def _comparable(comparison: Comparison, policy: Policy) -> list[TaskComparison]:
-    """The tasks that count, all of them asked alike of both runs."""
+    """The tasks that the policy counts. Raises `RunError`, naming every problem, if any was not asked in the same way of both runs."""
     counted = [name for name, found in comparison.a.tasks.items() if policy.counts(found.task)]
     by_name = {task.name: task for task in comparison.tasks}
     problems = [f"{name}: {comparison.b.name} does not have it" for name in counted if name not in comparison.b.tasks]

@@ -1,4 +1,4 @@
-"""What a gate lets through: values in `conf/gate/`, or a YAML file of one's own."""
+"""A policy says what a gate lets through. Policies are YAML files: those in `conf/gate/`, or your own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = paths.CONF / "gate"
 
 @dataclass
 class Policy:
-    """See `conf/gate/default.yaml`."""
+    """What a gate lets through. Margins are shares of the scale: two points are 0.02. `conf/gate/default.yaml` explains each key."""
 
     tasks: list[str] = field(default_factory=list)
     margin: float = 0.02
@@ -29,19 +29,21 @@ class Policy:
     power: float = 0.8
 
     def counts(self, task: Task) -> bool:
+        """Whether the task counts: all do if the policy names none; otherwise those that it names, or whose family it names."""
         return not self.tasks or bool({task.name, family(task)} & set(self.tasks))
 
     def margin_of(self, task: Task) -> float:
+        """The drop that is not allowed: the task's own margin, else its family's, else that of all tasks."""
         return self.margins.get(task.name, self.margins.get(family(task), self.margin))
 
 
 def family(task: Task) -> str:
-    """The folder of the task's page: a table of the card."""
+    """The folder of the task's page, such as "reasoning"; empty if the page is in none."""
     return type(task).__module__.split(".")[-2] if "." in type(task).__module__ else ""
 
 
 def load_policy(name: str = "default", overrides: Sequence[str] = ()) -> Policy:
-    """The policy of this name, or of this YAML file, with overrides such as `margin=0.01`. Raises `ConfigError`."""
+    """The policy of this name, or in this YAML file, with overrides such as `margin=0.01`. Raises `ConfigError`, naming the key."""
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Policy), _values(name), OmegaConf.from_dotlist(list(overrides)))
         policy: Policy = OmegaConf.to_object(merged)  # type: ignore[assignment]

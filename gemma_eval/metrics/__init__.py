@@ -1,4 +1,4 @@
-"""Pure scoring functions: values in, numbers out. No files, no model, no task."""
+"""Pure scoring functions: they take values and return numbers, and know no file, no model and no task."""
 
 from __future__ import annotations
 

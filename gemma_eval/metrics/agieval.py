@@ -15,25 +15,25 @@ _RUNS = rf"{_RUN}(?:[\s,;，、；()（）\[\]'\"和与及]*{_RUN})*"
 
 
 def letter(text: str) -> str | None:
-    """The option letter that a text begins with."""
+    """The option letter, A to G, that a text begins with; None if it begins with none."""
     match = re.match(f"{_OPENING}({_LETTER})", text)
     return match[1] if match else None
 
 
 def letters(text: str) -> str | None:
-    """The option letters that a text begins with, in alphabetical order: "ACD" of "A, C和D", "(A)(C)(D)" or "DCA"."""
+    """The option letters that a text begins with, in alphabetical order: "ACD" for "A, C和D", "(A)(C)(D)" and "DCA"."""
     match = re.match(f"{_OPENING}({_RUNS})", text)
     return _sorted_letters(match[1]) if match else None
 
 
 def first_letter(text: str) -> str | None:
-    """The first option letter anywhere. The authors' rule goes further and takes the capitals of words too: "B" of "Both"."""
+    """The first option letter anywhere that stands alone. The authors' rule also takes capitals of words, such as the "B" of "Both"."""
     match = re.search(_LETTER, text)
     return match[0] if match else None
 
 
 def all_letters(text: str) -> str | None:
-    """Every option letter of a text, in alphabetical order: the authors' rule where several can be right."""
+    """Every option letter of a text, in alphabetical order: the authors' rule for questions with several right options."""
     return _sorted_letters(" ".join(re.findall(_RUN, text))) or None
 
 
@@ -42,7 +42,7 @@ def _sorted_letters(text: str) -> str:
 
 
 def value(text: str) -> str | None:
-    """A value as written, without the full stop of the sentence."""
+    """The text as a value, without the full stop of its sentence; None if nothing is left."""
     return text.strip().rstrip(".。").rstrip() or None
 
 
@@ -52,7 +52,7 @@ def same_value(answer: str, gold: str) -> float:
 
 
 def normalize_value(text: str) -> str:
-    """One spelling for values that differ in LaTeX alone. Beyond the source's rules, dollar signs around formulas are dropped."""
+    """The value in one spelling, the same for values that differ in LaTeX alone. Unlike in the source, dollar signs are dropped."""
     text = text.strip().replace("\n", "").replace("\\!", "").replace("\\\\", "\\")
     text = re.sub(r"\\[td]frac", r"\\frac", text)
     text = re.sub(r"\\left|\\right|\^\{\\circ\}|\^\\circ|\\?\$|\\%", "", text)

@@ -8,9 +8,9 @@ THRESHOLD = 0.5
 
 
 def similarity(answer: str, golds: Iterable[str], threshold: float = THRESHOLD) -> float:
-    """1 less edit distance over the longer length, the best over golds; 0 from the threshold distance on.
+    """1 minus the edit distance divided by the longer length, the best over golds. It is 0 if that ratio is `threshold` or more.
 
-    Case and white space are evened out first, on both sides and before lengths are taken.
+    Case and white space do not matter: both texts are normalised before their lengths are taken.
     """
     return max(_similarity(_even(answer), _even(gold), threshold) for gold in golds)
 

@@ -11,12 +11,15 @@ _CURRENCY = re.compile(r"^([+-]?)\s*[$€£¥]\s*(?=[\d.])")
 
 
 def relaxed(answer: str, gold: str) -> float:
-    """Thousands separators and a currency sign do not keep a number from being read; percent signs divide by 100. Case does not matter."""
+    """1.0 if the answer is a number within 5 % of the gold number, or the same text in any case; else 0.0.
+
+    Numbers may have thousands separators and a currency sign. A percent sign divides by 100.
+    """
     return _relaxed(_plain(answer), _plain(gold))
 
 
 def relaxed_as_written(answer: str, gold: str) -> float:
-    """The same for numbers as Python reads them, as Google's and other evaluators have it: "1,234" and "$5" are texts."""
+    """As `relaxed`, but numbers are what Python reads as one, as in Google's and other evaluators: "1,234" and "$5" are texts."""
     return _relaxed(answer.strip(), gold.strip())
 
 

@@ -1,7 +1,7 @@
 """chrF, the character n-gram F-score (Popovic, 2015, ACL W15-3049), as sacrebleu 2 defines it.
 
-Character n-grams of orders 1 to 6 without white space, case kept, recall weighing twice as much as precision; precision and
-recall are averaged over the orders that both sides have. chrF++, which adds words, is another metric.
+It compares character n-grams of orders 1 to 6, without white space and with case. Recall weighs twice as much as precision. Precision
+and recall are averaged over the orders that both sides have. chrF++, which adds words, is another metric.
 
 A corpus score is not the mean of sentence scores: n-grams are counted over the whole corpus first.
 """
@@ -20,16 +20,16 @@ SIGNATURE = "chrF2|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no"  # sacrebleu's
 
 
 def counts(answer: str, golds: Sequence[str]) -> list[int]:
-    """For each order: n-grams of the answer, of the gold, and of both. With several golds, those of the one it is closest to.
+    """For each order, the numbers of n-grams of the answer, of the gold, and of both: [3 x ORDER]. With several golds, the closest counts.
 
-    Counts add up over items; `score` of the sum is the corpus score. An answer that is missing counts as an empty one.
+    Counts add up over items: `score` of their sum is the corpus score.
     """
     grams = _ngrams(answer)
     return max((_compared(grams, _ngrams(gold)) for gold in golds), key=of_counts)
 
 
 def sentence(answer: str, golds: Sequence[str]) -> float:
-    """chrF of one answer, 0 to 100, against the gold that it is closest to."""
+    """chrF of one answer, 0 to 100, against its closest gold."""
     return of_counts(counts(answer, golds))
 
 
@@ -45,7 +45,7 @@ def corpus(answers: Sequence[str], golds: Sequence[Sequence[str]]) -> float:
 
 
 def score(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """chrF, 0 to 100, of counts [..., 3 x ORDER]."""
+    """chrF, 0 to 100, of counts [..., 3 x ORDER]: scores [...]."""
     ours, golds, both = np.moveaxis(counts.reshape(*counts.shape[:-1], ORDER, 3), -1, 0)
     usable = (ours > 0) & (golds > 0)
     orders = np.maximum(usable.sum(axis=-1), 1)

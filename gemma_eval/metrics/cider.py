@@ -1,7 +1,7 @@
-"""CIDEr-D (Vedantam et al., 2015, arXiv 1411.5726): consensus of a caption with several references, for a whole set of captions.
+"""CIDEr-D (Vedantam et al., 2015, arXiv 1411.5726): how well a caption agrees with several references, for a whole set of captions.
 
-Words and word n-grams up to four weigh by how few pictures' references have them, so a picture's score depends on all pictures,
-and the score of a part is not comparable with that of the whole. Like pycocoevalcap's `Cider`, but in need of no Java for words.
+Word n-grams of orders 1 to 4 weigh more if fewer images have them in their references. So the score of an image depends on all images, and
+the score of a part is not comparable with that of the whole. It equals pycocoevalcap's `Cider`, but splits words without Java.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ _DROPPED = set("'\".?!,:-;\u201c\u201d\u2013\u2014\u2026")  # what the coco-capt
 
 
 def words(caption: str) -> list[str]:
-    """A caption's words in the manner of the Penn Treebank, in lower case, without punctuation."""
+    """A caption's words in lower case, split as in the Penn Treebank, without punctuation."""
     text = _SUFFIX.sub(r" \1", caption.lower().translate(_QUOTES))
     text = _CLITIC.sub(lambda match: " ".join(filter(None, match.groups())), text)
     return [_BRACKETS.get(word, word) for word in _WORD.findall(text) if word not in _DROPPED]
 
 
 def scores(captions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
-    """CIDEr-D of each caption, 0 to 10, among all of them. Their mean is the score; the card shows it times 100."""
+    """CIDEr-D of each caption, 0 to 10. Their mean is the score; the card shows it times 100.
+
+    captions: one per image [images]; references: several per image [images][references].
+    """
     grams = [[_ngrams(words(reference)) for reference in several] for several in references]
     frequency = Counter(gram for several in grams for gram in set().union(*several))
-    log_pictures = math.log(len(references)) if references else 0.0
-    weights = {gram: log_pictures - math.log(count) for gram, count in frequency.items()}
+    log_images = math.log(len(references)) if references else 0.0
+    weights = {gram: log_images - math.log(count) for gram, count in frequency.items()}
     return [
-        PERFECT * sum(_similarity(_ngrams(words(caption)), other, weights, log_pictures) for other in several) / len(several)
+        PERFECT * sum(_similarity(_ngrams(words(caption)), other, weights, log_images) for other in several) / len(several)
         for caption, several in zip(captions, grams, strict=True)
     ]
 
@@ -50,7 +53,7 @@ def _ngrams(text: list[str]) -> NGrams:
 
 
 def _similarity(ours: NGrams, reference: NGrams, weights: dict[tuple[str, ...], float], unseen: float) -> float:
-    """Mean over the orders of the cosine of the weighted counts, ours clipped to the reference's, less for another length."""
+    """Mean over the orders of the cosine of the weighted counts. Ours are clipped to the reference's; another length lowers the result."""
     total = 0.0
     for order in range(1, ORDER + 1):
         mine = {gram: count * weights.get(gram, unseen) for gram, count in ours.items() if len(gram) == order}
@@ -63,5 +66,5 @@ def _similarity(ours: NGrams, reference: NGrams, weights: dict[tuple[str, ...], 
 
 
 def _length(grams: NGrams) -> int:
-    """As the reference code counts it: pairs of words."""
+    """The length as the reference code counts it: pairs of words."""
     return sum(count for gram, count in grams.items() if len(gram) == 2)

@@ -11,7 +11,7 @@ _OPENING = re.compile(r"(?:\A\s*```|```(?:python|py))[^\n`]*\n")
 
 
 def unfence(text: str) -> str:
-    """The first Markdown code block of a text, or where none is opened (at the start, or as "```python"), the text before any fence."""
+    """The content of the first Markdown code block that opens at the start of a text or as "```python"; else the text before any fence."""
     opening = _OPENING.search(text)
     return (text[opening.end() :] if opening else text).partition("```")[0]
 
@@ -22,9 +22,10 @@ def fenced(program: str) -> str:
 
 
 def from_reply(text: str) -> str | None:
-    """The program in a chat reply: the first Markdown code block that defines something (others show its use), else the first block.
+    """The program in a chat reply; None if there is none.
 
-    Where there is no block, from the first line that begins a program to the end.
+    It is the first Markdown code block that defines a function or class (others show its use), else the first block. Without a block, it
+    is the text from the first line that begins a program.
     """
     blocks = [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE).rstrip(" \t") for indent, block in _BLOCK.findall(text)]
     if blocks:

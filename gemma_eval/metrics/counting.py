@@ -13,13 +13,13 @@ _FIRST = re.compile(rf"\b(?:\d+|{'|'.join(_NUMBERS)})\b", re.IGNORECASE)
 
 
 def whole(text: str) -> str | None:
-    """The count where the whole text is one, with or without a final stop; "there are five" is none."""
+    """The count, in digits, if the whole text is one, with or without a final stop; None for a text such as "there are five"."""
     text = text.strip().removesuffix(".").strip().lower()
     number = _NUMBERS.get(text, text)
     return str(int(number)) if re.fullmatch(r"[0-9]+", number) else None
 
 
 def first(text: str) -> str | None:
-    """The first number or number word anywhere."""
+    """The first number or number word anywhere, in digits; None if there is none."""
     match = _FIRST.search(text)
     return whole(match[0]) if match else None

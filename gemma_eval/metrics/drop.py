@@ -11,7 +11,7 @@ _PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, ""))
 
 
 def normalize(text: str) -> str:
-    """Split at spaces and hyphens, lower-case, drop articles and punctuation, but keep a number's sign and point: "1,000" is "1000.0"."""
+    """The text in lower case, split at spaces and hyphens, without articles and punctuation. Numbers keep sign and point: "1000.0"."""
     return " ".join(" ".join(map(_normalize_token, re.split("[ -]", text))).split())
 
 
@@ -37,7 +37,10 @@ def exact_match(answer: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def f1(answer: Sequence[str], gold: Sequence[str]) -> float:
-    """Mean F1 of the best one-to-one alignment of spans; a span without a partner counts 0. Two decimals, as in the official script."""
+    """Mean F1, 0 to 1, of the best one-to-one alignment of spans, rounded to two decimals as in the official script.
+
+    A span without a partner counts 0.
+    """
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
@@ -48,7 +51,7 @@ def f1(answer: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def _token_f1(answer: set[str], gold: set[str]) -> float:
-    """F1 of two bags; 0 if the gold has numbers and the answer none of them."""
+    """F1 of two sets of tokens; 0 if the gold has numbers and the answer has none of them."""
     numbers = {token for token in gold if _is_number(token)}
     if numbers and not numbers & answer:
         return 0.0
@@ -59,9 +62,9 @@ def _token_f1(answer: set[str], gold: set[str]) -> float:
 
 
 def readings(text: str) -> list[list[str]]:
-    """A generated line as spans: as one span, and as lists parted by semicolons, by commas, and by commas and "and".
+    """The ways to read a generated line as spans: as one span, or split at semicolons, at commas, or at commas and "and".
 
-    The official script is given spans, a language model gives a line; a comma may part two names or stand within a date.
+    The official script expects spans, but a language model gives a line. A comma may separate two names or be part of a date.
     """
     lists = [[text], text.split(";"), text.split(","), re.split(r",\s*and\s|,|\sand\s", text)]
     spans = [[span.strip() for span in spans if span.strip()] for spans in lists]

@@ -10,6 +10,6 @@ UNSPACED = ("ja", "zh")
 
 
 def recall(answer: str, gold: str, language: str) -> float:
-    """The share of the gold's words found anywhere in the answer; in Japanese and Chinese, of its characters."""
+    """The share of the gold's words that are found anywhere in the answer, 0 to 1; in Japanese and Chinese, of its characters."""
     words = _PIECES.findall(gold) if language in UNSPACED else gold.split()
     return sum(word in answer for word in words) / len(words) if words else 0.0

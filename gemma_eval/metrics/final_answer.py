@@ -1,4 +1,4 @@
-r"""What a chat reply comes to: the content of its last \boxed{...}, or what follows its last "the answer is"."""
+r"""The final answer of a chat reply: the content of its last \boxed{...}, or what follows its last "the answer is"."""
 
 from __future__ import annotations
 
@@ -19,39 +19,46 @@ _OPTION = re.compile(r"\(?([A-J])[).:]\s.*")
 
 
 def _boxes(text: str) -> list[tuple[int, str]]:
-    """Where each box of a text begins, and what it holds."""
+    """The position of each box in a text, and its content."""
     held = [(match.start(), minerva.held(text[match.start() :])) for match in _BOX.finditer(text)]
     return [(at, content.strip()) for at, content in held if content and content.strip()]
 
 
 def _phrases(text: str) -> list[tuple[int, str]]:
-    """Where each "the answer is" of a text begins, and what follows it on its line."""
+    """The position of each "the answer is" in a text, and the rest of its line."""
     return [(match.start(), match[1].strip()) for match in _STATED.finditer(text)]
 
 
 def plain(text: str) -> str:
-    """A text without Markdown emphasis and the dress of LaTeX, on one line and without the full stop of its sentence."""
+    """The text on one line, without Markdown emphasis, LaTeX formatting and the full stop of its sentence."""
     return " ".join(_SPACING.sub("", _COMMAND.sub(r"\1", text.replace("\\$", ""))).split()).removesuffix(".")
 
 
 def letter(text: str) -> str | None:
-    """The option letter, A to J, that a reply ends on: the last one stated, else one alone in the last line, or a reply of one option."""
+    """The option letter, A to J, that a reply gives; None if it gives none.
+
+    It is the last letter that the reply states as its answer. Failing that, it is a letter alone on the last line, or that of a reply
+    that is nothing but one option.
+    """
     alone = _LETTER_ALONE.fullmatch(_last_line(text)) or _OPTION.fullmatch(_only_line(text))
     return _last(text, lambda answer: found if (found := letter_of(answer)) and found <= "J" else None) or _group(alone)
 
 
 def number(text: str) -> str | None:
-    """The number that a reply ends on: the last one stated, else a last line that is nothing but a number."""
+    """The number that a reply gives: the last one that it states as its answer, else a last line that is nothing but a number."""
     return _last(text, number_of) or _group(re.fullmatch(f"({math.NUMBER})", _last_line(text)))
 
 
 def words(text: str) -> str | None:
-    """The answer that a reply ends on, in words: the last one stated, else a reply of a single line."""
+    """The answer that a reply gives in words: the last one that it states as its answer, else the whole reply if it is a single line."""
     return _last(text, str) or _only_line(text) or None
 
 
 def formula(text: str) -> str | None:
-    """The mathematics that a reply ends on: the last content of a box; without one, the last formula, else sentence, after the phrase."""
+    """The mathematical answer that a reply gives: the content of its last box.
+
+    Without a box, it is the first formula after the last "the answer is", else the sentence there. None if there is neither.
+    """
     boxes, phrases = _boxes(text), _phrases(text)
     found = boxes[-1][1] if boxes else _formula_in(phrases[-1][1]) if phrases else ""
     return found.rstrip(". ") or None
@@ -69,14 +76,14 @@ def letter_of(answer: str) -> str | None:
 
 
 def number_of(answer: str) -> str | None:
-    """The number that an answer begins with, else the last one of its first sentence; of an equation, its right side."""
+    """The number that an answer begins with, else the last number of its first sentence. Of an equation, the right side counts."""
     sentence = _SENTENCE_END.split(answer)[0].rpartition("=")[2].strip()
     first = re.match(math.NUMBER, sentence)
     return first[0] if first else math.last_number(sentence)
 
 
 def _last(text: str, read: Callable[[str], str | None]) -> str | None:
-    """The last stated answer that can be read."""
+    """The last stated answer that `read` can read."""
     answers = sorted(_boxes(text) + _phrases(text), reverse=True)
     return next((found for _, answer in answers if (found := read(plain(answer)))), None)
 

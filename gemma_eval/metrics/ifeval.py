@@ -1,7 +1,7 @@
 """IFEval's 25 verifiable instructions (Zhou et al., 2023, arXiv 2311.07911): each check is a function of a response and arguments.
 
-What each check counts follows the authors' code, odd corners included. Two checks use a small rule where that code uses
-NLTK's trained models: sentences are counted by `sentences`, capital words by `words`.
+The checks follow the authors' code in every detail, with two exceptions. That code uses trained models of NLTK to count sentences and
+capital words. Here, `sentences` and `words` are small rules.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ def follows(instruction: str, response: str, arguments: Arguments) -> bool:
 
 
 def follows_loosely(instruction: str, response: str, arguments: Arguments) -> bool:
-    """Whether it does so without its first line, its last line or both (an opening, a closing), or without asterisks."""
+    """Whether a response follows one instruction as it is, without its first line, its last line or both, or without asterisks."""
     lines = response.split("\n")
     cuts = [response, *("\n".join(cut).strip() for cut in (lines[1:], lines[:-1], lines[1:-1]))]
     return any(follows(instruction, text, arguments) for cut in cuts for text in (cut, cut.replace("*", "")))
 
 
 def share(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Instructions followed, of all: counts are [..., (followed, all)]."""
+    """The share of instructions that were followed, 0 to 1. counts: [..., (followed, all)]."""
     followed, every = counts[..., 0], counts[..., 1]
     return np.asarray(followed / every, dtype=np.float64)
 
 
 def sentences(text: str) -> int:
-    """Number of sentences: ends at ".", "!" or "?" before a space, but not after an abbreviation or an initial."""
+    """Number of sentences. A sentence ends at ".", "!" or "?" before a space, but not after an abbreviation or an initial."""
     ends = 0
     last = 0
     for match in _SENTENCE_END.finditer(text):
@@ -59,10 +59,10 @@ def words(text: str) -> list[str]:
 
 
 def language(text: str) -> str | None:
-    """ISO 639-1 code of a text's language, or None if it has no letters to tell by. Seeded: langdetect draws at random."""
+    """ISO 639-1 code of a text's language; None if it has no letters."""
     from langdetect import DetectorFactory, LangDetectException, detect  # type: ignore[import-untyped]
 
-    DetectorFactory.seed = 0
+    DetectorFactory.seed = 0  # langdetect draws at random
     try:
         return str(detect(text))
     except LangDetectException:
@@ -142,14 +142,14 @@ def _word_count(text: str, given: Arguments) -> bool:
 
 @_check("length_constraints:number_paragraphs")
 def _paragraph_count(text: str, given: Arguments) -> bool:
-    """Paragraphs parted by "***"; only the first and the last part may be empty."""
+    """Paragraphs are separated by "***". Only the first and the last part may be empty."""
     parts = [part.strip() for part in re.split(r"\s?\*\*\*\s?", text)]
     return all(parts[1:-1]) and sum(map(bool, parts)) == given["num_paragraphs"]
 
 
 @_check("length_constraints:nth_paragraph_first_word")
 def _paragraph_start(text: str, given: Arguments) -> bool:
-    """Paragraphs parted by blank lines: their number, and the first word of the n-th up to its first punctuation mark."""
+    """Checks the number of paragraphs, separated by blank lines, and the n-th one's first word up to its first punctuation mark."""
     parts = [part.strip() for part in text.split("\n\n")]
     count, n = sum(map(bool, parts)), given["nth_paragraph"]
     if count != given["num_paragraphs"] or n > count or not parts[n - 1]:
@@ -180,7 +180,7 @@ def _bullets(text: str, given: Arguments) -> bool:
 
 @_check("detectable_format:number_highlighted_sections")
 def _highlights(text: str, given: Arguments) -> bool:
-    """*One* or **two** asterisks on each side, not empty."""
+    """A highlight has *one* or **two** asterisks on each side and is not empty."""
     found = re.findall(r"\*[^\n*]*\*", text) + re.findall(r"\*\*[^\n*]*\*\*", text)
     return bool(sum(bool(highlight.strip("*").strip()) for highlight in found) >= given["num_highlights"])
 
@@ -215,7 +215,7 @@ def _constrained(text: str, given: Arguments) -> bool:
 
 @_check("combination:two_responses")
 def _two_responses(text: str, given: Arguments) -> bool:
-    """Two different responses parted by six asterisks; only the first and the last part may be empty."""
+    """Two different responses are separated by six asterisks. Only the first and the last part may be empty."""
     parts = [part.strip() for part in text.split("******")]
     kept = [part for part in parts if part]
     return all(parts[1:-1]) and len(kept) == 2 and kept[0] != kept[1]

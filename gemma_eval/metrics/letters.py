@@ -1,4 +1,4 @@
-"""Option letters, and yes or no, in generated text; in reasoning as MMLU-Pro's authors find them (Wang et al., 2024, arXiv 2406.01574)."""
+"""Option letters, and yes or no, in generated text. `anywhere` is the rule of MMLU-Pro's authors (Wang et al., 2024, arXiv 2406.01574)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _LONE = re.compile(r"\b([A-J])\b")
 
 
 def leading(text: str) -> str | None:
-    """The letter that a text begins with as an answer does: "B", "(B)", "B. Paris", but not the article of "A dog"."""
+    """The letter that a text begins with, if it is written as an option: "B", "(B)" or "B. Paris", but not "A dog"."""
     match = _LEADING.match(text.strip())
     return match[1] or match[2] if match else None
 
 
 def first(text: str) -> str | None:
-    """The leading letter, else that of the first "answer is X", else the first in brackets. The order is lmms-eval's for BLINK."""
+    """The leading letter, else that of the first "answer is X", else the first letter in brackets. The order is lmms-eval's for BLINK."""
     bracketed = _BRACKETED.search(text)
     return leading(text) or stated(text) or (bracketed[1] if bracketed else None)
 
 
 def yes_or_no(text: str) -> str | None:
-    """The "yes" or "no" that a text begins with."""
+    """The "yes" or "no" that a text begins with, in lower case; None if it begins with neither."""
     match = _YES_OR_NO.match(text.strip())
     return match[0].lower() if match else None
 
 
 def stated(text: str) -> str | None:
-    """The letter of the first "answer is (X)". A word that begins with such a letter ("answer is Because") is none."""
+    """The letter of the first "answer is (X)"; None if there is none. The first letter of a word ("answer is Because") does not count."""
     match = _STATED.search(text)
     return match[1] if match else None
 
@@ -43,7 +43,7 @@ def last_stated(text: str) -> str | None:
 
 
 def anywhere(text: str) -> str | None:
-    """As `stated`, else the letter of a last "Answer: X", else the last letter that stands alone: the authors' three steps."""
+    """The first stated letter, else that of the last "Answer: X", else the last letter that stands alone: the authors' three steps."""
     if found := stated(text):
         return found
     if match := _LABELLED.search(text):

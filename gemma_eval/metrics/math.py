@@ -12,7 +12,7 @@ LOCAL_NUMBER = r"[-\u2212]?[$\u20ac\u00a3\u00a5\u20b9]?\d+(?:[.,]\d+|[ \u00a0\u2
 
 
 def to_number(text: str) -> Decimal | None:
-    """The number that a text is, or None. Thousands separators, currency and percent signs and a final stop are dropped."""
+    """The text as a number; None if it is not one. Thousands separators, dollar and percent signs and a final stop are dropped."""
     cleaned = re.sub(r"[,$%\s]", "", text).removesuffix(".")
     try:
         number = Decimal(cleaned)
@@ -22,14 +22,14 @@ def to_number(text: str) -> Decimal | None:
 
 
 def number_after(text: str, phrase: str, number: str = NUMBER) -> str | None:
-    """The first number after the last occurrence of `phrase`, as written."""
+    """The number that follows the last occurrence of `phrase`, as written; None if no number follows."""
     _, found, rest = text.rpartition(phrase)
     match = re.match(rf"[\s:*\u2014]*({number})", rest) if found else None
     return match[1] if match else None
 
 
 def last_number(text: str, number: str = NUMBER) -> str | None:
-    """The last number in a text, as written."""
+    """The last number in a text, as written; None if there is none."""
     numbers = re.findall(number, text)
     return numbers[-1] if numbers else None
 
@@ -41,10 +41,10 @@ def same_number(answer: str, golds: list[str]) -> float:
 
 
 def to_local_number(text: str) -> Decimal | None:
-    """The number that a text is in whichever language's writing, or None.
+    """The text as a number, written as in any language; None if it is not one.
 
-    Points or commas before a last group of three digits are thousands separators ("1.234" is German for 1234), unless the
-    first group is zero; otherwise the last one is the decimal mark. `Decimal` reads the digits of every script.
+    Points or commas before a last group of three digits are thousands separators ("1.234" is German for 1234), unless the first group is
+    zero. Otherwise the last point or comma is the decimal mark. `Decimal` reads the digits of every script.
     """
     sign = "-" if text[:1] in "-\u2212" else ""
     cleaned = re.sub(r"[^\d.,]", "", text).rstrip(".,")
@@ -59,6 +59,6 @@ def to_local_number(text: str) -> Decimal | None:
 
 
 def same_local_number(answer: str, golds: list[str]) -> float:
-    """1.0 if the answer, in whichever language's writing, is numerically equal to any gold."""
+    """1.0 if the answer, written as in any language, is numerically equal to any gold."""
     number = to_local_number(answer)
     return float(number is not None and any(number == to_number(gold) for gold in golds))

@@ -62,13 +62,13 @@ _INTEGER = re.compile(r"-?\d+")
 
 
 def final_answer(text: str) -> str | None:
-    """The answer in the prompt's closing sentence, "Final Answer: The final answer is $...$. I hope it is correct."."""
+    """The answer in the closing sentence "Final Answer: The final answer is $...$. I hope it is correct."; None without that sentence."""
     match = _FINAL_ANSWER.search(text)
     return match[1].strip() if match else None
 
 
 def boxed(solution: str) -> str:
-    r"""What the last \boxed of a worked solution holds: the gold answer. Raises `ValueError` where there is none."""
+    r"""The content of the last \boxed of a worked solution, which is the gold answer. Raises `ValueError` if there is none."""
     start = max(solution.rfind("\\boxed"), solution.rfind("\\fbox"))
     if start < 0:
         raise ValueError("the solution has no \\boxed answer")
@@ -79,7 +79,7 @@ def boxed(solution: str) -> str:
 
 
 def held(text: str) -> str | None:
-    r"""What the \boxed that a text begins with holds; None if it is not closed."""
+    r"""The content of the \boxed that a text begins with; None if it is not closed."""
     content = text.removeprefix("\\boxed").removeprefix("\\fbox")
     if not content.startswith("{"):  # \boxed 5
         return content.split("$")[0].strip()
@@ -124,5 +124,5 @@ def _difference_is_zero(answer: str, gold: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def verified(text: str, gold: str) -> bool:
-    """Whether the library math-verify finds the gold answer in a text; more lenient than Minerva's rule."""
+    """Whether the library math-verify finds the gold answer in a text. It is more lenient than Minerva's rule."""
     return workers.run(symbolic.math_verify, text, gold) is True

@@ -1,4 +1,4 @@
-"""MMMU's parsers (Yue et al., 2024, arXiv 2311.16502; eval_utils.py of the authors), without their random guess where nothing is found."""
+"""MMMU's parsers (Yue et al., 2024, arXiv 2311.16502; the authors' eval_utils.py), without their random guess if nothing is found."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _INDICATORS = ["could be ", "so ", "is ", "thus ", "therefore ", "final ", "answ
 
 
 def choice(text: str, options: Sequence[str]) -> str | None:
-    """The letter in brackets, else before a space, else before a full stop; else, in a text of more than five words, of the option it
-    quotes. Of several, the one that stands last. None where the authors' script guesses."""
+    """The letter of the option that a text names; of several the last one. None where the authors' script guesses.
+
+    It is a letter in brackets, else before a space, else before a full stop. In a text of more than five words, it is else the letter of
+    the option that the text quotes.
+    """
     for mark in ",.!?;:'":
         text = text.strip(mark)
     text = f" {text} "
@@ -32,7 +35,7 @@ def choice(text: str, options: Sequence[str]) -> str | None:
 
 
 def open_answer(text: str, golds: Sequence[str]) -> float:
-    """1 if what the text concludes holds a gold text, or one of its numbers is a gold number to two decimals."""
+    """1.0 if a conclusion of the text contains a gold text, or one of its numbers equals a gold number to two decimals; else 0.0."""
     wanted = {form for gold in golds for form in _forms(gold)}
     for found in _concluded(text):
         if isinstance(found, float):
@@ -44,7 +47,7 @@ def open_answer(text: str, golds: Sequence[str]) -> float:
 
 
 def _concluded(text: str) -> set[str | float]:
-    """What comes after the last "is", "so", "answer" and the like of each line, or after "=" on the last line, and the numbers in it."""
+    """The conclusions of a text: what follows the last "is", "so", "answer" and so on of each line, or "=" on the last, and its numbers."""
     text = text.strip().strip(".").lower()
     lines = text.split("\n")
     ends = []

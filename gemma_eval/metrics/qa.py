@@ -12,19 +12,19 @@ _DELETED = str.maketrans(dict.fromkeys(string.punctuation, ""))
 
 
 def squad_normalize(text: str) -> str:
-    """Lower-case, delete punctuation, drop articles, squeeze spaces (SQuAD 1.1's evaluation script; used by NQ)."""
+    """The text in lower case without punctuation, articles and repeated spaces (SQuAD 1.1's evaluation script; used by NQ)."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_DELETED)).split())
 
 
 def trivia_normalize(text: str) -> str:
-    """TriviaQA's own script: as SQuAD's, but underscores and punctuation become spaces before articles are dropped."""
+    """The text as TriviaQA's script normalises it: as SQuAD's, but underscores and punctuation become spaces."""
     return " ".join(_ARTICLES.sub(" ", text.replace("_", " ").lower().translate(_PUNCTUATION)).split())
 
 
 def exact_match(answer: str, golds: Iterable[str], normalize: Callable[[str], str] = squad_normalize) -> float:
     """1.0 if the normalised answer equals any normalised gold, else 0.0.
 
-    A gold that normalises to nothing ("The The", "A") is compared as it stands, so that an empty answer never matches.
+    A gold that normalises to nothing ("The The", "A") is compared as it is, so that an empty answer never matches.
     """
     return float(any(_same(answer, gold, normalize) for gold in golds))
 

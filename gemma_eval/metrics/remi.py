@@ -1,12 +1,13 @@
-"""ReMI's own rules, by task (Kazemi et al., 2024, arXiv 2406.09175; evaluation code of the authors), for an answer given alone.
+"""ReMI's rules for an answer that is given alone, by task (Kazemi et al., 2024, arXiv 2406.09175; evaluation code of the authors).
 
-Clocks may be 10 minutes off, areas and costs 3 %, other numbers 1 %. RefCoco's gold lists the numbers of all boxes that are right.
+Clocks may be off by 10 minutes, areas and costs by 3 %, other numbers by 1 %. RefCoco's gold lists the numbers of all right boxes.
 """
 
 from __future__ import annotations
 
 
 def correct(answer: str, label: str, task: str) -> float:
+    """1.0 if the answer is right by the rule of its task, such as "Clocks"; else 0.0."""
     found, wanted = _clean(answer), _clean(label)
     if task == "RefCoco":
         return float(found in wanted.split(","))
@@ -18,7 +19,7 @@ def correct(answer: str, label: str, task: str) -> float:
 
 
 def _same(answer: str, label: str) -> bool:
-    """Equal but for spaces, surrounding brackets, or a function's "(x)"."""
+    """Whether both are equal, except for spaces, surrounding brackets, or a function's "(x)"."""
     forms = {label, label.replace(" ", ""), f"({label})", f"{label}(x)" if label in {"f", "g", "h"} else label}
     return bool(answer) and (answer in forms or f"({answer})" == label or answer.replace(" ", "") == label)
 

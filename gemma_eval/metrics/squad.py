@@ -9,9 +9,9 @@ from gemma_eval.metrics.qa import squad_normalize
 
 
 def token_f1(answer: str, golds: Iterable[str]) -> float:
-    """F1 of the words of answer and gold after normalisation, the best over golds.
+    """F1, 0 to 1, of the words of answer and gold after normalisation, the best over golds.
 
-    Words stand between spaces: a Chinese or Thai answer is mostly one word, all right or all wrong.
+    Words are separated by spaces, so a Chinese or Thai answer is mostly one word, all right or all wrong.
     """
     return max(_f1(squad_normalize(answer).split(), squad_normalize(gold).split()) for gold in golds)
 

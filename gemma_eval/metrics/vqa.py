@@ -1,8 +1,8 @@
 """Soft accuracy against ten annotators, and the text cleaning of the VQA challenge (Antol et al., 2015; visualqa.org/evaluation.html).
 
-An empty answer agrees with no one, also where an annotator's "?" is cleaned away. Else the official script's quirks are kept: a comma
-between digits anywhere deletes every punctuation mark instead of making spaces of them, and contractions are looked up after
-lower-casing, so that those written with a capital I are never found.
+An empty answer agrees with no annotator, not even with one whose "?" is cleaned away. Otherwise the official script's quirks are kept.
+A comma between digits anywhere deletes every punctuation mark, which otherwise may become spaces. Contractions are looked up after
+lower-casing, so those that the script's table spells with a capital I are never found.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _REPLACED = {
 
 
 def accuracy(answer: str, golds: Sequence[str]) -> float:
-    """The challenge's rule, as VQAv2 and OK-VQA use it: texts are cleaned only where annotators differ."""
+    """The challenge's score, 0 to 1, as VQAv2 and OK-VQA use it: texts are cleaned only if annotators differ."""
     golds = [_flat(gold) for gold in golds]
     return normalized_accuracy(answer, golds) if len(set(golds)) > 1 else _agreement(answer, golds, _flat)
 
 
 def normalized_accuracy(answer: str, golds: Sequence[str]) -> float:
-    """The same with every text cleaned."""
+    """The challenge's score, 0 to 1, with every text cleaned."""
     return _agreement(answer, golds, normalize)
 
 
 def textvqa_accuracy(answer: str, golds: Sequence[str]) -> float:
-    """TextVQA's rule: every text is cleaned, by its own processor."""
+    """TextVQA's score, 0 to 1: every text is cleaned by TextVQA's own processor."""
     return _agreement(answer, golds, textvqa_normalize)
 
 
@@ -64,7 +64,7 @@ def _agreement(answer: str, golds: Sequence[str], clean: Callable[[str], str]) -
 
 
 def normalize(text: str) -> str:
-    """Punctuation, full stops, case, articles, number words up to ten, and apostrophes."""
+    """The text as the challenge's script cleans it: punctuation, full stops, case, articles, number words up to ten, and apostrophes."""
     text = _flat(text)
     delete_all = _DIGIT_COMMA.search(text) is not None
     cleaned = text

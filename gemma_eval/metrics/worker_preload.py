@@ -1,4 +1,4 @@
-"""Imported only where workers begin: fills the parser's tables once, so that workers forked afterwards start ready."""
+"""Fills the parser's tables once, so that workers forked afterwards start ready. Only the process that starts workers imports this."""
 
 from __future__ import annotations
 

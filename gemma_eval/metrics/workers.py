@@ -1,7 +1,7 @@
-"""Run a function where it can be killed: computer algebra on a model's text may loop or fill the memory, inside C code too.
+"""Runs a function in a worker process that can be killed. Computer algebra on a model's text may loop or fill the memory, also in C code.
 
-Worker processes start at the first call and are shared by all threads. A call has a limit of processor time, so that its
-outcome does not depend on what else the machine does; one that exceeds it, or dies, costs its worker and gives None.
+Worker processes start at the first call, and all threads share them. A call is limited in processor time, so that its result does not
+depend on what else the machine does. A call that exceeds the limit or dies gives None, and its worker is replaced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _starting = Lock()  # `cache` alone would let two threads start a pool each
 
 
 def run(function: Callable[..., T], *arguments: object) -> T | None:
-    """`function(*arguments)`, or None if it raises, dies, or exceeds a limit. The function must be importable by name."""
+    """Returns `function(*arguments)`; None if it raises, dies or exceeds a limit. The function must be importable by name."""
     from pebble import ProcessExpired  # here: every command imports the tasks, and few score
 
     try:

@@ -1,1 +1,1 @@
-"""Reports read run directories and nothing else: no model, no data set, no torch."""
+"""Reports read run directories and nothing else. They need no model, no data set and no torch."""

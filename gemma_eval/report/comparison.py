@@ -1,39 +1,31 @@
-"""A comparison as sentences and tables of strings, the same for every form; as Markdown, and as JSON values."""
+"""A comparison as sentences and tables of text, the same for every form; as Markdown, and as JSON values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
-from gemma_eval.card.rebuilt import model_name
 from gemma_eval.compare import Comparison, TaskComparison
-from gemma_eval.compare.comparison import rates
 from gemma_eval.compare.results import Results
 from gemma_eval.report import markdown
+from gemma_eval.report.table import Kind, TextColumn, TextTable
 from gemma_eval.stats.difference import Difference
+from gemma_eval.store.usage import Spent
 
 EXPLAINED = (
-    "Scores and differences are points of 100 on the items both runs answered. Intervals are 95 %, clustered where items are not "
-    "independent; p-values are two-sided (McNemar's exact mid-p test for independent right/wrong items, Student's t on clusters for "
-    "others, paired bootstrap for corpus metrics), adjusted by Holm over the tasks. Gained / lost: items that became right / wrong. For "
-    "multiple choices: picks that changed, the change of the gold choice's log-probability margin over the best other one (nats), and "
-    "KL(A || B) between the distributions over choices (nats)."
+    "Scores and differences are points of 100 on the items that both runs answered. Intervals are 95 %, and clustered if items are not "
+    "independent. p-values are two-sided: McNemar's exact mid-p test for independent right/wrong items, Student's t on clusters for "
+    "others, and a paired bootstrap for corpus metrics. p (Holm) is adjusted for the number of tasks. Gained / lost: items that became "
+    "right / wrong. For multiple choices: the share of picks that changed; the change of the gold choice's log-probability margin over "
+    "the best other choice (nats); and KL(A || B) between the distributions over choices (nats)."
 )
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table of strings; the first column is text, the others are numbers."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
+FULL = "--markdown -"
 
 
 def headline(found: Comparison) -> list[str]:
-    """What is compared, and first of all whether the runs were asked the same."""
+    """The sentences above the tables: which runs are compared, whether both were asked the same, and how their engines differ."""
     lines = [f"A: {_described(found.a)}", f"B: {_described(found.b)}"]
     if found.same_run:
         lines.append("A and B are the same run: every difference is zero.")
@@ -46,13 +38,13 @@ def headline(found: Comparison) -> list[str]:
     if found.engine:
         lines.append("The models or engines differ in " + ", ".join(f"{key} ({a} / {b})" for key, (a, b) in found.engine.items()) + ".")
     elif not found.same_run:
-        lines.append("Model and engine are the same: differences are noise of the computation.")
+        lines.append("Model and engine are the same: every difference is computational noise.")
     return lines
 
 
 def _described(results: Results) -> str:
-    size = results.model["size"]
-    return f"{results.name} ({model_name(results.model) if size != 'local' else 'local model on ' + results.model['backend']})"
+    model = results.model
+    return f"{results.name} ({f'local model on {model.backend}' if model.size == 'local' else model})"
 
 
 def _disagreements(found: Comparison) -> Iterator[str]:
@@ -66,6 +58,7 @@ def _disagreements(found: Comparison) -> Iterator[str]:
 
 
 def tables(found: Comparison) -> list[TextTable]:
+    """The tables that have rows: scores, what changed inside multiple choices, and cost."""
     shown = [_scores(found), _costs(found)]
     if any(task.shift for task in found.tasks):
         shown.insert(1, _choices(found))
@@ -73,7 +66,17 @@ def tables(found: Comparison) -> list[TextTable]:
 
 
 def _scores(found: Comparison) -> TextTable:
-    header = ["Task", "Items", "A", "B", "B - A", "95 % interval", "p", "p (Holm)", "Gained / lost"]
+    columns = [
+        TextColumn("Task", Kind.name),
+        TextColumn("Items", rank=3),
+        TextColumn("A"),
+        TextColumn("B"),
+        TextColumn("B - A"),
+        TextColumn("95 % interval", rank=1),
+        TextColumn("p", rank=4),
+        TextColumn("p (Holm)", rank=2),
+        TextColumn("Gained / lost", rank=5),
+    ]
     rows = [
         [
             task.name,
@@ -90,7 +93,7 @@ def _scores(found: Comparison) -> TextTable:
     ]
     if found.pooled:
         rows.append(_pooled(found.tasks, found.pooled))
-    return TextTable("Scores", header, rows)
+    return TextTable("Scores", columns, rows, FULL)
 
 
 def _pooled(tasks: Sequence[TaskComparison], pooled: Difference) -> list[str]:
@@ -100,7 +103,14 @@ def _pooled(tasks: Sequence[TaskComparison], pooled: Difference) -> list[str]:
 
 
 def _choices(found: Comparison) -> TextTable:
-    header = ["Task", "Picks changed", "Margin, nats", "95 % interval", "p", "KL, nats"]
+    columns = [
+        TextColumn("Task", Kind.name),
+        TextColumn("Picks changed"),
+        TextColumn("Margin, nats"),
+        TextColumn("95 % interval", rank=2),
+        TextColumn("p", rank=3),
+        TextColumn("KL, nats", rank=1),
+    ]
     rows = [
         [
             task.name,
@@ -113,21 +123,28 @@ def _choices(found: Comparison) -> TextTable:
         for task in found.tasks
         if task.shift
     ]
-    return TextTable("Inside the choices", header, rows)
+    return TextTable("Inside the choices", columns, rows, FULL)
 
 
 def _costs(found: Comparison) -> TextTable:
-    header = ["Task", "Tokens/s A", "Tokens/s B", "ms an item A", "ms an item B"]
+    speed, time = ([TextColumn(f"{what} {name}", rank=rank) for name in "AB"] for rank, what in enumerate(("Tokens/s", "ms per item")))
     rows = []
     for task in found.tasks:
-        a, b = (
-            dict(rates(spent, results.tasks[task.name].answered)) for results, spent in ((found.a, task.spent_a), (found.b, task.spent_b))
-        )
-        if a or b:
-            speed = [f"{one['tokens_per_second']:,.0f}" if one else "" for one in (a, b)]
-            rows.append([task.name, *speed, *(f"{1000 * one['seconds_per_item']:,.1f}" if one else "" for one in (a, b))])
+        speeds = [task.spent_a.tokens_per_second, task.spent_b.tokens_per_second]
+        items = [_seconds_per_item(found.a, task.name, task.spent_a), _seconds_per_item(found.b, task.name, task.spent_b)]
+        if any(value is not None for value in (*speeds, *items)):
+            cells = [_known(speed, "{:,.0f}") for speed in speeds] + [_known(seconds and 1000 * seconds, "{:,.1f}") for seconds in items]
+            rows.append([task.name, *cells])
     peaks = [_memory(results) for results in (found.a, found.b)]
-    return TextTable("Cost" + (f"; peak memory: A {peaks[0]}, B {peaks[1]}" if any(peaks) else ""), header, rows)
+    return TextTable(f"Cost; peak memory: A {peaks[0]}, B {peaks[1]}", [TextColumn("Task", Kind.name), *speed, *time], rows, FULL)
+
+
+def _seconds_per_item(results: Results, task: str, spent: Spent) -> float | None:
+    return spent.seconds_per_item(results.tasks[task].answered)
+
+
+def _known(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
 
 
 def _memory(results: Results) -> str:
@@ -159,10 +176,11 @@ def _blank(text: str, value: float) -> str:
 
 
 def to_markdown(comparisons: Sequence[Comparison]) -> str:
+    """Every comparison with its sentences and tables, and how to read them."""
     parts = []
     for found in comparisons:
         lines = [f"## {found.b.name} against {found.a.name}", "\n".join(_listed(line) for line in headline(found))]
-        parts += [*lines, *(f"**{table.title}**\n\n{markdown_table(table)}" for table in tables(found))]
+        parts += [*lines, *(f"**{table.title}**\n\n{markdown.table(table)}" for table in tables(found))]
     return "\n\n".join([*parts, EXPLAINED]) + "\n"
 
 
@@ -170,17 +188,12 @@ def _listed(line: str) -> str:
     return f"  {line}" if line.startswith("- ") else f"- {line}"
 
 
-def markdown_table(table: TextTable) -> str:
-    rows = [[markdown.escape(cell) for cell in row] for row in table.rows]
-    return markdown.table(table.header, rows, [index > 0 for index in range(len(table.header))])
-
-
 def to_json(found: Comparison) -> dict[str, Any]:
-    """All numbers, as shares of each metric's scale; unknown ones are null."""
+    """All numbers as JSON values, as shares of each metric's scale. Unknown ones are null."""
     value = {
         "a": found.a.name,
         "b": found.b.name,
-        "models": {"a": found.a.model, "b": found.b.model},
+        "models": {"a": asdict(found.a.model), "b": asdict(found.b.model)},
         "same_question": found.same_question,
         "disagreements": list(_disagreements(found)),
         "engine": {key: list(change) for key, change in found.engine.items()},
@@ -218,10 +231,16 @@ def _task_json(found: Comparison, task: TaskComparison) -> dict[str, Any]:
         },
         "remarks": task.agreement.remarks,
         "cost": {
-            "a": dict(rates(task.spent_a, found.a.tasks[task.name].answered)),
-            "b": dict(rates(task.spent_b, found.b.tasks[task.name].answered)),
+            "a": _cost_json(found.a, task.name, task.spent_a),
+            "b": _cost_json(found.b, task.name, task.spent_b),
         },
     }
+
+
+def _cost_json(results: Results, task: str, spent: Spent) -> dict[str, float]:
+    """Tokens per second and seconds per item, as far as they are known."""
+    rates = {"tokens_per_second": spent.tokens_per_second, "seconds_per_item": _seconds_per_item(results, task, spent)}
+    return {name: rate for name, rate in rates.items() if rate is not None}
 
 
 def _difference_json(found: Difference, interval: tuple[float, float], p_value: float) -> dict[str, Any]:
@@ -236,7 +255,7 @@ def _difference_json(found: Difference, interval: tuple[float, float], p_value: 
 
 
 def without_nan(value: Any) -> Any:
-    """JSON has no nan: unknown is null."""
+    """The value with null for every number that JSON does not have."""
     if isinstance(value, dict):
         return {key: without_nan(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,24 +1,30 @@
-"""Cards and comparisons in a terminal."""
+"""Tables in a terminal.
+
+`print_table` shows any `TextTable`, `print_card` the model card. In a narrow terminal a table leaves out whole columns, by their rank, and
+a line below says which. If not even the columns of rank 0 fit, every row becomes a block of lines. A name or a number is never cut.
+
+    table = TextTable("Tasks", [TextColumn("Task", Kind.name), TextColumn("Shots", rank=1), TextColumn("Data", Kind.words, 2)], rows)
+    print_table(table, default_console())
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+from typing import TypeAlias
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from gemma_eval.card.rebuilt import Card, CardRun, Sheet, Verdict
-from gemma_eval.report.grid import LEGEND, Column, Grid, grid, legend, split
+from gemma_eval.report.grid import LEGEND, REMARKS, Grid, grid, legend, split
+from gemma_eval.report.layout import Layout, Rows, lay_out, on_one_line, wrap
+from gemma_eval.report.table import Kind, TextColumn, TextTable
 
-if TYPE_CHECKING:
-    from gemma_eval.report.comparison import TextTable
-
-WIDTH = 120  # of a log, which has no width of its own
-NARROWEST = 12  # of a column of words: "other settings" may wrap, "79.0 -10.6 ✓" may not
+LOG_WIDTH = 120  # of a file or pipe, which has no width of its own
 
 STYLES = {
     Verdict.consistent: "green",
@@ -30,76 +36,141 @@ STYLES = {
 
 
 def default_console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else WIDTH)
+    """A console as wide as the terminal. COLUMNS overrides the width; a file or pipe has 120 columns without it."""
+    return Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else LOG_WIDTH)
+
+
+def print_lines(lines: Iterable[str], console: Console, style: str = "") -> None:
+    """Print each text as a line of its own, which the terminal may wrap."""
+    for line in lines:
+        console.print(Text(line, style), soft_wrap=True)
+
+
+def print_table(shown: TextTable, console: Console, styles: Sequence[str] = ()) -> None:
+    """Print a table, and below it which columns were left out. `styles`: rich's style of each row, such as "red"; [rows] or empty."""
+    left_out = _print(shown.title, shown.columns, shown.rows, lambda row, _: styles[row] if styles else "", console)
+    _print_left_out(left_out, shown.full, console)
 
 
 def print_card(card: Card, console: Console | None = None) -> None:
-    """As many runs side by side as fit."""
+    """Print the card's tables, as many runs side by side as fit. Remarks that do not fit beside a run's values become footnotes."""
     console = console or default_console()
     if len(card.runs) > 1:
         print_lines([*legend(card.runs), LEGEND], console)
+        console.print()
+    left_out: dict[str, None] = {}
     for part in split(card, _abreast(card, console.width)):
         for sheet in part.sheets:
-            _print_grid(_fitted(sheet, part.runs, console.width), part.runs, console)
+            left_out |= dict.fromkeys(_print_sheet(sheet, part.runs, console))
+    _print_left_out(list(left_out), "gemma-eval report --markdown -", console)
+
+
+# -- the card ---------------------------------------------------------------------------------------------------
 
 
 def _abreast(card: Card, width: int) -> int:
-    """How many runs fit beside one another, and beside the published numbers."""
+    """How many runs fit side by side, with the published numbers of their own sizes."""
 
     def fit(most: int) -> bool:
-        return all(_width(grid(sheet, part.runs)) <= width for part in split(card, most) for sheet in part.sheets)
+        return all(_fits(grid(sheet, part.runs), width) for part in split(card, most) for sheet in part.sheets)
 
     return next((most for most in range(len(card.runs), 1, -1) if fit(most)), 1)
 
 
-def _fitted(sheet: Sheet, runs: Sequence[CardRun], width: int) -> Grid:
-    """In a narrow terminal the published numbers of other sizes go first."""
-    whole = grid(sheet, runs)
-    return whole if _width(whole) <= width else grid(sheet, runs, sizes=[run.size for run in runs])
+def _fits(shown: Grid, width: int) -> bool:
+    return lay_out(shown.columns, _texts(shown), width) is not None
 
 
-def _width(shown: Grid) -> int:
-    texts = zip(*([f"{entry.text} [{entry.note}]" if entry.note else entry.text for entry in row] for row in shown.rows), strict=True)
-    return 1 + sum(_narrowest(column, cells) + 1 for column, cells in zip(shown.columns, texts, strict=True))
+def _print_sheet(sheet: Sheet, runs: Sequence[CardRun], console: Console) -> list[str]:
+    """Print a table of the card and its footnotes. Returns the names of the columns that were left out."""
+    shown = grid(sheet, runs)
+    layout = lay_out(shown.columns, _texts(shown), console.width)
+    if layout and _remarks_left_out(shown, layout):
+        shown = grid(sheet, runs, remarks_below=True)
+    alone = len(runs) == 1
+    title = f"{shown.title} - {runs[0].title}" if alone else shown.title
 
+    def style(row: int, column: int) -> str:
+        """The verdict of a single run colours its row, the verdicts of several runs their cells."""
+        coloured = shown.rows[row] if alone else [shown.rows[row][column]]
+        return next((STYLES.get(cell.verdict, "") for cell in coloured if cell.verdict), "")
 
-def _narrowest(column: Column, cells: Sequence[str]) -> int:
-    if column.words and column.name != "Benchmark":
-        return NARROWEST if any(cells) else 0
-    return max(map(len, [column.name, *cells]))
-
-
-def _print_grid(shown: Grid, runs: Sequence[CardRun], console: Console) -> None:
-    title = f"{shown.title} - {runs[0].title}" if len(runs) == 1 else shown.title
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=0)
-    kept = [i for i, column in enumerate(shown.columns) if column.name != "Remarks" or any(row[i].text for row in shown.rows)]
-    for column in (shown.columns[index] for index in kept):
-        wraps = column.words and column.name != "Benchmark"
-        least = NARROWEST if wraps else len(column.name)
-        table.add_column(Text(column.name), justify="left" if column.words else "right", no_wrap=not wraps, min_width=least)
-    for row in shown.rows:
-        style = next((STYLES.get(entry.verdict, "") for entry in row if entry.verdict), "") if len(runs) == 1 else ""
-        cells = [Text(row[index].text, STYLES.get(verdict, "") if (verdict := row[index].verdict) else "") for index in kept]
-        if note := row[0].note:
-            cells[0].append(f" [{note}]", "dim")
-        table.add_row(*cells, style=style)
-    console.print(table)
-    for index, text in enumerate(shown.notes, 1):
-        console.print(Text(f"[{index}] {text}", "dim"))
+    left_out = _print(title, shown.columns, _texts(shown), style, console)
+    for number, note in enumerate(shown.notes, 1):
+        console.print(Text(on_one_line(f"[{number}] {note}"), "dim"))
     if shown.notes:
         console.print()
+    return left_out
 
 
-def print_lines(lines: Sequence[str], console: Console) -> None:
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+def _remarks_left_out(shown: Grid, layout: Layout) -> bool:
+    index = next((index for index, column in enumerate(shown.columns) if column.name == REMARKS), None)
+    return index is not None and index not in layout.shown and any(row[index].text for row in shown.rows)
 
 
-def print_table(shown: TextTable, console: Console, styles: Sequence[str] = ()) -> None:
-    """`styles`: of the rows, if any."""
-    table = Table(title=shown.title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, name in enumerate(shown.header):
-        table.add_column(name, justify="right" if index else "left", no_wrap=True)
-    for index, row in enumerate(shown.rows):
-        table.add_row(*row, style=styles[index] if styles else "")
-    console.print(table)
+def _texts(shown: Grid) -> list[list[str]]:
+    return [[f"{cell.text} [{cell.note}]" if cell.note else cell.text for cell in row] for row in shown.rows]
+
+
+# -- any table --------------------------------------------------------------------------------------------------
+
+
+_Style: TypeAlias = Callable[[int, int], str]
+"""rich's style of a cell, by row and column."""
+
+
+def _print(title: str, columns: Sequence[TextColumn], rows: Rows, style: _Style, console: Console) -> list[str]:
+    """Print a table. Returns the names of the columns that were left out."""
+    rows = [[on_one_line(cell) for cell in row] for row in rows]
+    if title:
+        console.print(Text(on_one_line(title), "italic"))
+    layout = lay_out(columns, rows, console.width)
+    if layout is None:
+        _print_blocks(columns, rows, style, console)
+        return []
+    _print_rows(columns, rows, layout, style, console)
+    return [column.name for index, column in enumerate(columns) if index not in layout.shown and any(row[index] for row in rows)]
+
+
+def _print_rows(columns: Sequence[TextColumn], rows: Rows, layout: Layout, style: _Style, console: Console) -> None:
+    headings = [wrap(columns[index].name, width) for index, width in zip(layout.shown, layout.widths, strict=True)]
+    _print_row(columns, headings, layout, ["bold"] * len(headings), console)
+    console.print(Text("─" * layout.width, "dim"), soft_wrap=True)
+    for y, row in enumerate(rows):
+        cells = [
+            wrap(row[x], width) if columns[x].kind is Kind.words else [row[x]] for x, width in zip(layout.shown, layout.widths, strict=True)
+        ]
+        _print_row(columns, cells, layout, [style(y, x) for x in layout.shown], console)
+    console.print()
+
+
+def _print_row(
+    columns: Sequence[TextColumn], cells: Sequence[Sequence[str]], layout: Layout, styles: Sequence[str], console: Console
+) -> None:
+    """Print one row. cells: the lines of each cell that is shown, [shown][lines]; styles: [shown]."""
+    for lines in zip_longest(*cells, fillvalue=""):
+        printed = Text()
+        for index, text, width, style in zip(layout.shown, lines, layout.widths, styles, strict=True):
+            space = " " * (width - cell_len(text))
+            printed.append(" " * layout.gap if printed else "")
+            printed.append(space + text if columns[index].is_number else text + space, style)
+        printed.rstrip()
+        console.print(printed, soft_wrap=True)
+
+
+def _print_blocks(columns: Sequence[TextColumn], rows: Rows, style: _Style, console: Console) -> None:
+    """Print each row as a block of lines, with all of its columns."""
+    for y, row in enumerate(rows):
+        print_lines([row[0]], console, style(y, 0))
+        for x, cell in enumerate(row[1:], 1):
+            if cell:
+                print_lines([f"  {columns[x].name}: {cell}"], console, style(y, x))
+    console.print()
+
+
+def _print_left_out(names: Sequence[str], full: str, console: Console) -> None:
+    if names:
+        otherwise = f" or use {full}" if full else ""
+        text = f"Not shown at {console.width} columns: {', '.join(names)}; widen the terminal{otherwise}."
+        console.print(Text(text, "dim"))
+        console.print()

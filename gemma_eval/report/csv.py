@@ -1,4 +1,4 @@
-"""The card as CSV: one line for every number, published or measured, at full precision."""
+"""The card as CSV: a line for every number, published or measured, at full precision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = [
 
 
 def to_csv(card: Card) -> str:
-    """A line of kind "published" for each size, and one of kind "measured" for each run, in every row of the card."""
+    """For every row of the card, a line of kind "published" for each size, and one of kind "measured" for each run."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()

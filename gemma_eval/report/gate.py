@@ -1,4 +1,4 @@
-"""A gate's verdict as a table, as Markdown for a pull request, as JUnit XML for CI systems, and as JSON values."""
+"""A gate's result as a table, as Markdown for a pull request, as JUnit XML for CI systems, and as JSON values."""
 
 from __future__ import annotations
 
@@ -7,19 +7,33 @@ from xml.etree import ElementTree
 
 from gemma_eval.gate import Decision, GateResult, TaskVerdict
 from gemma_eval.gate.policy import family
-from gemma_eval.report.comparison import TextTable, headline, markdown_table, without_nan
+from gemma_eval.report import markdown
+from gemma_eval.report.comparison import headline, without_nan
+from gemma_eval.report.table import Kind, TextColumn, TextTable
 
 STYLES = {Decision.passed: "green", Decision.failed: "red", Decision.inconclusive: "yellow"}
 WORDS = {
     Decision.passed: "PASS: no task dropped by its margin or more.",
-    Decision.failed: "FAIL: a drop beyond the margin, and beyond chance.",
-    Decision.inconclusive: "INCONCLUSIVE: too few items to tell a drop of the margin from none.",
+    Decision.failed: "FAIL: a task dropped by more than its margin, and by more than chance explains.",
+    Decision.inconclusive: "INCONCLUSIVE: there are too few items to tell a drop of the margin from no drop.",
 }
 
 
 def table(result: GateResult) -> TextTable:
-    header = ["Task", "Verdict", "Items", "Baseline", "Run", "Change", f"Limit ({1 - result.policy.alpha:.0%})", "Margin", "Noise", "Needs"]
-    return TextTable("Gate", header, [_row(verdict) for verdict in result.all_verdicts])
+    """A row for each task, and one for the small tasks together if there are several. Values are points of 100."""
+    columns = [
+        TextColumn("Task", Kind.name),
+        TextColumn("Verdict", Kind.name),
+        TextColumn("Items", rank=4),
+        TextColumn("Baseline", rank=3),
+        TextColumn("Run", rank=3),
+        TextColumn("Change"),
+        TextColumn(f"Limit ({1 - result.policy.alpha:.0%})", rank=1),
+        TextColumn("Margin", rank=2),
+        TextColumn("Noise", rank=5),
+        TextColumn("Needs", Kind.words, rank=6),
+    ]
+    return TextTable("Gate", columns, [_row(verdict) for verdict in result.all_verdicts], "--markdown FILE")
 
 
 def _row(verdict: TaskVerdict) -> list[str]:
@@ -39,7 +53,7 @@ def _row(verdict: TaskVerdict) -> list[str]:
 
 
 def needs(verdict: TaskVerdict) -> str:
-    """How many items would decide: "2,100 items", and where the benchmark has fewer, how many it has."""
+    """How many items would decide the task: "2,100 items", with the benchmark's own number if it has fewer."""
     if verdict.needed is None:
         return "2 clusters or more"
     text = f"{verdict.needed:,} items"
@@ -48,28 +62,31 @@ def needs(verdict: TaskVerdict) -> str:
 
 
 def sentence(verdict: TaskVerdict) -> str:
+    """The verdict on a task in words, in points of 100."""
     limit = f"lower limit {100 * verdict.bound:+.2f}, margin -{100 * verdict.margin:.1f}"
     change = f"changed by {100 * verdict.difference.value:+.2f} points, {limit}"
     if verdict.decision is Decision.failed:
-        return f"{change}; p = {verdict.p_regressed:.2g} (Holm) of no drop at all"
+        return f"{change}; p = {verdict.p_regressed:.2g} (Holm) if there were no drop"
     if verdict.decision is Decision.inconclusive:
         return f"{change}; {verdict.difference.n} items, needs {needs(verdict)}"
     return change
 
 
 def to_markdown(result: GateResult) -> str:
-    parts = [f"## Gate: {result.decision.value}", WORDS[result.decision], markdown_table(table(result))]
+    """The decision, its table, what was compared, and how to read it."""
+    parts = [f"## Gate: {result.decision.value}", WORDS[result.decision], markdown.table(table(result))]
     parts.append("\n".join(f"- {line.removeprefix('- ')}" for line in headline(result.comparison)))
     policy = result.policy
     parts.append(
-        "Values are points of 100. A task passes if a drop of its margin is refuted, and fails if it dropped by more than margin and noise "
-        f"and no drop at all is refuted (alpha {policy.alpha:g}, Holm over the tasks). Tasks too small to be decided alone are judged "
-        "together."
+        "Values are points of 100. A task passes if a drop of its margin is refuted. It fails if it dropped by more than its margin and "
+        f'noise, and "it did not drop at all" is refuted (alpha {policy.alpha:g}, adjusted by Holm over the tasks). Tasks with too few '
+        "items to be decided alone are also judged together."
     )
     return "\n\n".join(parts) + "\n"
 
 
 def to_junit(result: GateResult) -> str:
+    """JUnit XML with a test case for each task. Inconclusive tasks are skipped cases."""
     verdicts = result.all_verdicts
     counts = {decision: sum(verdict.decision is decision for verdict in verdicts) for decision in Decision}
     suite = ElementTree.Element(
@@ -96,6 +113,7 @@ def to_junit(result: GateResult) -> str:
 
 
 def to_json(result: GateResult) -> dict[str, Any]:
+    """All numbers as JSON values, as shares of each metric's scale. Unknown ones are null."""
     value = {
         "decision": result.decision.value,
         "baseline": result.comparison.a.name,

@@ -1,4 +1,4 @@
-"""HTML pages from the templates beside this file: one file each, without a network, useful without scripts."""
+"""HTML pages from the templates beside this file. Each page is one file that needs no network, and no scripts to be useful."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page. Every value is escaped but those that are `Markup`; styles and scripts stand in the page, and no others may run."""
+    """A page. Every value is escaped unless it is `Markup`. The page holds its style and its script, and no other script may run."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -28,6 +28,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def comparison_html(comparisons: Sequence[Comparison]) -> str:
+    """A page with a section for each comparison."""
     sections = [
         {
             "title": f"{found.b.name} against {found.a.name}",

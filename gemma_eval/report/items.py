@@ -1,7 +1,7 @@
-"""The item browser: every question, prompt and answer behind the scores, as a folder of plain files that opens from disk.
+"""The item browser: every question, prompt and answer behind the scores, as a folder of files that a browser opens from disk.
 
-`index.html`, its scripts and style are copied from `browser/`; `data/` holds an index a task and the items in files of some hundred
-(see `shards.py`); `images/` the thumbnails that the runs kept. Items of several runs are paired by id.
+`index.html`, its scripts and its style are copied from `browser/`. `data/` holds an index for each task, and the items in files of some
+hundred (see `shards.py`). `images/` holds the thumbnails that the runs kept. Items of several runs are paired by id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from gemma_eval.card.rebuilt import model_name
 from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.errors import RunError
 from gemma_eval.report.shards import Shards, write_data
@@ -30,18 +29,18 @@ from gemma_eval.task.configured import configured_tasks
 from gemma_eval.types import JSON, GenerateResponse, ItemScore, Record, ScoreResponse
 
 PAGE = Path(__file__).parent / "browser"
-HEAD = 200  # characters of a question that the list shows and the search sees
-MARK = Path("data/runs.js")  # what a folder that may be overwritten has
+HEAD = 200  # characters of a question that the list shows and the search reads
+MARK = Path("data/runs.js")  # a folder with this file is an item browser, and may be overwritten
 
 UNPARSED, TRUNCATED, EMPTY, DROPPED = 1, 2, 4, 8  # flags of an answer
 
 
 def write_items(runs: Sequence[RunDir], folder: Path) -> None:
-    """Write the browser of these runs. Raises `RunError` if the folder holds something else."""
+    """Write the item browser of these runs to a folder. Raises `RunError` if the folder holds anything else."""
     _clear(folder)
-    names = list(dict.fromkeys(name for run in runs for name in run.tasks()))
-    configured = [configured_tasks(run.read_json("manifest.json")) for run in runs]
-    tasks = [entry for name in names if (entry := _write_task(folder, runs, name, [tasks.get(name) for tasks in configured]))]
+    names = list(dict.fromkeys(name for run in runs for name in run.manifest.tasks))
+    configured = [configured_tasks(run.manifest.settings(), run.manifest.plugins) for run in runs]
+    tasks = [listed for name in names if (listed := _write_task(folder, runs, name, [tasks.get(name) for tasks in configured]))]
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
     write_data(folder, "runs", {"runs": [{"name": run.name, "model": _model(run)} for run in runs], "tasks": tasks})
 
@@ -50,15 +49,14 @@ def _clear(folder: Path) -> None:
     if (folder / "manifest.json").is_file():
         raise RunError(f"{folder}: a run directory; name another folder for the item browser, or put --items last")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
-        raise RunError(f"{folder}: not empty, and no item browser; name another folder")
+        raise RunError(f"{folder}: not empty, and not an item browser; name another folder")
     for name in ("data", "images"):
         shutil.rmtree(folder / name, ignore_errors=True)
     write_data(folder, MARK.stem, {"runs": [], "tasks": []})
 
 
 def _model(run: RunDir) -> str:
-    scores = run.read_json("scores.json")
-    return model_name(scores["model"]) if scores else "not finished"
+    return str(run.manifest.model) if run.has_scores else "not finished"
 
 
 # -- one task -------------------------------------------------------------------------------------------------
@@ -66,11 +64,11 @@ def _model(run: RunDir) -> str:
 
 @dataclass(frozen=True)
 class _Side:
-    """One run's part in a task."""
+    """One run's answers to a task. `record` and `prompt` look up an item's."""
 
     run: RunDir
     task: Task
-    keys: dict[str, str]  # by sample id, in the order asked
+    keys: dict[str, str]  # request keys by sample id, in the run's order
     record: Callable[[SampleKey], Record | None]
     prompt: Callable[[Record], SentPrompt | None]
 
@@ -88,8 +86,10 @@ class _Answer:
 
 
 def _write_task(folder: Path, runs: Sequence[RunDir], name: str, tasks: Sequence[Task | None]) -> dict[str, Any] | None:
-    """Write a task's files, item by item; `tasks`: as each run has it, if it does. Returns its entry in the list of tasks; None if
-    nothing was answered yet."""
+    """Write a task's files, item by item. `tasks`: the task as each run configured it, None for a run without it.
+
+    Returns what the list of tasks says of it; None if no item was answered yet.
+    """
     with ExitStack() as stack:
         sides = [_side(run, name, task, stack) if task else None for run, task in zip(runs, tasks, strict=True)]
         index = _Index(len(runs))
@@ -99,7 +99,7 @@ def _write_task(folder: Path, runs: Sequence[RunDir], name: str, tasks: Sequence
             if any(answers):
                 first = next(answer.record for answer in answers if answer)
                 index.add(first, answers)
-                shards.add(_item(first) | {"runs": [_view(answer, shards, folder) if answer else None for answer in answers]})
+                shards.add(_item(first) | {"runs": [_answered(answer, shards, folder) if answer else None for answer in answers]})
     shards.close()
     if not index.columns["id"]:
         return None
@@ -109,12 +109,12 @@ def _write_task(folder: Path, runs: Sequence[RunDir], name: str, tasks: Sequence
 
 
 def _side(run: RunDir, name: str, task: Task, stack: ExitStack) -> _Side:
-    keys = {entry.id: entry.key for entry in run.manifest(name)}
+    keys = {key.id: key.key for key in run.keys(name)}
     return _Side(run, task, keys, stack.enter_context(run.reading(name)), stack.enter_context(reading_prompts(run, name)))
 
 
 class _Index:
-    """What the list shows and filters by, in columns: one value an item, and one an item and run."""
+    """What the list shows and filters by, in columns: one value per item, or one per item and run."""
 
     def __init__(self, runs: int) -> None:
         self.subsets: dict[str, int] = {}
@@ -144,7 +144,7 @@ def _flags(record: Record) -> int:
 
 
 def _question(record: Record) -> str:
-    """The question; where the run keeps none, what else it says of the item."""
+    """The question; if the run keeps none, the other fields of the item."""
     if "query" in record.fields:
         return str(record.fields["query"])
     return ", ".join(f"{key} {value}" for key, value in record.fields.items())
@@ -154,7 +154,7 @@ def _question(record: Record) -> str:
 
 
 def _item(record: Record) -> dict[str, Any]:
-    """What is the same in all runs."""
+    """What an item has in common in all runs."""
     fields = {key: value for key, value in record.fields.items() if key not in {"query", "choices"}}
     gold = record.target.get("gold") if isinstance(record.response, ScoreResponse) and isinstance(record.target, dict) else None
     return {
@@ -183,24 +183,24 @@ def _shown(value: JSON) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _view(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
+def _answered(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
     """One run's answer to an item."""
     task, record = answer.side.task, answer.record
-    view: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "scores": [[metric, _metric(task, metric, value)] for metric, value in record.scores.items()],
         "asked": record.prompt_sha256,
         "dropped": record.dropped_shots,
         "prompt": _prompt(answer, shards, folder),
     }
     if isinstance(record.response, GenerateResponse):
-        return view | {
+        return shared | {
             "texts": list(record.response.texts),
             "finish": list(record.response.finish),
             "tokens": list(record.response.tokens),
             "extracted": record.extracted,
         }
     choice = choice_of(task, record)
-    return view | {
+    return shared | {
         "logprobs": [value if math.isfinite(value) else None for value in record.response.logprobs],
         "lengths": list(record.response.lengths),
         "greedy": list(record.response.greedy),
@@ -209,7 +209,7 @@ def _view(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
 
 
 def _compared(answer: _Answer) -> str | int | None:
-    """What counts when answers are compared: the choice picked, what was extracted, or else the text. None: none was found."""
+    """What is compared of two answers: the choice picked, what was extracted, or else the text. None if there is none."""
     record = answer.record
     if isinstance(record.response, GenerateResponse):
         return "\n".join(record.response.texts) if record.extracted == "" else record.extracted
@@ -218,14 +218,14 @@ def _compared(answer: _Answer) -> str | int | None:
 
 
 def _score(task: Task, record: Record) -> float | None:
-    """The first of the task's metrics that an item has of its own, as a share of a perfect answer's."""
+    """The item's score by the first of the task's metrics that it has, as a share of the scale; None if it has no score."""
     metric = next((metric for metric in task.metrics if metric in record.scores), None)
     value = _metric(task, metric, record.scores[metric]) if metric else None
     return None if value is None else round(value / task.scale, 4)
 
 
 def _metric(task: Task, metric: str, value: ItemScore) -> float | None:
-    """An item's score; of a corpus metric, that of the item alone."""
+    """An item's score; for a corpus metric, the score of this item alone. None if it is not finite."""
     number = float(task.corpus_metrics()[metric](np.asarray(value, dtype=np.int64))) if isinstance(value, list) else float(value)
     return round(number, 6) if math.isfinite(number) else None
 
@@ -246,7 +246,7 @@ def _prompt(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any] | N
 
 
 def _thumbnail(run: RunDir, sha256: str, folder: Path) -> str:
-    """The thumbnail's address, copied beside the page; empty if the run kept none."""
+    """Copy an image's thumbnail beside the page and return its address; empty if the run kept none."""
     small = thumbnail_file(run, sha256)
     if not small.is_file():
         return ""

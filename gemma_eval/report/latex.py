@@ -1,4 +1,4 @@
-"""The card as a LaTeX document of booktabs tables. `pdflatex` compiles it; each table can also be copied into a paper."""
+"""The card as a LaTeX document of booktabs tables. `pdflatex` compiles it, and each table can be copied into a paper."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from gemma_eval.card.rebuilt import Card
-from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Grid, GridCell, grid, legend, split
+from gemma_eval.report.grid import EXPLAINED, LEGEND, REMARKS, Grid, GridCell, grid, legend, split
+from gemma_eval.report.table import NO_BREAK, TextColumn
 
 ABREAST = 5  # runs that fit a landscape page
-WIDTHS = {"Remarks": 6.0}  # centimetres of columns of words
-WIDTH = 2.6  # of the others
+REMARKS_WIDTH, WORDS_WIDTH = 6.0, 2.6  # centimetres of the remarks, and of other columns of words
 
 PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -35,18 +35,20 @@ SPECIAL = {
     "`": r"\textasciigrave{}",
     "'": r"\textquotesingle{}",
     "-": "{-}",  # two of them are no dash
+    NO_BREAK: "~",
     "✓": r"$\checkmark$",
     "✗": r"$\times$",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def to_latex(card: Card) -> str:
+    """The whole card as a document: which runs it shows, its tables with their footnotes, and how to read them."""
     parts = [PREAMBLE]
     for part in split(card, ABREAST):
         alone = len(card.runs) == 1
         about = [f"{run.title}; run {run.name}" for run in part.runs] if alone else [*legend(part.runs), f"{LEGEND}."]
         parts += [_lines(about), *("\n".join(_table(grid(sheet, part.runs))) for sheet in part.sheets)]
-    return "\n\n".join([*parts, escape(EXPLAINED.replace("*", "")), r"\end{document}"]) + "\n"
+    return "\n\n".join([*parts, escape(EXPLAINED), r"\end{document}"]) + "\n"
 
 
 def _table(shown: Grid) -> Iterator[str]:
@@ -65,12 +67,13 @@ def _table(shown: Grid) -> Iterator[str]:
     yield _lines([f"[{number}] {note}" for number, note in enumerate(shown.notes, 1)]) + r"\bigskip"
 
 
-def _alignments(columns: Sequence[Column]) -> str:
-    return "".join(f"w{{{WIDTHS.get(column.name, WIDTH)}cm}}" if column.words else "r" for column in columns)
+def _alignments(columns: Sequence[TextColumn]) -> str:
+    widths = [REMARKS_WIDTH if column.name == REMARKS else WORDS_WIDTH for column in columns]
+    return "".join("r" if column.is_number else f"w{{{width}cm}}" for column, width in zip(columns, widths, strict=True))
 
 
-def _headings(columns: Sequence[Column]) -> Iterator[str]:
-    """The line of headings over several columns, with a rule under each."""
+def _headings(columns: Sequence[TextColumn]) -> Iterator[str]:
+    """The line of headings over several columns, with a rule under each heading."""
     groups = [(name, len(list(members))) for name, members in groupby(column.group for column in columns)]
     if not any(name for name, _ in groups):
         return
@@ -82,9 +85,9 @@ def _headings(columns: Sequence[Column]) -> Iterator[str]:
         start += count
 
 
-def _cell(entry: GridCell) -> str:
-    text = rf"\textbf{{{escape(entry.text)}}}" if entry.own else escape(entry.text)
-    return rf"{text}\textsuperscript{{{entry.note}}}" if entry.note else text
+def _cell(cell: GridCell) -> str:
+    text = rf"\textbf{{{escape(cell.text)}}}" if cell.own else escape(cell.text)
+    return rf"{text}\textsuperscript{{{cell.note}}}" if cell.note else text
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -96,7 +99,7 @@ def _lines(texts: Sequence[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text for pdflatex: its signs as signs, and characters its fonts lack by their number."""
+    """The text for pdflatex: its special characters escaped, and characters that its fonts lack as [U+6F22]."""
     return "".join(SPECIAL.get(sign, sign if _known(sign) else f"[U+{ord(sign):04X}]") for sign in text.replace("\n", " "))
 
 

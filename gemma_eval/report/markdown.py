@@ -1,16 +1,18 @@
-"""The card as Markdown, with a footnote for what the report leaves open in each row."""
+"""The card as Markdown, with a footnote for what Google does not disclose about a row; and any table as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from gemma_eval.card.rebuilt import Card
-from gemma_eval.report.grid import EXPLAINED, LEGEND, Column, Grid, GridCell, grid, legend
+from gemma_eval.report.grid import EXPLAINED, LEGEND, Grid, GridCell, grid, legend
+from gemma_eval.report.table import NO_BREAK, TextColumn, TextTable
 
-LINES = str.maketrans("\r\n", "  ")
+SPACES = str.maketrans(dict.fromkeys(f"\r\n{NO_BREAK}", " "))
 
 
 def to_markdown(card: Card) -> str:
+    """The whole card: which runs it shows, its tables with their footnotes, and how to read them."""
     one = len(card.runs) == 1
     about = (
         f"{escape(card.runs[0].title)}; run `{escape(card.runs[0].name).replace('`', '')}`"
@@ -22,27 +24,27 @@ def to_markdown(card: Card) -> str:
 
 
 def _table(shown: Grid, about: str) -> list[str]:
-    rows = [[_marked(entry) for entry in row] for row in shown.rows]
-    right = [not column.words for column in shown.columns]
     notes = "\n".join(f"[{number}] {escape(note)}  " for number, note in enumerate(shown.notes, 1))
-    lines = table([_name(column) for column in shown.columns], rows, right)
+    lines = _lines(shown.columns, [[_marked(cell) for cell in row] for row in shown.rows])
     return [part for part in (f"## {shown.title}", about, lines, notes.rstrip()) if part]
 
 
-def _name(column: Column) -> str:
-    return f"{column.group} {column.name}" if column.group == "Card" else column.name
+def _marked(cell: GridCell) -> str:
+    return f"{escape(cell.text)} [{cell.note}]" if cell.note else escape(cell.text)
 
 
-def _marked(entry: GridCell) -> str:
-    return f"{escape(entry.text)} [{entry.note}]" if entry.note else escape(entry.text)
+def table(shown: TextTable) -> str:
+    """Any table, with all of its columns."""
+    return _lines(shown.columns, [[escape(cell) for cell in row] for row in shown.rows])
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """A table of cells that are Markdown already; `right`: which columns are flush right."""
-    rule = ["---:" if number else "---" for number in right]
+def _lines(columns: Sequence[TextColumn], rows: Sequence[Sequence[str]]) -> str:
+    """The lines of a table whose cells are Markdown already."""
+    header = [f"{column.group} {column.name}" if column.group == "Card" else column.name for column in columns]
+    rule = ["---:" if column.is_number else "---" for column in columns]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def escape(text: str) -> str:
-    """Plain text for a cell or a line: no table border, no line break, no HTML."""
-    return text.translate(LINES).replace("|", "\\|").replace("<", "&lt;")
+    """The text for a cell or a line: without table borders, line breaks and HTML."""
+    return text.translate(SPACES).replace("|", "\\|").replace("<", "&lt;")

@@ -1,8 +1,8 @@
-"""The report as one HTML page: overview, the card's tables, every number of scores.json, and figures."""
+"""The report as one HTML page: overview, the card's tables, figures, and every number of scores.json."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,26 +11,28 @@ from typing import Any
 from markupsafe import Markup
 
 from gemma_eval.card.rebuilt import Card, CardRun, Verdict
-from gemma_eval.report.figures import Drawn, figures, inline_svg
-from gemma_eval.report.grid import EXPLAINED, Column, grid
+from gemma_eval.report.figures import Drawn, Failed, figures, inline_svg
+from gemma_eval.report.grid import EXPLAINED, grid
 from gemma_eval.report.html import render
+from gemma_eval.report.table import TextColumn
 from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.scores import MetricScore
 
 ITEMS = Path("items/index.html")  # the item browser, where it was written beside the page
 
 
 @dataclass(frozen=True)
-class Chart:
-    """A figure, in the page's own colours."""
+class PageFigure:
+    """A figure in the page's own colours. One that could not be drawn has no `svg`, and a caption that says why."""
 
     name: str
     title: str
     caption: str
-    svg: Markup
+    svg: Markup | None = None
 
 
 def to_html(card: Card, runs: Sequence[RunDir], folder: Path) -> str:
-    """`folder`: where the page will stand."""
+    """The page of these runs, which are the card's, in its order. `folder`: the page's, where it looks for the item browser."""
     return render(
         "report.html.j2",
         title=", ".join(run.name for run in card.runs),
@@ -40,45 +42,48 @@ def to_html(card: Card, runs: Sequence[RunDir], folder: Path) -> str:
         groups=groups,
         starts=starts,
         several=len(card.runs) > 1,
-        explained=EXPLAINED.replace("*", ""),
+        explained=EXPLAINED,
         scores=[(run, list(_scores(run))) for run in card.runs],
-        charts=[_chart(drawn) for drawn in figures(card, runs)],
+        figures=[_figure(found) for found in figures(card, runs, inline_svg)],
         items=ITEMS.as_posix() if (folder / ITEMS).is_file() else "",
     )
 
 
-def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Headings over the columns, each with how many it spans."""
+def groups(columns: Sequence[TextColumn]) -> list[tuple[str, int]]:
+    """The headings above the columns, each with the number of columns that it spans."""
     return [(name, len(list(members))) for name, members in groupby(column.group for column in columns)]
 
 
-def starts(columns: Sequence[Column]) -> list[bool]:
-    """Which columns begin a group."""
+def starts(columns: Sequence[TextColumn]) -> list[bool]:
+    """For each column, whether it begins a group."""
     return [index > 0 and column.group != columns[index - 1].group for index, column in enumerate(columns)]
 
 
-def _chart(drawn: Drawn) -> Chart:
-    return Chart(drawn.name, drawn.title, drawn.caption, Markup(inline_svg(drawn)))
+def _figure(found: tuple[Drawn, str] | Failed) -> PageFigure:
+    if isinstance(found, Failed):
+        return PageFigure(found.name, found.title, f"This figure could not be drawn: {found.reason}.")
+    drawn, svg = found
+    return PageFigure(drawn.name, drawn.title, drawn.caption, Markup(svg))
 
 
 def _overview(run: CardRun) -> dict[str, Any]:
-    entries = run.tasks.values()
-    memory = ", ".join(f"{place} {size / 2**30:.1f} GiB" for place, size in run.scores.get("peak_memory", {}).items())
+    tasks = run.tasks.values()
+    memory = ", ".join(f"{place} {size / 2**30:.1f} GiB" for place, size in run.scores.peak_memory.items())
     return {
         "letter": run.letter,
         "name": run.name,
         "title": run.title,
         "tasks": len(run.tasks),
-        "items": sum(entry["n"] for entry in entries),
-        "computed": sum(entry["tokens"]["computed"] for entry in entries),
-        "seconds": sum(entry["seconds"] for entry in entries),
+        "items": sum(task.n for task in tasks),
+        "computed": sum(task.tokens.computed for task in tasks),
+        "seconds": sum(task.seconds for task in tasks),
         "memory": memory,
     }
 
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """A metric of a task or of one of its subsets, as scores.json has it."""
+    """A metric of a task, or of one of its subsets, as scores.json has it."""
 
     task: str
     subset: str
@@ -90,16 +95,15 @@ class ScoreLine:
 
 
 def _scores(run: CardRun) -> Iterator[ScoreLine]:
-    for task, entry in run.tasks.items():
-        yield from _metrics(task, "", entry)
-        for other in ("micro", "macro"):
-            if other in entry:
-                yield from _metrics(task, f"({other} average)", {"n": entry["n"], "metrics": entry[other]})
-        for kind in ("groups", "subsets"):
-            for name, part in entry.get(kind, {}).items():
-                yield from _metrics(task, name, part)
+    for name, task in run.tasks.items():
+        yield from _lines(name, "", task.n, task.metrics)
+        if task.other_average:
+            average, metrics = task.other_average
+            yield from _lines(name, f"({average} average)", task.n, metrics)
+        for part, found in {**task.groups, **task.subsets}.items():
+            yield from _lines(name, part, found.n, found.metrics)
 
 
-def _metrics(task: str, subset: str, entry: dict[str, Any]) -> Iterator[ScoreLine]:
-    for name, metric in entry["metrics"].items():
-        yield ScoreLine(task, subset, name, entry["n"], metric["value"], metric["stderr"], metric["ci95"])
+def _lines(task: str, subset: str, n: int, metrics: Mapping[str, MetricScore]) -> Iterator[ScoreLine]:
+    for name, metric in metrics.items():
+        yield ScoreLine(task, subset, name, n, metric.value, metric.stderr, metric.ci95)

@@ -1,6 +1,6 @@
-"""Data files of the item browser: scripts that hand over one JSON value each, since a page opened from disk may read nothing else.
+"""Data files of the item browser: scripts that hand over one JSON value each. A page opened from disk may read no other files.
 
-They are plain ASCII: whatever a text holds (a closing script tag, U+2028, half a surrogate pair, NUL), it arrives as an escape.
+They are ASCII. Whatever a text contains (a closing script tag, U+2028, half a surrogate pair, NUL) is written as an escape.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ITEMS = 200  # in a file, at most
-CHARACTERS = 1_000_000  # about; a larger item has a file of its own
+ITEMS = 200  # at most, in a file
+CHARACTERS = 1_000_000  # about, in a file; a larger item has a file of its own
 
 
 def write_data(folder: Path, name: str, value: Any) -> int:
-    """Write `data/<name>.js`. Returns its size."""
+    """Write a value to `data/<name>.js`. Returns the file's size in characters."""
     encoded = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     file = folder / "data" / f"{name}.js"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def write_data(folder: Path, name: str, value: Any) -> int:
 
 @dataclass
 class Shards:
-    """Packs the items of a task into files, in order. `starts`: the number of each file's first item."""
+    """Packs the items of a task into files, in order. `starts` holds the number of each file's first item."""
 
     folder: Path
     task: str
@@ -35,13 +35,14 @@ class Shards:
     _count: int = 0
 
     def text(self, text: str) -> int:
-        """The number of a text in the file being filled: prompts of neighbours share most of theirs."""
+        """The number of a text in the file that is being filled. Prompts of neighbouring items share most of their texts."""
         if text not in self._texts:
             self._texts[text] = len(self._texts)
             self._size += len(text)
         return self._texts[text]
 
     def add(self, item: dict[str, Any]) -> None:
+        """Add an item, and write the file if it is full."""
         self._items.append(item)
         self._count += 1
         self._size += sum(map(_size, item.values()))
@@ -49,7 +50,7 @@ class Shards:
             self.close()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the items that are left."""
         if self._items:
             write_data(self.folder, f"{self.task}/{len(self.starts):03}", {"items": self._items, "texts": list(self._texts)})
             self.starts.append(self._count - len(self._items))
@@ -57,7 +58,7 @@ class Shards:
 
 
 def _size(value: Any) -> int:
-    """Characters of the texts in a value."""
+    """The number of characters of the texts in a value."""
     if isinstance(value, dict):
         return sum(map(_size, value.values()))
     return sum(map(_size, value)) if isinstance(value, list) else len(value) if isinstance(value, str) else 0

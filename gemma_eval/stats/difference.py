@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from gemma_eval.stats.intervals import CONFIDENCE, clustered_stderr, mean_and_pulls, normal_quantile, student_quantile
+from gemma_eval.stats.intervals import CONFIDENCE, bounded, clustered_stderr, mean_and_pulls, normal_quantile, student_quantile
 from gemma_eval.types import CorpusScore
 
 RESAMPLES = 2000
@@ -24,37 +24,41 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences, as a share of the scale (-1 to 1). With fewer than two clusters nothing is known of its error (nan).
+    """Mean of the paired differences of `n` items, as a share of the scale (-1 to 1).
 
-    `flips`: for all-or-nothing scores, the (weighted) shares of items gained and lost; they are judged by Tango's score statistic, with
-    the effective number of items that gives the clustered standard error. Other scores are judged by Student's t.
+    With fewer than two clusters nothing is known of its error: standard error, p-values and interval are nan. `flips` are the weighted
+    shares of items gained and lost, for all-or-nothing scores. They are judged by Tango's score statistic, with the effective number of
+    items that gives the clustered standard error. Other scores are judged by Student's t. `independent`: every item is its own cluster.
     """
 
     value: float
     n: int
-    pulls: Mapping[str, float] = field(repr=False)  # of each cluster on the value; see `stats.mean_and_pulls`
+    pulls: Mapping[str, float] = field(repr=False)  # of each cluster on the value; see `intervals.mean_and_pulls`
     flips: tuple[float, float] | None = None
     independent: bool = False
 
     @property
     def clusters(self) -> int:
+        """How many clusters the items form."""
         return len(self.pulls)
 
     @cached_property
     def stderr(self) -> float:
+        """Clustered standard error of the difference; nan for fewer than two clusters."""
         return clustered_stderr(self.pulls.values())
 
     @property
     def known(self) -> bool:
+        """Whether anything is known of the error."""
         return self.clusters > 1
 
     @cached_property
     def _effective_n(self) -> float:
-        """The number of independent items whose flips would have this standard error, fewer where there are few clusters."""
+        """The number of independent items whose flips would have this standard error; smaller where there are few clusters."""
         assert self.flips
         if self.independent:
             return self.n
-        if self.stderr < 1e-12:
+        if self.stderr == 0:
             return self.clusters
         variance = sum(self.flips) - self.value**2
         shrink = (normal_quantile() / student_quantile(self.clusters - 1)) ** 2
@@ -75,16 +79,16 @@ class Difference:
             z = _tango(self.flips[0], self.flips[1], self._effective_n, bound)
             return NormalDist().cdf(sign * z)
         beyond = sign * (bound - self.value)
-        if self.stderr == 0:  # see `interval`: the share of unseen items that would move the difference to the bound
-            unseen = max(0.0, beyond) / (1 - sign * self.value)
-            return NormalDist().cdf(-math.sqrt(self.clusters * unseen / (1 - unseen))) if unseen < 1 else 0.0
-        smallest = 0.5**self.clusters  # what flipping the signs of all clusters could reach at best
+        if self.stderr == 0:  # as in `_limits`: the share of differing items that would move the difference to the bound
+            differing = beyond / (1 - sign * self.value) if beyond > 0 else 0.0
+            return NormalDist().cdf(-math.sqrt(self.clusters * differing / (1 - differing))) if differing < 1 else 0.0
+        smallest = 0.5**self.clusters  # the least that a test by flipping the signs of all clusters could give
         from scipy.special import stdtr  # not scipy.stats, which takes a second to import
 
         return max(smallest, float(stdtr(self.clusters - 1, -beyond / self.stderr)))
 
     def p_value(self) -> float:
-        """Two-sided p-value of "no difference": exact (mid-p) McNemar where it applies."""
+        """Two-sided p-value against "there is no difference". McNemar's exact mid-p test where items are independent and flip."""
         if not self.known:
             return math.nan
         if self.flips and self.independent:
@@ -92,20 +96,32 @@ class Difference:
         return min(1.0, 2 * min(self.p_above(0.0), self.p_below(0.0)))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The interval of the difference, which contains it and stays within -1 to 1."""
+        return self._limits((1 - confidence) / 2)
+
+    def lower_limit(self, level: float) -> float:
+        """The one-sided lower limit: the true difference lies below it with chance `level`, which may be as small as 1e-300."""
+        return self._limits(level)[0]
+
+    def _limits(self, tail: float) -> tuple[float, float]:
+        """The limits that the true difference lies beyond with chance `tail`, on either side."""
         if not self.known:
             return math.nan, math.nan
+        z = -NormalDist().inv_cdf(tail)
         if self.flips:
-            z = normal_quantile(confidence)
-            return self._where(z), self._where(-z)
-        if self.stderr == 0:  # all differences are equal: bound the share of items that might differ from them, as Wilson does
-            z = normal_quantile(confidence)
-            unseen = z * z / (self.clusters + z * z)
-            return (1 - unseen) * self.value - unseen, (1 - unseen) * self.value + unseen
-        reach = student_quantile(self.clusters - 1, confidence) * self.stderr
-        return max(-1.0, self.value - reach), min(1.0, self.value + reach)
+            low, high = self._where(z), self._where(-z)
+        elif self.stderr == 0:  # all differences are equal: bound the share of items that might differ from them, as Wilson does
+            differing = z * z / (self.clusters + z * z)
+            low, high = ((1 - differing) * self.value + sign * differing for sign in (-1, 1))
+        else:
+            from scipy.special import stdtrit
+
+            reach = -float(stdtrit(self.clusters - 1, tail)) * self.stderr
+            low, high = self.value - reach, self.value + reach
+        return bounded(self.value, low, high, -1.0, 1.0)
 
     def _where(self, z: float) -> float:
-        """The bound that the flips lie `z` standard errors above."""
+        """The hypothesis that the flips lie `z` standard errors above, found by bisection."""
         assert self.flips
         low, high = -1.0, 1.0
         for _ in range(50):
@@ -118,7 +134,7 @@ class Difference:
 
 
 def _tango(gained: float, lost: float, n: float, bound: float) -> float:
-    """Tango's statistic: how many standard errors, under the hypothesis that it is `bound`, the difference lies above it."""
+    """Tango's statistic: how many standard errors the difference lies above `bound`, under the hypothesis that it is `bound`."""
     b, c = gained * n, lost * n
     linear = -b - c + (2 * n - b + c) * bound
     constant = -c * bound * (1 - bound)
@@ -131,7 +147,10 @@ def _tango(gained: float, lost: float, n: float, bound: float) -> float:
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], clusters: Sequence[str], subsets: Sequence[str] | None = None) -> Difference:
-    """`ours` minus `theirs`, item scores of 0 to 1 (or pseudo-values) on the same items in the same order."""
+    """`ours` minus `theirs`: scores of 0 to 1 (or pseudo-values) on the same items in the same order.
+
+    ours, theirs, clusters, subsets: [items]. With `subsets`, the unweighted mean of the subsets' differences.
+    """
     gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
     if not gaps:
         return Difference(math.nan, 0, {})
@@ -143,20 +162,20 @@ def difference(ours: Sequence[float], theirs: Sequence[float], clusters: Sequenc
 
 
 def pooled(differences: Mapping[str, Difference]) -> Difference:
-    """The mean of several differences, every one counting the same. Clusters of one name are one: name them by data set."""
+    """The unweighted mean of several differences. Clusters with the same name are one cluster: name them by data set."""
     pulls: dict[str, float] = {}
     for found in differences.values():
         for cluster, pull in found.pulls.items():
             pulls[cluster] = pulls.get(cluster, 0.0) + pull / len(differences)
     every = list(differences.values())
-    flips = [found.flips for found in every if found.flips]
-    records_to_average = (math.fsum(gained for gained, _ in flips) / len(every), math.fsum(lost for _, lost in flips) / len(every))
     value = math.fsum(found.value for found in every) / len(every)
-    return Difference(value, sum(found.n for found in every), pulls, records_to_average if len(flips) == len(every) else None)
+    flips = [found.flips for found in every if found.flips]
+    mean_flips = (math.fsum(gained for gained, _ in flips) / len(every), math.fsum(lost for _, lost in flips) / len(every))
+    return Difference(value, sum(found.n for found in every), pulls, mean_flips if len(flips) == len(every) else None)
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """Two-sided exact mid-p value of McNemar's test: are gains and losses equally likely?"""
+    """Two-sided exact mid-p value of McNemar's test against "gains and losses are equally likely". gained, lost: numbers of items."""
     from scipy.special import bdtr
 
     fewer, total = min(gained, lost), gained + lost
@@ -166,7 +185,10 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's adjusted p-values: compared with alpha, they keep the chance of any false finding in the family below it."""
+    """Holm's adjusted p-values (1979), by name; nan stays nan.
+
+    Compared with alpha, they keep the chance of any false finding among all of them below alpha.
+    """
     ranked = sorted((p, name) for name, p in p_values.items() if not math.isnan(p))
     adjusted, largest = dict.fromkeys(p_values, math.nan), 0.0
     for rank, (p, name) in enumerate(ranked):
@@ -177,6 +199,8 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Bootstrapped:
+    """The 95 % interval of a resampled difference, in the metric's unit, and its two-sided p-value."""
+
     low: float
     high: float
     p_value: float
@@ -190,10 +214,11 @@ def bootstrap(
     subsets: Sequence[str] | None = None,
     seed: int = 12345,
 ) -> Bootstrapped:
-    """Paired bootstrap of a corpus metric: whole clusters are drawn, the same for both systems. ours, theirs: counts [items, counts].
+    """Paired bootstrap (Koehn, 2004) of a corpus metric. Whole clusters are drawn, the same ones for both systems.
 
-    The interval is the percentiles'; the p-value is the share of resampled differences as far from their mean as the observed one is
-    from zero, as in sacrebleu.
+    ours, theirs: [items, counts]; clusters, subsets: [items]. All results are nan for a single cluster. The interval lies between the
+    percentiles of the resampled differences. The p-value is the share of resampled differences that are as far from their mean as the
+    observed one is from zero, as in sacrebleu.
     """
     _, number = np.unique(np.asarray(clusters), return_inverse=True)
     drawn = np.random.default_rng(seed).multinomial(number.max() + 1, np.full(number.max() + 1, 1 / (number.max() + 1)), RESAMPLES)

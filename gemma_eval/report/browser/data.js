@@ -15,16 +15,16 @@ const gemmaEval = (() => {
   function load(name) {
     if (values.has(name)) return Promise.resolve(values.get(name));
     if (!waiting.has(name)) {
-      const entry = {};
-      entry.promise = new Promise((resolve, reject) => {
-        entry.resolve = resolve;
+      const loading = {};
+      loading.promise = new Promise((resolve, reject) => {
+        loading.resolve = resolve;
         const script = document.createElement("script");
         script.src = `data/${name}.js`;
         script.onload = () => script.remove();
         script.onerror = () => reject(new Error(`data/${name}.js cannot be read; write the item browser again`));
         document.head.append(script);
       }).finally(() => waiting.delete(name));
-      waiting.set(name, entry);
+      waiting.set(name, loading);
     }
     return waiting.get(name).promise;
   }

@@ -13,7 +13,7 @@ const RESULTS = {
   unparsed: { label: "unparsed", test: flagged(UNPARSED) },
   truncated: { label: "truncated", test: flagged(TRUNCATED) },
   empty: { label: "empty", test: flagged(EMPTY) },
-  dropped: { label: "fewer exemplars", test: flagged(DROPPED) },
+  dropped: { label: "exemplars dropped", test: flagged(DROPPED) },
   unscored: { label: "no score", test: (run, i) => run.score[i] === null },
 };
 

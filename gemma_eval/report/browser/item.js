@@ -42,7 +42,7 @@ function promptView(title, item, answer, texts) {
   const shots = prompt.sections.filter(([kind]) => kind === "exemplar");
   let folded = null;
   for (const [kind, number, text, thumbnail, box] of prompt.sections) {
-    const shown = text === null ? picture(thumbnail, box) : block(texts[text], kind);
+    const shown = text === null ? image(thumbnail, box) : block(texts[text], kind);
     if (kind === "exemplar") {
       if (!folded) {
         const count = new Set(shots.map(([, shot]) => shot)).size;
@@ -60,10 +60,10 @@ function promptView(title, item, answer, texts) {
   return made;
 }
 
-function picture(thumbnail, box) {
+function image(thumbnail, box) {
   const crop = box.length ? `crop, pixels ${box.join(", ")}` : "";
-  if (!thumbnail) return note(`[picture${crop && `: ${crop}`}; the run kept no thumbnail of it]`);
-  return element("figure", {}, element("img", { src: thumbnail, alt: "picture in the prompt", loading: "lazy" }), element("figcaption", {}, crop));
+  if (!thumbnail) return note(`[image${crop && `: ${crop}`}; the run kept no thumbnail of it]`);
+  return element("figure", {}, element("img", { src: thumbnail, alt: "image in the prompt", loading: "lazy" }), element("figcaption", {}, crop));
 }
 
 function note(text) {
@@ -108,7 +108,7 @@ function tag(word) {
 function generated({ name, answer }) {
   const made = element("div", { class: "side" }, element("h4", {}, inline(name)));
   answer.texts.forEach((text, i) => {
-    const end = { stop: "ended by a stop string", eos: "ended by the model", length: "cut at the token limit" }[answer.finish[i]];
+    const end = { stop: "ended by a stop string", eos: "ended by the model", length: "truncated at the token limit" }[answer.finish[i]];
     made.append(block(text), note(`${answer.tokens[i].toLocaleString("en")} tokens, ${end ?? answer.finish[i]}`));
   });
   if (answer.extracted === null) made.append(element("p", {}, tag("unparsed"), " no answer was found in the text"));

@@ -1,10 +1,9 @@
-"""Figures as files, and as SVG that stands in a page: its own ids, no fonts, no styles, colours that follow the page's."""
+"""Figures as files, and as SVG in a page. Such SVG has ids of its own, no fonts and no styles, and its colours follow the page's."""
 
 from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
@@ -16,21 +15,24 @@ XLINK = "http://www.w3.org/1999/xlink"
 COLOURS = {INK: "currentColor", FAINT: "var(--faint)", GRID: "var(--grid)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, 1)
 }
-METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # the same figure is the same file
+METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # the same figure gives the same bytes
 
 
-def save(drawn: Drawn, folder: Path, form: str) -> Path:
-    file = folder / f"{drawn.name}.{form}"
+def encoded(drawn: Drawn, form: str) -> bytes:
+    """The figure on white, as the content of a file. `form`: svg, png (200 dots per inch) or pdf."""
+    return _saved(drawn, form, facecolor="white")
+
+
+def _saved(drawn: Drawn, form: str, facecolor: str = "none") -> bytes:
+    stream = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        drawn.figure.savefig(file, format=form, dpi=200, facecolor="white", metadata=METADATA[form])
-    return file
+        drawn.figure.savefig(stream, format=form, dpi=200, facecolor=facecolor, metadata=METADATA[form])
+    return stream.getvalue()
 
 
 def inline_svg(drawn: Drawn) -> str:
-    stream = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        drawn.figure.savefig(stream, format="svg", metadata=METADATA["svg"])
-    root = ElementTree.fromstring(stream.getvalue())
+    """The figure as an <svg> element that can stand in a page beside others."""
+    root = ElementTree.fromstring(_saved(drawn, "svg"))
     _strip(root)
     for element in root.iter():
         _adapt(element, drawn.name)
@@ -43,7 +45,7 @@ def inline_svg(drawn: Drawn) -> str:
 
 
 def _strip(root: ElementTree.Element) -> None:
-    """Without metadata, and without styles, which would hold for the whole page."""
+    """Remove metadata, and styles, which would hold for the whole page."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
@@ -51,7 +53,7 @@ def _strip(root: ElementTree.Element) -> None:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
-    """Ids begin with the figure's name, so that no two figures share one; colours are the page's."""
+    """Put the figure's name before each id, so that no two figures share one, and use the page's colours."""
     for key, value in element.attrib.items():
         if key == "id":
             element.set(key, f"{name}-{value}")

@@ -1,20 +1,39 @@
-"""Measured beside published: on a diagonal, and as differences."""
+"""Measured beside published scores: on a diagonal, and as differences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from matplotlib.figure import Figure
 
 from gemma_eval.card.rebuilt import Card, Cell, Sheet
-from gemma_eval.report.figures.style import FAINT, Drawn, Value, cell_value, legend, name_points, offsets, points, rows_axes, run_label
+from gemma_eval.report.figures.style import (
+    FAINT,
+    Chart,
+    Plot,
+    Value,
+    cell_value,
+    legend,
+    name_points,
+    offsets,
+    points,
+    rows_axes,
+    run_label,
+)
 
 
-def against_published(card: Card) -> Iterator[Drawn]:
+def charts(card: Card) -> Iterator[Chart]:
+    """The two figures."""
+    yield Chart("published_measured", "Published against measured", partial(_diagonal, card))
+    yield Chart("differences", "Measured minus published", partial(_differences, card))
+
+
+def _diagonal(card: Card) -> Plot | None:
     pairs = {index: list(_pairs(card, index)) for index in range(len(card.runs))}
     shown = {index: found for index, found in pairs.items() if found}
     if not shown:
-        return
+        return None
     figure = Figure(figsize=(6.6, 6.4), layout="constrained")
     axes = figure.subplots()
     top = 5 + max(max(x, value.high) for found in shown.values() for x, value, _ in found)
@@ -25,12 +44,10 @@ def against_published(card: Card) -> Iterator[Drawn]:
     legend(figure, [(index, run_label(card.runs[index])) for index in shown])
     dots = [dot for found in shown.values() for dot in found]
     name_points(axes, sorted(dots, key=lambda dot: -abs(dot[1].value - dot[0])))
-    yield Drawn(
-        "published_measured",
-        "Published against measured",
-        "Each point is a row of the card for one run, with its 95 % interval; on the line both agree. Values are in the card's unit. "
-        "Names stand where there is room, those farthest from the line first.",
+    return Plot(
         figure,
+        "Each point is a row of the card for one run, with its 95 % interval. On the line, both agree. Values are in the card's unit. "
+        "Points are named where there is room, those farthest from the line first.",
     )
 
 
@@ -42,10 +59,10 @@ def _pairs(card: Card, index: int) -> Iterator[tuple[float, Value, str]]:
             yield number.value, value, row.benchmark
 
 
-def differences(card: Card) -> Iterator[Drawn]:
+def _differences(card: Card) -> Plot | None:
     lines = [line for sheet in card.sheets for line in _lines(sheet)]
     if not lines:
-        return
+        return None
     runs = [index for index in range(len(card.runs)) if any(cells and cells[index].difference is not None for _, cells in lines)]
     figure, (axes,) = rows_axes([name for name, _ in lines], 0.18 + 0.045 * len(runs))
     axes.axvline(0, color=FAINT, linewidth=0.8)
@@ -54,13 +71,12 @@ def differences(card: Card) -> Iterator[Drawn]:
         points(axes, index, [place for place, _ in found], [value for _, value in found], flat=True)
     for label, (_, cells) in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("normal" if cells else "bold")
-    axes.set_xlabel("Measured less published, in the card's unit")
+    axes.set_xlabel("Measured minus published, in the card's unit")
     legend(figure, [(index, run_label(card.runs[index])) for index in runs])
-    yield Drawn(
-        "differences",
-        "Measured less published",
-        "Differences with 95 % intervals of the measured value (sampling error alone). An interval that holds zero agrees with the card.",
+    return Plot(
         figure,
+        "Differences with the 95 % interval of the measured value, which is of sampling error alone. An interval that contains zero agrees "
+        "with the card.",
     )
 
 

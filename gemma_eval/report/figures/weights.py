@@ -1,33 +1,35 @@
-"""One model in several weights: what each costs, task by task, on the items both answered."""
+"""One model in several weights: how much each loses, task by task, on the items that both runs answered."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from gemma_eval.card.rebuilt import Card, CardRun
 from gemma_eval.compare import Comparison, compare
 from gemma_eval.errors import RunError
-from gemma_eval.report.figures.style import FAINT, Drawn, Value, legend, offsets, plain, points, rows_axes
+from gemma_eval.report.figures.style import FAINT, Chart, Plot, Value, label_text, legend, offsets, points, rows_axes
 from gemma_eval.store.run_dir import RunDir
 
 FULL = "bf16"
 
 
-def weights_against_weights(card: Card, runs: Sequence[RunDir]) -> Iterator[Drawn]:
+def charts(card: Card, runs: Sequence[RunDir]) -> Iterator[Chart]:
+    """A figure for each model with several weights, compared with the run of the full ones, else with the first run."""
     for (size, variant), members in _same_model(card).items():
-        first = next((index for index in members if card.runs[index].model["weights"] == FULL), members[0])
-        others = [index for index in members if card.runs[index].model["weights"] != card.runs[first].model["weights"]]
-        found = {index: comparison for index in others if (comparison := _compared(runs[first], runs[index]))}
-        if found:
-            yield _drawn(f"{size}_{variant}", card.runs, first, found)
+        first = next((index for index in members if card.runs[index].model.weights == FULL), members[0])
+        others = [index for index in members if card.runs[index].model.weights != card.runs[first].model.weights]
+        title = f"{size.upper()} {variant}: weights against {card.runs[first].model.weights}"
+        yield Chart(f"weights_{size}_{variant}", title, partial(_plot, card, runs, first, others))
 
 
 def _same_model(card: Card) -> dict[tuple[str, str], list[int]]:
+    """Indices of the runs by size and variant."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, run in enumerate(card.runs):
-        groups[run.size, run.model["variant"]].append(index)
+        groups[run.size, run.model.variant].append(index)
     return groups
 
 
@@ -39,7 +41,10 @@ def _compared(first: RunDir, other: RunDir) -> Comparison | None:
         return None
 
 
-def _drawn(name: str, runs: Sequence[CardRun], first: int, found: dict[int, Comparison]) -> Drawn:
+def _plot(card: Card, runs: Sequence[RunDir], first: int, others: Sequence[int]) -> Plot | None:
+    found = {index: comparison for index in others if (comparison := _compared(runs[first], runs[index]))}
+    if not found:
+        return None
     names = list(dict.fromkeys(task.name for comparison in found.values() for task in comparison.tasks))
     mean = ["mean of tasks"] if any(comparison.pooled for comparison in found.values()) else []
     figure, (axes,) = rows_axes([*names, *mean], 0.2 + 0.05 * len(found))
@@ -49,16 +54,17 @@ def _drawn(name: str, runs: Sequence[CardRun], first: int, found: dict[int, Comp
         if comparison.pooled:
             values.append((len(names), _value(comparison.pooled.value, comparison.pooled.interval())))
         points(axes, index, [place + offset for place, _ in values], [value for _, value in values], flat=True)
-    base = runs[first]
-    axes.set_xlabel(f"Difference to {plain(base.model['weights'])} ({base.letter}), points of 100")
-    legend(figure, [(index, plain(f"{runs[index].letter}: {runs[index].model['weights']}")) for index in found], always=True)
-    return Drawn(
-        f"weights_{name}",
-        f"{name.replace('_', ' ').upper()}: weights against {base.model['weights']}",
-        "Paired differences on the items that both runs answered, asked in the same words, with 95 % intervals (clustered where items "
-        "are not independent). Left of zero: lost by the smaller weights.",
+    axes.set_xlabel(f"Difference to {_label(card.runs[first])}, points of 100")
+    legend(figure, [(index, _label(card.runs[index])) for index in found], always=True)
+    return Plot(
         figure,
+        "Paired differences on the items that both runs answered with the same prompts. 95 % intervals are clustered if items are not "
+        "independent. Left of zero, the run has lost points.",
     )
+
+
+def _label(run: CardRun) -> str:
+    return label_text(f"{run.letter}: {run.model.weights}")
 
 
 def _value(value: float, interval: tuple[float, float]) -> Value:
