@@ -1,4 +1,7 @@
-"""A tiny random Gemma 3 that reads images: the real classes, tokenizer and processor, in the layout of the Hub's checkpoints."""
+"""A tiny Gemma 3 with random weights that reads images. Classes, tokenizer, processor and file layout are those of the real checkpoints.
+
+`python -m tools.tiny_vision FOLDER` writes it to a folder.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from transformers import AutoTokenizer, Gemma3Config, Gemma3ForConditionalGenera
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 from gemma_eval.checkpoint.resolve import resolve
+from gemma_eval.config.compose import compose
 from gemma_eval.types import Image
-from tests.settings import compose
 
-WINDOW = 96  # less than an image's 256 tokens: the window also cuts through images
+WINDOW = 96  # tokens; less than an image's 256, so that the window also divides images
 
 CHAT = (
     "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ m['role'] }}\n"
@@ -29,7 +32,7 @@ CHAT = (
 
 
 def save(folder: Path, tokenizer_from: Path) -> None:
-    """Write the checkpoint: 896 x 896 pixels, 4,096 patches, 256 tokens an image; three layers, two of them with a window."""
+    """Write the checkpoint. An image has 896 x 896 pixels, 4,096 patches and 256 tokens. Two of the three layers have a sliding window."""
     torch.manual_seed(0)
     config = Gemma3Config(
         text_config={
@@ -58,7 +61,7 @@ def save(folder: Path, tokenizer_from: Path) -> None:
         mm_tokens_per_image=256,
     )
     model = Gemma3ForConditionalGeneration(config)
-    with torch.no_grad():  # a fresh projector is all zero, and such a model blind
+    with torch.no_grad():  # a new projector is all zeros, so the model would not see the image
         model.model.multi_modal_projector.mm_input_projection_weight.normal_()
     model.save_pretrained(folder)
     weights = load_file(folder / "model.safetensors")
@@ -68,7 +71,7 @@ def save(folder: Path, tokenizer_from: Path) -> None:
 
 
 def processor(tokenizer_from: Path) -> Any:
-    """Gemma 3's processor with the settings of the Hub's preprocessor_config.json."""
+    """Gemma 3's processor, with the settings of the real checkpoints' preprocessor_config.json."""
     special = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_from, extra_special_tokens=special)
     half = [0.5, 0.5, 0.5]
@@ -77,16 +80,17 @@ def processor(tokenizer_from: Path) -> Any:
 
 
 def picture(seed: int, width: int = 64, height: int = 48) -> Image:
-    """A small picture of colour blocks, each seed its own."""
+    """A small PNG of colour blocks, different for each seed. Sizes in pixels."""
     blocks = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return encoded(PIL.Image.fromarray(blocks).resize((width, height), PIL.Image.Resampling.NEAREST))
 
 
 def encoded(pixels: PIL.Image.Image, kind: str = "PNG", **options: Any) -> Image:
+    """The pixels as an encoded image; `options` are Pillow's for saving."""
     stream = io.BytesIO()
     pixels.save(stream, kind, **options)
     return Image(stream.getvalue())
 
 
 if __name__ == "__main__":  # for `make demo`
-    save(Path(sys.argv[1]), tokenizer_from=resolve(compose("model=270m", "weights=gguf_q4_k_m")).path)
+    save(Path(sys.argv[1]), tokenizer_from=resolve(compose(["model=270m", "weights=gguf_q4_k_m"])).path)

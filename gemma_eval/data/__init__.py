@@ -1,1 +1,1 @@
-"""Rows of data sets, from the Hub, a folder or the bundled samples."""
+"""The rows that tasks read: from the Hub, from a local folder, or from the bundled samples."""

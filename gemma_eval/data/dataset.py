@@ -1,27 +1,28 @@
-"""DatasetRef: which repository, split and configurations a task reads."""
+"""`DatasetRef` says which repository, splits and configurations a task reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 
-@dataclass(unsafe_hash=True)  # hashable, so that an instance may stand as a task's default
+@dataclass(frozen=True)
 class DatasetRef:
-    """A dataset repository on the Hub and the splits a task reads.
+    """A dataset repository on the Hub, and the splits that a task reads.
 
-    `configs` lists several configurations read as one dataset (one per language, say); each row then names its own in the
-    column "config". With "{config}" in `repo` each is a repository of its own. One that cannot be had is left out by name, unless
-    none can. Pin `revision` by commit; only parquet-hosted repositories load: `datasets` runs no loading scripts since version 4.
+    Pin `revision` by commit. The repository must hold data files, such as parquet: `datasets` 4 and later run no loading scripts.
 
-    With `views` the `configs` are no configurations of the repository but views of the same rows, for rows that hold one
-    item in several languages; a limit then takes all views of a row or none, as far as it can.
-
-    `pivot` is a configuration parallel to all others (the English side of a corpus with one configuration per language):
-    row i of a configuration gets the columns of its row i, prefixed "pivot_". `files` is for repositories of plain JSON
-    files, whose rows stand under "examples": the file's name, with {config} and {split}. `each` names a column of lists
-    whose entries are the items: the questions on a row's picture.
-
-    `generated`: the task's page makes the items; `repo` names where the recipe comes from, and nothing is read there.
+    - `config` names one configuration of the repository.
+    - `configs` names several that are read as one dataset, one per language, say. Each row then names its own in the column "config".
+      With "{config}" in `repo`, each configuration is a repository of its own. Configurations that cannot be had are left out and
+      named, unless all of them are.
+    - `views`: True if one row holds an item in several languages. `configs` then names views of the same rows, not configurations of
+      the repository. A limit takes all views of a row, or none, as far as it can.
+    - `pivot` names a configuration that is parallel to all others, such as the English side of a translation corpus. Row i of each
+      configuration gets the columns of row i of the pivot, prefixed with "pivot_".
+    - `files` is for repositories of plain JSON files, with their rows under "examples". It is the name of a file, with {config} and
+      {split} in it.
+    - `each` names a column of lists whose entries are the items, such as the questions about a row's image.
+    - `generated`: True if the task's page makes the items. `repo` then names the recipe's origin, and nothing is read from it.
     """
 
     repo: str = ""
@@ -37,7 +38,7 @@ class DatasetRef:
     each: str | None = None
 
     def parts(self) -> list[tuple[str, str, str | None]]:
-        """Name, repository and configuration of every part."""
+        """Name, repository and configuration of each part of the dataset."""
         if "{config}" in self.repo:
             return [(name, self.repo.format(config=name), None) for name in self.configs]
         if self.views:
@@ -45,4 +46,5 @@ class DatasetRef:
         return [(name, self.repo, name) for name in self.configs] or [(self.config or "", self.repo, self.config)]
 
     def repos(self) -> list[str]:
+        """The repositories of all parts, each once."""
         return list(dict.fromkeys(repo for _, repo, _ in self.parts()))

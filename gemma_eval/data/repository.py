@@ -1,4 +1,4 @@
-"""Repositories become tables, by `datasets`: on the Hub, or in a folder laid out as there. What a task asks of one says `DatasetRef`."""
+"""Reads dataset repositories with `datasets`, from the Hub or from a folder laid out as there."""
 
 from __future__ import annotations
 
@@ -11,30 +11,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_eval.data.rows import JoinedRows, Rows, StoredRows
-from gemma_eval.data.table import Table
+from gemma_eval.data.table import Table, expanded
 from gemma_eval.errors import DataError
+from gemma_eval.runtime.hub import refusal
 
 if TYPE_CHECKING:
     import datasets
 
     from gemma_eval.data.dataset import DatasetRef
-from gemma_eval.data.table import each_of
+
+MEND = "Check the config and split names and the connection, or point data.root at a local copy"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where `datasets` finds a repository: its name on the Hub or a folder."""
+    """Where `datasets` finds a repository: `path` is its name on the Hub, or a folder."""
 
     path: str
     revision: str | None = None
 
     @property
     def folder(self) -> Path | None:
+        """The folder, or None for a repository on the Hub."""
         return Path(self.path) if Path(self.path).is_dir() else None
 
     @cached_property
     def cache(self) -> str | None:
-        """Where the rows of a folder are kept, as it is now: `datasets` itself would go on with the old rows of a folder that changed."""
+        """A cache folder for this state of a local folder, or None for a repository on the Hub.
+
+        `datasets` does not notice when files of a folder change: it would read the old rows from its cache. So the name of the cache
+        folder is a hash of the files' names, sizes and times.
+        """
         import datasets
 
         if self.folder is None:
@@ -44,15 +51,19 @@ class Address:
         return str(Path(datasets.config.HF_DATASETS_CACHE) / f"folder-{digest}")
 
 
-def load_table(ref: DatasetRef, split: str, addresses: Mapping[str, Address], shown: str, absent: str = "") -> Table:
-    """All parts that are there; the others are `missing`, with the reason (`absent` for those of a repository without address)."""
+def load_table(ref: DatasetRef, split: str, addresses: Mapping[str, Address], revision: str, no_address: str = "") -> Table:
+    """All parts of `ref` that can be read. Those that the repository does not have are `missing`, with the reason.
+
+    `addresses` are those of the repositories, by name; `no_address` is the reason why a repository has none. `revision` is recorded
+    with the rows. Raises `DataError` if a part cannot be read, or if all are missing.
+    """
     found: list[tuple[str, Address, datasets.Dataset]] = []
     missing: dict[str, str] = {}
     for name, repo, config in ref.parts():
         try:
             if repo not in addresses:
-                raise _MissingPartError(absent)
-            found.append((name, addresses[repo], _read(ref, addresses[repo], config, split)))
+                raise _MissingPartError(no_address)
+            found.append((name, addresses[repo], _read(ref, repo, addresses[repo], config, split)))
         except _MissingPartError as error:
             missing[name] = str(error)
         except DataError as error:
@@ -64,7 +75,7 @@ def load_table(ref: DatasetRef, split: str, addresses: Mapping[str, Address], sh
     ids = [f"{name}/{i}" if ref.configs else str(i) for name, _, part in found for i in range(len(part))]
     configs = [name for name, _, part in found for _ in range(len(part))]
     rows = parts[0] if len(parts) == 1 else JoinedRows(parts)
-    return each_of(Table(ref.repo, split, rows, ids, configs, shown, missing=missing), ref.each)
+    return expanded(Table(ref.repo, split, rows, ids, configs, revision, missing=missing), ref.each)
 
 
 def _where(repo: str, config: str | None, split: str) -> str:
@@ -72,32 +83,29 @@ def _where(repo: str, config: str | None, split: str) -> str:
 
 
 class _MissingPartError(DataError):
-    """A configuration or split that a repository does not have. The message does not name it: often there are many, for one reason."""
+    """A repository lacks a configuration or split. The message does not name it, because many parts may be missing for one reason."""
 
 
-def _read(ref: DatasetRef, address: Address, config: str | None, split: str) -> datasets.Dataset:
+def _read(ref: DatasetRef, repo: str, address: Address, config: str | None, split: str) -> datasets.Dataset:
+    """The rows of one part, with the pivot's columns if there is a pivot. Raises `DataError`, or `_MissingPartError`."""
     import datasets
     from datasets import exceptions
 
     datasets.disable_progress_bars()
-    mend = "Check the config and split names and the connection, or point data.root at a local copy"
     try:
         part = _part(ref, address, config, split)
         return _with_pivot(part, _part(ref, address, ref.pivot, split)) if ref.pivot else part
     except exceptions.DatasetNotFoundError as error:
-        raise DataError(
-            f"not found or gated: {_first_line(error)}. If it is gated, accept its terms at "
-            f"https://huggingface.co/datasets/{ref.repo}, then log in with `hf auth login`"
-        ) from error
+        raise DataError(refusal(error, repo, "dataset", address.revision)) from error
     except RuntimeError as error:
         if "script" in str(error):
             raise DataError("hosted as a loading script, which `datasets` no longer runs; set revision=refs/convert/parquet") from error
         raise DataError(_first_line(error)) from error
     except (ValueError, FileNotFoundError) as error:
-        why = _first_line(error).replace(f"BuilderConfig '{config}' not found", "no such configuration")
-        raise _MissingPartError(f"cannot be read: {why}. {mend}") from error
+        reason = _first_line(error).replace(f"BuilderConfig '{config}' not found", "no such configuration")
+        raise _MissingPartError(f"cannot be read: {reason}. {MEND}") from error
     except (OSError, exceptions.DatasetsError) as error:
-        raise DataError(f"cannot be read: {_first_line(error)}. {mend}") from error
+        raise DataError(f"cannot be read: {_first_line(error)}. {MEND}") from error
 
 
 def _part(ref: DatasetRef, address: Address, config: str | None, split: str) -> datasets.Dataset:
@@ -106,13 +114,14 @@ def _part(ref: DatasetRef, address: Address, config: str | None, split: str) -> 
 
     load = partial(datasets.load_dataset, split=split, revision=address.revision, cache_dir=address.cache)
     if ref.files:
-        file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # the name that such files use
-        if not address.folder or (address.folder / file).is_file():  # a local copy may be in parquet, configuration by configuration
+        file = ref.files.format(config=config, split="dev" if split == "validation" else split)  # such files say "dev"
+        if not address.folder or (address.folder / file).is_file():  # a local copy may hold parquet instead
             return load(address.path, data_files={split: file}, field="examples")
     return load(address.path, config)
 
 
 def _with_pivot(part: datasets.Dataset, pivot: datasets.Dataset) -> datasets.Dataset:
+    """The columns of both, side by side. Raises `ValueError` if their rows are not parallel."""
     import datasets
 
     if len(part) != len(pivot) or ("id" in part.column_names and part["id"][:] != pivot["id"][:]):

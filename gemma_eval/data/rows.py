@@ -1,7 +1,7 @@
-"""Rows as tasks see them: read a batch at a time, with pictures left where they are until their bytes are asked for.
+"""Rows as tasks see them. They are read in batches, and images stay where they are stored until their bytes are wanted.
 
-A picture is any column that holds `datasets`' encoded form of one, {"bytes": ..., "path": ...}, or {"path": ...} alone; a
-path is relative to the folder of the repository. Tasks get an `Image`, or None where the row has none.
+An image column is one whose values are encoded as `datasets` encodes images: {"bytes": ..., "path": ...}, or {"path": ...} alone. A
+path is relative to the folder of the repository. Tasks get an `Image`, or None for a row without one.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
 
 Row: TypeAlias = Mapping[str, Any]
+"""One row: values by column."""
 
-BATCH = 1000
+BATCH = 1000  # rows read at once
 
 
 class Rows(Sequence[Row]):
-    """Rows that are cheap to read in order and in batches, dearer one by one."""
+    """A sequence of rows. Reading them in order, in batches, is fast; reading them one by one is slow."""
 
     @abstractmethod
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
-        """These rows, in this order."""
+        """The rows with these indices, in this order."""
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -50,10 +51,10 @@ class Rows(Sequence[Row]):
 
 
 class ListedRows(Rows):
-    """Rows in memory, their pictures in files under `folder`."""
+    """Rows in memory. Their images are files under `folder`."""
 
     def __init__(self, rows: Sequence[Row], folder: Path) -> None:
-        self._rows = [{name: _image(value, folder) for name, value in row.items()} for row in rows]
+        self._rows = [{name: _image_or_value(value, folder) for name, value in row.items()} for row in rows]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -63,12 +64,12 @@ class ListedRows(Rows):
 
 
 class StoredRows(Rows):
-    """Rows of a `datasets.Dataset`. `added` are columns of constant value."""
+    """Rows of a `datasets.Dataset`. Each also has the columns of `added`, with the same values for all rows."""
 
     def __init__(self, dataset: datasets.Dataset, folder: Path | None = None, added: Row | None = None) -> None:
         names = [name for name, feature in dataset.features.items() if _is_image(feature)]
         self._image_columns = {name: _ImageColumn(dataset, name, folder) for name in names}
-        self._plain = dataset.remove_columns(names)
+        self._without_images = dataset.remove_columns(names)
         self._length = len(dataset)
         self._added = dict(added or {})
 
@@ -77,15 +78,16 @@ class StoredRows(Rows):
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         remaining = iter(indices)
-        while wanted := list(islice(remaining, BATCH)):
-            columns = self._plain[wanted[0] : wanted[-1] + 1] if wanted[-1] - wanted[0] == len(wanted) - 1 else self._plain[wanted]
-            for place, index in enumerate(wanted):
-                row = {name: values[place] for name, values in columns.items()}
+        while batch := list(islice(remaining, BATCH)):
+            contiguous = batch == list(range(batch[0], batch[0] + len(batch)))
+            columns = self._without_images[batch[0] : batch[-1] + 1] if contiguous else self._without_images[batch]
+            for position, index in enumerate(batch):
+                row = {name: values[position] for name, values in columns.items()}
                 yield row | {name: column.at(index) for name, column in self._image_columns.items()} | self._added
 
 
 class JoinedRows(Rows):
-    """The rows of several parts, one after the other; a column that a part lacks is None."""
+    """The rows of several parts, one part after the other. A column that a part lacks is None in its rows."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
@@ -97,37 +99,40 @@ class JoinedRows(Rows):
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         wanted = list(indices)
-        at = 0
-        while at < len(wanted):
-            part = bisect_right(self._starts, wanted[at]) - 1
+        first = 0
+        while first < len(wanted):  # one run of rows from the same part
+            part = bisect_right(self._starts, wanted[first]) - 1
             start, end = self._starts[part], self._starts[part + 1]
-            run = at
-            while run < len(wanted) and start <= wanted[run] < end:
-                run += 1
-            for row in self._parts[part].read([index - start for index in wanted[at:run]]):
+            last = first
+            while last < len(wanted) and start <= wanted[last] < end:
+                last += 1
+            for row in self._parts[part].read([index - start for index in wanted[first:last]]):
                 yield self._empty | dict(row)
-            at = run
+            first = last
 
 
-class EachOf(Rows):
-    """The entries of a list column, each a row of its own with the other columns of its row: the questions on a picture, say."""
+class ExpandedRows(Rows):
+    """One row for each entry of a list column: the entry's columns, and the other columns of its row.
+
+    `origins[i]` says where row i comes from: the index of the row, and the position in its list. Raises `KeyError` without the column.
+    """
 
     def __init__(self, rows: Rows, column: str) -> None:
         self._rows = rows
         self._column = column
-        self.owners = [(index, place) for index, row in enumerate(rows) for place in range(len(row[column] or []))]
+        self.origins = [(index, position) for index, row in enumerate(rows) for position in range(len(row[column] or []))]
 
     def __len__(self) -> int:
-        return len(self.owners)
+        return len(self.origins)
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
-        wanted = [self.owners[index] for index in indices]
-        for row, (_, place) in zip(self._rows.read(index for index, _ in wanted), wanted, strict=True):
-            yield {name: value for name, value in row.items() if name != self._column} | row[self._column][place]
+        wanted = [self.origins[index] for index in indices]
+        for row, (_, position) in zip(self._rows.read(index for index, _ in wanted), wanted, strict=True):
+            yield {name: value for name, value in row.items() if name != self._column} | row[self._column][position]
 
 
 class _ImageColumn:
-    """A column of pictures, read from the memory-mapped file one by one."""
+    """A column of images. Each is read from the memory-mapped file when its bytes are wanted."""
 
     def __init__(self, dataset: datasets.Dataset, name: str, folder: Path | None) -> None:
         self._column = dataset.data.column(name)
@@ -136,7 +141,7 @@ class _ImageColumn:
 
     @cached_property
     def _present(self) -> npt.NDArray[np.bool_]:
-        """Which rows have a picture, from the validity bits alone."""
+        """Which rows have an image, shape [rows]. Reads validity bits only."""
         import numpy as np
         import pyarrow.compute as pc
 
@@ -149,7 +154,7 @@ class _ImageColumn:
 
     def _read(self, index: int) -> bytes:
         value = self._column[index].as_py()
-        return value.get("bytes") or _file(value["path"], self._folder)
+        return value.get("bytes") or _file_bytes(value["path"], self._folder)
 
 
 def _is_image(feature: Any) -> bool:
@@ -158,14 +163,15 @@ def _is_image(feature: Any) -> bool:
     return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "path" in feature and feature.keys() <= {"bytes", "path"})
 
 
-def _image(value: Any, folder: Path) -> Any:
+def _image_or_value(value: Any, folder: Path) -> Any:
     is_path = isinstance(value, dict) and value.keys() == {"path"}
-    return Image(partial(_file, value["path"], folder)) if is_path else value
+    return Image(partial(_file_bytes, value["path"], folder)) if is_path else value
 
 
-def _file(path: str, folder: Path | None) -> bytes:
+def _file_bytes(path: str, folder: Path | None) -> bytes:
+    """Raises `PromptError` if the file cannot be read."""
     if folder is None:
-        raise PromptError(f"image {path}: the row names a file, which is read from a local copy only: set data.root")
+        raise PromptError(f"image {path}: the row names a file, and files are read from a local copy only: set data.root")
     try:
         return (folder / path).read_bytes()
     except OSError as error:

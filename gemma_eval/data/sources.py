@@ -1,6 +1,6 @@
-"""Rows of a dataset: from the Hub, from a local folder of dataset repositories, or from the bundled samples.
+"""Sources of rows: the Hub, a local folder of dataset repositories, or the bundled samples.
 
-A source answers one question, `table(ref, split)`; nothing else in the program knows where rows come from.
+The rest of the program asks a source for a table and does not know where its rows come from.
 """
 
 from __future__ import annotations
@@ -11,37 +11,40 @@ from typing import Any, Protocol
 
 from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.repository import Address, load_table
-from gemma_eval.data.rows import ListedRows, Row
-from gemma_eval.data.table import Table, each_of
+from gemma_eval.data.rows import ListedRows
+from gemma_eval.data.table import Table, expanded
 from gemma_eval.errors import DataError
-
-__all__ = ["DatasetRef", "FolderSource", "HubSource", "Row", "SampleSource", "Source", "Table", "open_source"]
+from gemma_eval.runtime.hub import from_hub
 
 
 class Source(Protocol):
-    """Where rows come from. `kind` is recorded with the scores: samples are not the benchmark."""
+    """Where rows come from. `kind` is recorded with the scores, because a score on bundled samples is not one on the benchmark."""
 
     kind: str
 
-    def table(self, ref: DatasetRef, split: str, samples: Path) -> Table: ...
+    def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
+        """The rows of one split. `samples` is the file of bundled items. Raises `DataError` if they cannot be read."""
+        ...
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
-        """One word or phrase on whether the data can be had, without reading rows."""
+        """A phrase that says whether the data is at hand, such as "in cache". Reads no rows."""
         ...
 
 
 def open_source(*, root: str | None, samples: bool) -> Source:
+    """The bundled samples, else the folder `root`, else the Hub. Raises `DataError` if there is no such folder."""
     if samples:
         return SampleSource()
     return FolderSource(Path(root)) if root else HubSource()
 
 
 class SampleSource:
-    """Items bundled with a task page: `samples/<task>.jsonl`, lines of {"config", "split", "row"}."""
+    """The items bundled with a task page: `samples/<task>.jsonl`, whose lines are {"config", "split", "row"}."""
 
     kind = "samples"
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
+        """The bundled rows of the split and the configurations of `ref`."""
         if not samples.is_file():
             raise DataError(f"{samples.stem}: no bundled samples ({samples.name}); run it with data.root=FOLDER or from the Hub")
         items = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -61,9 +64,10 @@ class SampleSource:
                 for row, (i, _) in zip(rows, _numbered(kept), strict=True)
             ]
         table = Table(f"samples:{ref.repo}", split, ListedRows(rows, samples.parent), ids, [item["config"] for item in kept], "bundled")
-        return each_of(table, ref.each)
+        return expanded(table, ref.each)
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
+        """Either "bundled" or "no samples"."""
         return "bundled" if samples.is_file() else "no samples"
 
 
@@ -79,7 +83,7 @@ def _numbered(items: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
 
 
 class FolderSource:
-    """A folder of dataset repositories, `<root>/<org>/<name>`, each laid out as on the Hub."""
+    """A folder of dataset repositories, `<root>/<organisation>/<name>`, each laid out as on the Hub."""
 
     kind = "folder"
 
@@ -89,51 +93,47 @@ class FolderSource:
         self.root = root.resolve()
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
+        """The rows of the repositories that the folder holds."""
         addresses = {repo: Address(str(self.root / repo)) for repo in ref.repos() if (self.root / repo).is_dir()}
         if not addresses:
             raise DataError(f"{ref.repos()[0]}: {self._absent}")
-        return load_table(ref, split, addresses, shown="local folder", absent=self._absent)
+        return load_table(ref, split, addresses, revision="local folder", no_address=self._absent)
 
     @property
     def _absent(self) -> str:
-        """Of a repository that the folder does not hold."""
+        """The reason why a repository has no address."""
         return (
-            f"not in data.root={self.root}. Put a copy of the Hub repository there, under its organisation's name and its own, "
+            f"not in data.root={self.root}. Put a copy of the Hub repository there, as ORGANISATION/NAME, "
             "or leave data.root out to read it from the Hub"
         )
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
+        """Either "in folder", if the folder holds all repositories, or "not in folder"."""
         return "in folder" if all((self.root / repo).is_dir() for repo in ref.repos()) else "not in folder"
 
 
 class HubSource:
-    """The Hugging Face Hub, through its cache. The revision is resolved to a commit first, so that it can be recorded."""
+    """The Hugging Face Hub, through its cache. Revisions are resolved to commits, which are recorded."""
 
     kind = "hub"
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
+        """The rows on the Hub, or in the cache if the Hub is out of reach."""
         commits = {repo: self._commit(repo, ref.revision) for repo in ref.repos()}
         addresses = {repo: Address(repo, commit or ref.revision) for repo, commit in commits.items()}
-        return load_table(ref, split, addresses, shown=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
+        return load_table(ref, split, addresses, revision=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
 
     def _commit(self, repo: str, revision: str | None) -> str | None:
-        import huggingface_hub
-        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+        """The commit of a revision; None if the Hub is out of reach, since the cache may still have the rows.
 
-        try:
-            return huggingface_hub.HfApi().dataset_info(repo, revision=revision).sha
-        except GatedRepoError as error:
-            raise DataError(
-                f"{repo}: gated. Accept its terms at https://huggingface.co/datasets/{repo}, then log in with `hf auth login`"
-            ) from error
-        except RevisionNotFoundError as error:
-            raise DataError(f"{repo}: no revision {revision!r}") from error
-        except RepositoryNotFoundError as error:
-            raise DataError(f"{repo}: no such dataset on the Hub, or it is private (log in with `hf auth login`)") from error
-        except (HfHubHTTPError, OSError, RuntimeError):
-            return None  # offline: the cache may still have it
+        Raises `DataError` if there is no such repository or revision.
+        """
+        from huggingface_hub import HfApi
+
+        return from_hub(lambda: HfApi().dataset_info(repo, revision=revision).sha, repo, "dataset", revision)
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
+        """Either "in cache", if all repositories are cached, or "on the Hub"."""
         from huggingface_hub import scan_cache_dir
         from huggingface_hub.errors import CacheNotFound
 

@@ -1,4 +1,4 @@
-"""One split: rows, ids, configurations, hash."""
+"""`Table`: the rows of one split, with their ids, configurations and hash."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemma_eval.data.rows import EachOf, Row, Rows
+from gemma_eval.data.rows import ExpandedRows, Row, Rows
 from gemma_eval.errors import DataError
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one split. `rows[i]` has the dataset's own columns; `configs[i]` names its configuration; `ids[i]` is stable.
+    """The rows of one split. `rows[i]` has the columns of the dataset; `ids[i]` is its stable name, `configs[i]` its configuration.
 
-    Where items are generated, `rows` are recipes, and `make` follows one. `missing` says which subsets (or groups) cannot be had, and why.
+    If a page generates its items, `rows` are recipes, and `make_row` makes a whole row from one. `missing` gives, for each subset or
+    group that cannot be had, the reason.
     """
 
     repo: str
@@ -25,18 +26,19 @@ class Table:
     ids: Sequence[str]
     configs: Sequence[str]
     revision: str
-    make: Callable[[Row], Row] | None = None
+    make_row: Callable[[Row], Row] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
-    def made(self, row: Row) -> Row:
-        """A whole row from one of `rows`."""
-        return self.make(row) if self.make else row
+    def full_row(self, row: Row) -> Row:
+        """A row as the page's methods read it: one of `rows`, or what its recipe makes."""
+        return self.make_row(row) if self.make_row else row
 
     def where(self, index: int) -> str:
+        """Repository, configuration, split and id of a row, for error messages."""
         return f"{self.repo} config={self.configs[index] or 'default'} split={self.split} row={self.ids[index]}"
 
     def sha256(self) -> str:
-        """Hash of all rows, in order, as canonical JSON (bytes by their own hash). Pictures are left out: request keys hash theirs."""
+        """Hash of all rows in order, as canonical JSON. Bytes enter by their own hash; images do not, since request keys hold theirs."""
         digest = hashlib.sha256()
         for row in self.rows:
             digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=_canonical).encode())
@@ -48,13 +50,18 @@ def _canonical(value: Any) -> str:
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else repr(value)
 
 
-def each_of(table: Table, column: str | None) -> Table:
-    """The table with a row for each entry of a list column."""
+def expanded(table: Table, column: str | None) -> Table:
+    """The table with one row for each entry of a list column; the same table without a column.
+
+    Raises `DataError` if there is no such column.
+    """
     if column is None:
         return table
     try:
-        rows = EachOf(table.rows, column)
+        rows = ExpandedRows(table.rows, column)
     except KeyError as error:
-        raise DataError(f"{table.repo} split={table.split}: no column {error}, whose entries are to be the items (dataset.each)") from error
-    ids = [f"{table.ids[index]}-{place}" for index, place in rows.owners]
-    return replace(table, rows=rows, ids=ids, configs=[table.configs[index] for index, _ in rows.owners])
+        raise DataError(
+            f"{table.repo} split={table.split}: no column {error}, whose entries are the items: set dataset.each to another column"
+        ) from error
+    ids = [f"{table.ids[index]}-{position}" for index, position in rows.origins]
+    return replace(table, rows=rows, ids=ids, configs=[table.configs[index] for index, _ in rows.origins])

@@ -1,1 +1,1 @@
-"""Token ids become a prefix tree, and the tree forward passes."""
+"""Token ids become a prefix tree, and the tree becomes forward passes that compute every token once."""

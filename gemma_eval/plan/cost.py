@@ -1,4 +1,4 @@
-"""Token counts before anything runs."""
+"""What requests cost in tokens, before anything is run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore
 
 @dataclass(frozen=True)
 class Cost:
-    """What requests cost, in tokens. `unshared`: forwarded without sharing; `unique`: forwarded here; `head_rows`: rows of the
-    output head for scoring; `generated`: at most, if no text ends before its limit."""
+    """What requests cost. All but `requests` and `head_rows` are tokens.
+
+    `unshared`: tokens forwarded without prefix sharing. `unique`: tokens forwarded with it. `head_rows`: positions at which scoring
+    needs the logits. `generated`: at most, if no text ends before its limit.
+    """
 
     requests: int
     unshared: int
@@ -23,16 +26,16 @@ class Cost:
 
 
 def cost(requests: Sequence[Encoded]) -> Cost:
-    """Token counts of the plan for these requests, before anything is run."""
+    """The cost of these requests, if they are planned together."""
     scores, _ = number_images([request for request in requests if isinstance(request, EncodedScore)])
     texts, _ = number_images([request for request in requests if isinstance(request, EncodedGenerate)])
     planned = plan_scores(scores)
     prompts = build_tree([request.prompt for request in texts])
-    asked = sum(len(sequence) - 1 for request in scores for sequence in request.sequences)
+    scored = sum(len(sequence) - 1 for request in scores for sequence in request.sequences)
     samples = [request.request.samples for request in texts]
     return Cost(
         requests=len(requests),
-        unshared=asked + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
+        unshared=scored + sum(len(request.prompt) * n for request, n in zip(texts, samples, strict=True)),
         unique=planned.tree.unique_tokens() + prompts.unique_tokens(),
         head_rows=planned.head_rows(),
         generated=sum(request.request.max_tokens * n for request, n in zip(texts, samples, strict=True)),

@@ -1,4 +1,4 @@
-"""Tree -> forward passes and their layout."""
+"""The prefix tree becomes forward passes, and each pass a layout of its tokens."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemma_eval.plan.tree import ROOT, Tree, _until
+from gemma_eval.plan.tree import ROOT, Tree, visible_end
 from gemma_eval.types import TokenIds
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward: `nodes` in depth-first order, under `prefix`, the path of nodes whose keys and values are kept.
+    """One forward of the model over `nodes`, in depth-first order. `prefix` is the path of nodes above them, top first.
 
-    With `keep`, `nodes` is one node, and its keys and values stay for the passes below it.
+    Keys and values of the prefix are in memory. With `keep`, `nodes` is a single node, and its keys and values stay in memory for the
+    passes below it.
     """
 
     prefix: tuple[int, ...]
@@ -24,10 +25,10 @@ class Pass:
 
 
 def schedule(tree: Tree, budget: int) -> Iterator[Pass]:
-    """Passes of at most `budget` tokens that compute every node once, each after the path above it.
+    """Passes of at most `budget` tokens that compute every node once, after the path above it. A longer node has its own pass.
 
-    A subtree that fits the budget is computed whole, packed with its neighbours; the root of a larger one is computed
-    first and kept while its subtrees run, so only one path of keys and values is ever alive.
+    A subtree that fits the budget is computed whole, together with its neighbours. The top node of a larger one is computed first and
+    kept while its subtrees run. So there is never more than one path of keys and values in memory.
     """
     size = _subtree_sizes(tree)
     stack: list[tuple[tuple[int, ...], list[int]]] = [((), tree.roots)]
@@ -57,6 +58,7 @@ def schedule(tree: Tree, budget: int) -> Iterator[Pass]:
 
 
 def _subtree_sizes(tree: Tree) -> list[int]:
+    """Tokens of the subtree below and including each node."""
     size = [len(node) for node in tree.nodes]
     for node in range(len(size) - 1, -1, -1):  # children come after parents
         if (parent := tree.nodes[node].parent) != ROOT:
@@ -75,35 +77,41 @@ def _subtree(tree: Tree, top: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a pass's tokens stand. `depth[i]`: position in its sequence; token j may look at i where i < until[j] and j < end[i]."""
+    """The tokens of a pass, side by side. All arrays have the shape [tokens], int32.
+
+    `depth[i]` is the position of token i in its sequence. Token j may attend to token i if i < until[j] and j < end[i]: i comes before
+    j or is in the same image, and j is in the subtree of i. `offset` gives the index of each node's first token.
+    """
 
     ids: TokenIds
     depth: TokenIds
     end: TokenIds
     until: TokenIds
-    offset: dict[int, int]  # node -> index of its first token
+    offset: dict[int, int]
 
 
 def lay_out(tree: Tree, nodes: Sequence[int]) -> Layout:
-    """The tokens of `nodes` (depth-first) side by side, with what a tree mask needs: in depth-first order, a token's
-    descendants follow it without a gap, so two numbers a token describe the whole mask."""
+    """The layout of `nodes`, which are in depth-first order.
+
+    In that order, the descendants of a token follow it without a gap. So two numbers for each token describe the whole tree mask.
+    """
     offset: dict[int, int] = {}
-    at = 0
+    position = 0
     for node in nodes:
-        offset[node] = at
-        at += len(tree.nodes[node])
-    stop = dict.fromkeys(nodes, 0)
+        offset[node] = position
+        position += len(tree.nodes[node])
+    subtree_end = dict.fromkeys(nodes, 0)
     for node in reversed(nodes):
-        stop[node] = max(stop[node], offset[node] + len(tree.nodes[node]))
+        subtree_end[node] = max(subtree_end[node], offset[node] + len(tree.nodes[node]))
         parent = tree.nodes[node].parent
-        if parent in stop:
-            stop[parent] = max(stop[parent], stop[node])
+        if parent in subtree_end:
+            subtree_end[parent] = max(subtree_end[parent], subtree_end[node])
     runs = [tree.nodes[node] for node in nodes]
     ids = np.concatenate([tree.tokens(node) for node in nodes])
     return Layout(
         ids=ids,
         depth=np.concatenate([np.arange(run.start, run.end, dtype=np.int32) for run in runs]),
-        end=np.concatenate([np.full(len(run), stop[node], dtype=np.int32) for run, node in zip(runs, nodes, strict=True)]),
-        until=_until(ids),
+        end=np.concatenate([np.full(len(run), subtree_end[node], dtype=np.int32) for run, node in zip(runs, nodes, strict=True)]),
+        until=visible_end(ids),
         offset=offset,
     )

@@ -1,11 +1,10 @@
-"""Requests become a prefix tree, and the tree becomes an order of work in which every node is computed once.
+"""Requests become a prefix tree, in which every shared run of tokens occurs once.
 
-Pure functions on token ids: no model, no tensors. A *node* is a run of tokens that some set of sequences share, below
-the runs they share with more. A *pass* is one forward of the model over some nodes, under a path of nodes whose keys and
-values are kept. The last token of a scored sequence is predicted, never read, so it is not in the tree.
+These are pure functions on token ids: no model, no tensors. A *node* is a run of tokens, shared by all sequences below it. The tokens
+before it are those of its ancestors. The last token of a scored sequence is not in the tree, because it is predicted and never read.
 
-Images have the same soft tokens, whatever they show. To plan, each distinct one gets an id of its own instead, from `FIRST_IMAGE`
-on; a run of one such id is an image, which attends to itself both ways and is never cut.
+Different images have the same soft tokens. So for planning, each distinct image gets its own id in place of its soft tokens, from
+`FIRST_IMAGE` on. A run of one such id is an image. Its tokens attend to each other in both directions, so it is never divided.
 """
 
 from __future__ import annotations
@@ -20,28 +19,30 @@ import numpy as np
 
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, ImageSpan, TokenIds
 
-ROOT = -1
+ROOT = -1  # the parent of the top nodes
 FIRST_IMAGE = 1 << 24  # above any vocabulary
 
 E = TypeVar("E", EncodedScore, EncodedGenerate, Encoded)
 
 
 def number_images(requests: Sequence[E]) -> tuple[list[E], list[ImageSpan]]:
-    """The requests with an id from `FIRST_IMAGE` on for each distinct image, and what the ids stand for, in their order."""
+    """The requests with one id in place of the soft tokens of each distinct image, and the images in the order of their ids.
+
+    The first image has the id `FIRST_IMAGE`.
+    """
     numbers: dict[object, int] = {}
     distinct: list[ImageSpan] = []
-
-    found = []
+    numbered = []
     for request in requests:
         for span in request.images:
             if span.content not in numbers:
                 numbers[span.content] = FIRST_IMAGE + len(distinct)
                 distinct.append(span)
-        found.append(request.with_ids(partial(_numbered, request.images, numbers)) if request.images else request)
-    return found, distinct
+        numbered.append(request.with_ids(partial(_with_numbers, request.images, numbers)) if request.images else request)
+    return numbered, distinct
 
 
-def _numbered(images: Sequence[ImageSpan], numbers: Mapping[object, int], ids: TokenIds) -> TokenIds:
+def _with_numbers(images: Sequence[ImageSpan], numbers: Mapping[object, int], ids: TokenIds) -> TokenIds:
     ids = ids.copy()
     for span in images:
         ids[span.start : span.end] = numbers[span.content]
@@ -50,7 +51,7 @@ def _numbered(images: Sequence[ImageSpan], numbers: Mapping[object, int], ids: T
 
 @dataclass(frozen=True)
 class Node:
-    """Tokens `start` to `end` (depths) of sequence `sequence`, which every sequence below the node shares."""
+    """Tokens `start` to `end` of the sequence `sequence`. Every sequence below the node has the same ones at the same positions."""
 
     parent: int
     sequence: int
@@ -63,139 +64,140 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """Radix tree over token sequences. Parents come before children; `leaf[i]` is the node where sequence i ends."""
+    """A radix tree over token sequences. Nodes are numbered in depth-first order, so parents come before their children.
+
+    `leaf[i]` is the node where sequence i ends. `order` lists the sequences in tree order, in which neighbours share the longest
+    prefixes. `shared[i]` counts the tokens that sequence i shares with those before it in `order`.
+    """
 
     sequences: Sequence[TokenIds]
     nodes: list[Node]
     children: list[list[int]]
     roots: list[int]
     leaf: list[int]
-    order: list[int]  # sequences in tree order: neighbours share the longest prefixes
-    shared: list[int]  # per sequence, the tokens it shares with those before it in `order`
+    order: list[int]
+    shared: list[int]
 
     def tokens(self, node: int) -> TokenIds:
+        """The token ids of a node, shape [tokens], int32."""
         run = self.nodes[node]
         return self.sequences[run.sequence][run.start : run.end]
 
     def unique_tokens(self) -> int:
+        """Tokens of all nodes: what is forwarded if every node is computed once."""
         return sum(len(node) for node in self.nodes)
 
 
 def build_tree(sequences: Sequence[TokenIds], longest_node: int | None = None) -> Tree:
-    """The radix tree of `sequences`. Nodes longer than `longest_node` are cut between images, so that each fits in one pass.
+    """The radix tree of `sequences`. Nodes of more than `longest_node` tokens are divided between images, to fit in one pass.
 
-    Time is linear in the tokens but for sorting; memory is linear in the sequences (nodes point into them).
+    Apart from sorting, time is linear in the tokens. Memory is linear in the sequences, since nodes point into them.
     """
     order = sorted(range(len(sequences)), key=lambda i: sequences[i].astype(">i4").tobytes())
-    starts: list[int] = []
-    ends: list[int] = []
-    parents: list[int] = []
-    owners: list[int] = []
+    nodes = _NodeList()
     leaf = [ROOT] * len(sequences)
     shared = [0] * len(sequences)
-    path: list[int] = []  # the nodes of the latest sequence, root first
-
-    def add(parent: int, owner: int, start: int, end: int) -> int:
-        parents.append(parent)
-        owners.append(owner)
-        starts.append(start)
-        ends.append(end)
-        return len(starts) - 1
-
+    path: list[int] = []  # the nodes of the previous sequence, top first
     previous: int | None = None
     for i in order:
         length = len(sequences[i])
         common = 0 if previous is None else common_prefix(sequences[previous], sequences[i])
         shared[i] = common
-        while path and starts[path[-1]] >= common:
+        while path and nodes.starts[path[-1]] >= common:
             path.pop()
-        if path and ends[path[-1]] > common:
-            path[-1] = _split(path[-1], common, parents, owners, starts, ends)
+        if path and nodes.ends[path[-1]] > common:
+            path[-1] = nodes.split(path[-1], common)
         if length > common:
-            path.append(add(path[-1] if path else ROOT, i, common, length))
+            path.append(nodes.add(path[-1] if path else ROOT, i, common, length))
         leaf[i] = path[-1] if path else ROOT
         previous = i
-    return _finish(sequences, order, shared, leaf, parents, owners, starts, ends, longest_node)
+    return nodes.tree(sequences, order, shared, leaf, longest_node)
 
 
 def common_prefix(a: TokenIds, b: TokenIds) -> int:
-    """How many tokens two sequences begin with alike."""
+    """Number of tokens at the start that two sequences have in common."""
     n = min(len(a), len(b))
     different = a[:n] != b[:n]
-    at = int(different.argmax()) if n else 0
-    return at if n and different[at] else n
+    first = int(different.argmax()) if n else 0
+    return first if n and different[first] else n
 
 
-def _split(node: int, depth: int, parents: list[int], owners: list[int], starts: list[int], ends: list[int]) -> int:
-    """Cut `node` at `depth`; the lower half keeps the number (and so its children and leaves), the upper half is new."""
-    parents.append(parents[node])
-    owners.append(owners[node])
-    starts.append(starts[node])
-    ends.append(depth)
-    upper = len(parents) - 1
-    parents[node] = upper
-    starts[node] = depth
-    return upper
+class _NodeList:
+    """The nodes of a tree while it is built. Lists of numbers rather than objects, because a node changes when it is split."""
+
+    def __init__(self) -> None:
+        self.parents: list[int] = []
+        self.sequences: list[int] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def add(self, parent: int, sequence: int, start: int, end: int) -> int:
+        self.parents.append(parent)
+        self.sequences.append(sequence)
+        self.starts.append(start)
+        self.ends.append(end)
+        return len(self.parents) - 1
+
+    def split(self, node: int, depth: int) -> int:
+        """Split `node` at `depth` and return the upper half, a new node. The lower half keeps its number, children and leaves."""
+        upper = self.add(self.parents[node], self.sequences[node], self.starts[node], depth)
+        self.parents[node] = upper
+        self.starts[node] = depth
+        return upper
+
+    def tree(self, sequences: Sequence[TokenIds], order: list[int], shared: list[int], leaf: list[int], longest_node: int | None) -> Tree:
+        """The finished tree: long nodes divided, all nodes renumbered in depth-first order."""
+        below, tops = self._children(sequences)
+        nodes: list[Node] = []
+        children: list[list[int]] = []
+        roots: list[int] = []
+        renumbered = [ROOT] * len(self.parents)
+        stack = [(node, ROOT) for node in reversed(tops)]
+        while stack:
+            old, parent = stack.pop()
+            start, sequence = self.starts[old], self.sequences[old]
+            for first, end in pairwise([0, *_part_ends(sequences[sequence][start : self.ends[old]], longest_node)]):
+                nodes.append(Node(parent, sequence, start + first, start + end))
+                children.append([])
+                (roots if parent == ROOT else children[parent]).append(len(nodes) - 1)
+                parent = len(nodes) - 1
+            renumbered[old] = parent
+            stack += [(child, parent) for child in reversed(below[old])]
+        return Tree(sequences, nodes, children, roots, [renumbered[n] if n != ROOT else ROOT for n in leaf], order, shared)
+
+    def _children(self, sequences: Sequence[TokenIds]) -> tuple[list[list[int]], list[int]]:
+        """The children of each node, and the top nodes. Siblings are in the order of their first tokens."""
+        below: list[list[int]] = [[] for _ in self.parents]
+        tops: list[int] = []
+        for node, parent in enumerate(self.parents):
+            (tops if parent == ROOT else below[parent]).append(node)
+        for siblings in (tops, *below):
+            siblings.sort(key=lambda node: int(sequences[self.sequences[node]][self.starts[node]]))
+        return below, tops
 
 
-def _finish(
-    sequences: Sequence[TokenIds],
-    order: list[int],
-    shared: list[int],
-    leaf: list[int],
-    parents: list[int],
-    owners: list[int],
-    starts: list[int],
-    ends: list[int],
-    longest: int | None,
-) -> Tree:
-    """Number the nodes in depth-first order, cut long ones, and list children."""
-    below: list[list[int]] = [[] for _ in parents]
-    tops: list[int] = []
-    for node, parent in enumerate(parents):
-        (tops if parent == ROOT else below[parent]).append(node)
-    for siblings in (tops, *below):
-        siblings.sort(key=lambda node: int(sequences[owners[node]][starts[node]]))
-    nodes: list[Node] = []
-    children: list[list[int]] = []
-    roots: list[int] = []
-    renamed = [ROOT] * len(parents)
-    stack = [(node, ROOT) for node in reversed(tops)]
-    while stack:
-        old, parent = stack.pop()
-        run = sequences[owners[old]][starts[old] : ends[old]]
-        for start, end in pairwise([0, *_cuts(run, longest)]):
-            nodes.append(Node(parent, owners[old], starts[old] + start, starts[old] + end))
-            children.append([])
-            (roots if parent == ROOT else children[parent]).append(len(nodes) - 1)
-            parent = len(nodes) - 1
-        renamed[old] = parent
-        stack += [(child, parent) for child in reversed(below[old])]
-    return Tree(sequences, nodes, children, roots, [renamed[n] if n != ROOT else ROOT for n in leaf], order, shared)
-
-
-def _cuts(run: TokenIds, longest: int | None) -> list[int]:
-    """Where the parts of a run end, each of at most `longest` tokens unless an image is longer."""
+def _part_ends(run: TokenIds, longest: int | None) -> list[int]:
+    """Where to end the parts of a run, so that each has at most `longest` tokens. A part is longer only if an image is."""
     if longest is None or len(run) <= longest:
         return [len(run)]
-    free = np.unique(_until(run))  # a part may end here
+    allowed = np.unique(visible_end(run))
     ends = [0]
     while ends[-1] < len(run):
-        last = int(np.searchsorted(free, ends[-1] + longest, side="right")) - 1
-        first = int(np.searchsorted(free, ends[-1], side="right"))
-        ends.append(int(free[max(first, last)]))
+        last = int(np.searchsorted(allowed, ends[-1] + longest, side="right")) - 1
+        first = int(np.searchsorted(allowed, ends[-1], side="right"))
+        ends.append(int(allowed[max(first, last)]))
     return ends[1:]
 
 
-def _until(ids: TokenIds) -> TokenIds:
-    """One past the last token that each of `ids` may look at: itself, or the end of its image."""
-    ends = np.append((ids[1:] != ids[:-1]) | (ids[1:] < FIRST_IMAGE), True)
-    at = np.flatnonzero(ends)
-    return (at[np.searchsorted(at, np.arange(len(ids)))] + 1).astype(np.int32)
+def visible_end(ids: TokenIds) -> TokenIds:
+    """For each token, the end (exclusive) of the tokens that it may attend to: itself, or the end of its image. Shape [tokens], int32."""
+    last = np.append((ids[1:] != ids[:-1]) | (ids[1:] < FIRST_IMAGE), True)
+    positions = np.flatnonzero(last)
+    return (positions[np.searchsorted(positions, np.arange(len(ids)))] + 1).astype(np.int32)
 
 
 def in_prefix_order(requests: Sequence[Encoded]) -> list[tuple[int, int]]:
-    """The requests by index, so ordered that neighbours share the longest prefixes; with each, the tokens shared with those before."""
+    """The indices of the requests in prefix order, each with the number of prompt tokens that it shares with those before it."""
     numbered, _ = number_images(requests)
     tree = build_tree([request.prompt for request in numbered])
-    return [(at, tree.shared[at]) for at in tree.order]
+    return [(i, tree.shared[i]) for i in tree.order]

@@ -1,1 +1,1 @@
-"""Prompts become token ids; images become upright pixels."""
+"""Prompts become token ids, and images become upright pixels."""

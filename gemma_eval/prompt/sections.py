@@ -1,4 +1,4 @@
-"""A prompt as it was sent, cut into what it was made from: for people, who want to fold its exemplars away."""
+"""Splits a prompt, as it was sent, into header, exemplars, query and reply, so that people can fold its exemplars away."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ from typing import Literal, TypeAlias
 
 from gemma_eval.types import Box, Image, Prompt
 
-Kind: TypeAlias = Literal["template", "header", "exemplar", "query", "reply"]
+SectionKind: TypeAlias = Literal["template", "header", "exemplar", "query", "reply"]
 
-ImageView: TypeAlias = tuple[Image, Box | None]
-"""What one run of soft tokens shows: an image, or a part of it."""
+ImageCrop: TypeAlias = tuple[Image, Box | None]
+"""What the model sees at one place of a prompt: a whole image (None), or the part of it in a box."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A piece of the text, or a place where a picture stands in it. `template`: of the chat, or of a picture's frame."""
+    """A part of the text, or a place where it shows an image. Kind `template`: text of the chat template, or around an image."""
 
-    kind: Kind
+    kind: SectionKind
     number: int = 0  # of an exemplar, from 1
     text: str = ""
-    image: str = ""  # a picture's SHA-256
+    image: str = ""  # the image's SHA-256
     box: Box | None = None
 
 
-def cut(prompt: Prompt, texts: Sequence[str], views: Sequence[ImageView]) -> list[Section]:
-    """The sections of a rendered prompt: `texts` with a view between each two.
+def split_into_sections(prompt: Prompt, texts: Sequence[str], images: Sequence[ImageCrop]) -> list[Section]:
+    """The sections of a rendered prompt: `texts`, with one of `images` between each two of them.
 
-    Nothing is rendered anew. The prompt's parts are looked for, one after the other, in the text that was sent, so that the sections
-    joined are that text, whatever a chat template did to it.
+    The texts of all sections, joined, are the rendered text, whatever a chat template did to the prompt. For that, the parts of the
+    prompt are looked up in the rendered text, one after the other.
     """
     whole = "".join(texts)
-    places = list(accumulate(map(len, texts[:-1])))
-    marks: list[tuple[int, Section]] = []  # where a section begins
-    at, seen = 0, 0
+    image_positions = list(accumulate(map(len, texts[:-1])))
+    marks: list[tuple[int, Section]] = []  # sections, by the position where they begin
+    position, seen = 0, 0
     for section, part in _parts(prompt):
         if isinstance(part, Image):
             first = seen
-            while seen < len(views) and (seen == first or views[seen][1]):  # the whole image, then its crops
-                image, box = views[seen]
-                marks.append((places[seen], replace(section, image=image.sha256, box=box)))
-                at, seen = places[seen], seen + 1
-        elif (words := part.strip()) and (found := whole.find(words, at)) >= 0:
-            at = found + len(words)
-            marks += [(found, section), (at, Section("template"))]
-    return list(_joined(_written(whole, sorted(marks, key=itemgetter(0)))))
+            while seen < len(images) and (seen == first or images[seen][1]):  # the whole image, then its crops
+                image, box = images[seen]
+                marks.append((image_positions[seen], replace(section, image=image.sha256, box=box)))
+                position, seen = image_positions[seen], seen + 1
+        elif (words := part.strip()) and (found := whole.find(words, position)) >= 0:
+            position = found + len(words)
+            marks += [(found, section), (position, Section("template"))]
+    return list(_merged(_with_text(whole, sorted(marks, key=itemgetter(0)))))
 
 
 def _parts(prompt: Prompt) -> Iterator[tuple[Section, str | Image]]:
+    """The prompt's parts, each with a section of its kind."""
     shots = ((Section("exemplar", number), shot) for number, shot in enumerate(prompt.shots, 1))
     for section, parts in [
         (Section("header"), prompt.header),
@@ -62,15 +63,18 @@ def _parts(prompt: Prompt) -> Iterator[tuple[Section, str | Image]]:
             yield section, part
 
 
-def _written(whole: str, marks: Sequence[tuple[int, Section]]) -> Iterator[Section]:
-    """The sections with their text. White space between two belongs to the first; what frames the pictures of one section, to it."""
+def _with_text(whole: str, marks: Sequence[tuple[int, Section]]) -> Iterator[Section]:
+    """The sections with their text.
+
+    White space between two sections belongs to the first. Template text between two images of one section belongs to that section.
+    """
     current = last = Section("template")
-    at = 0
-    for place, mark in [*marks, (len(whole), current)]:
-        if text := whole[at:place]:
+    position = 0
+    for end, mark in [*marks, (len(whole), current)]:
+        if text := whole[position:end]:
             owner = current
             if not text.strip():
-                owner = last if at else mark
+                owner = last if position else mark
             elif current.kind == "template" and (last.kind, last.number) == (mark.kind, mark.number):
                 owner = mark
             last = replace(owner, text=text, image="", box=None)
@@ -78,11 +82,11 @@ def _written(whole: str, marks: Sequence[tuple[int, Section]]) -> Iterator[Secti
         if mark.image:
             yield mark
             last, mark = mark, Section("template")
-        current, at = mark, place
+        current, position = mark, end
 
 
-def _joined(sections: Iterable[Section]) -> Iterator[Section]:
-    """Neighbours of one kind made one."""
+def _merged(sections: Iterable[Section]) -> Iterator[Section]:
+    """The sections, with neighbours of the same kind and number joined."""
     held: Section | None = None
     for section in sections:
         if held and not held.image and not section.image and (held.kind, held.number) == (section.kind, section.number):

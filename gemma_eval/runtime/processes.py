@@ -1,6 +1,6 @@
-"""One run by several processes, as `torchrun` and `accelerate launch` start them: which of them this is, and where they meet.
+"""The processes of one run, as `torchrun` and `accelerate launch` start them: which one this is, and how they exchange values.
 
-Launched plainly there is one process, which meets nobody; then neither accelerate nor torch is loaded for it.
+Without a launcher there is one process. Then this module loads neither accelerate nor torch.
 """
 
 from __future__ import annotations
@@ -22,46 +22,51 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(days=14)  # of one whose share is done, with the others; if one of them dies, that is noticed at once
+TIMEOUT = timedelta(days=14)  # for the slowest process to finish its share; a process that dies is noticed at once
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of its run. The main one, of rank 0, writes and prints what there is once."""
+    """This process among the `count` processes of its run. `neighbours` counts those on this machine, itself included.
+
+    Rank 0 is the main process. It alone writes and prints what exists once for the whole run.
+    """
 
     rank: int = 0
     count: int = 1
-    neighbours: int = 1  # on this machine, this one among them
+    neighbours: int = 1
 
     @property
     def main(self) -> bool:
+        """Whether this is the main process."""
         return self.rank == 0
 
     @property
     def several(self) -> bool:
+        """Whether the run has more than one process."""
         return self.count > 1
 
     @property
     def prefix(self) -> str:
-        """Before whatever this process says."""
+        """What this process puts before its messages: nothing for the main process, else its rank."""
         return "" if self.main else f"process {self.rank}: "
 
     @property
     def cores(self) -> int:
-        """CPU cores for each process of this machine."""
+        """CPU cores for this process: its share of the cores of this machine."""
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return max(1, usable // self.neighbours)
 
     @property
     def device(self) -> torch.device:
-        """The GPU that is this process's own, or the CPU. Only for several."""
+        """This process's own GPU, or the CPU. Only if there are several processes."""
         import torch
 
         device: torch.device = _state().device
         return device if device.type == "cuda" else torch.device("cpu")
 
     def exchange(self, value: T) -> list[T]:
-        """What each process has brought, by rank, once all are here. Raises `RunError` if one of them has ended instead."""
+        """The values of all processes, by rank. Waits until each has called this. Raises `RunError` if one of them has ended."""
         if not self.several:
             return [value]
         import torch
@@ -72,14 +77,14 @@ class Processes:
             torch.distributed.all_gather_object(found, value)
         except RuntimeError as error:
             raise RunError(
-                "another process of this run has ended early, and said why if it could. No answer is lost: "
+                "another process of this run has ended early; its own message, if there is one, says why. No answer is lost: "
                 "the same command goes on, with any number of processes"
             ) from error
         return found
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The others do the same only after the main process, which has downloaded, converted and warned by then."""
+        """A block that the main process runs first, and the others after it, without warnings. Downloads and conversions are then done."""
         if self.main:
             yield
             self.exchange(None)
@@ -93,7 +98,7 @@ class Processes:
 
 
 def this() -> Processes:
-    """This process, by the launcher's environment."""
+    """This process, as the launcher's environment variables describe it."""
     if "LOCAL_RANK" not in os.environ:
         return Processes()
     count = int(os.environ.get("WORLD_SIZE", 1))
@@ -102,8 +107,8 @@ def this() -> Processes:
 
 @cache
 def _state() -> Any:
-    """accelerate's state of several processes. They exchange little, by the CPU."""
+    """The connection to the other processes. They exchange little, so it goes through the CPU."""
     import torch
     from accelerate import PartialState
 
-    return PartialState(cpu=not torch.cuda.is_available(), backend="gloo", timeout=PATIENCE)
+    return PartialState(cpu=not torch.cuda.is_available(), backend="gloo", timeout=TIMEOUT)

@@ -1,1 +1,1 @@
-"""Generated code runs here, contained."""
+"""Runs generated programs so that they can do no harm."""

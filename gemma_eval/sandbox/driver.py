@@ -1,8 +1,8 @@
-"""Runs inside the sandbox, as `python driver.py CHANNEL LIMITS...`: one program, then its tests. Nothing of gemma_eval is there.
+"""Runs inside the sandbox, as `python driver.py CHANNEL LIMITS...`: one program, then its tests. It cannot import gemma_eval.
 
-Success is one straight line: program, tests, token. The token arrives with the tests, after the program has run, so whatever leaves the
-line (an exception, an exit, a signal) leaves it without having had anything to say. All that the line uses is bound before the program
-runs: what the program replaces later is not what is called here.
+To pass, a program must reach the end of `main`, which sends back a token. The token arrives with the tests, after the program has run.
+So a program that ends early, by an exception, an exit or a signal, cannot send it. Everything that `main` uses is bound to local names
+before the program runs, so the program cannot replace it.
 """
 
 import builtins
@@ -13,6 +13,7 @@ from types import ModuleType
 
 
 def main(channel: int, cpu_seconds: int, memory: int, file: int, files: int) -> None:
+    """Read program and tests from the socket `channel`, and run them under the limits of `runner.Limits`."""
     run, compiled, read, write, leave, length = exec, compile, os.read, os.write, os._exit, len
     trace, profile = sys.settrace, sys.setprofile
     names = vars(builtins)
@@ -30,10 +31,10 @@ def main(channel: int, cpu_seconds: int, memory: int, file: int, files: int) -> 
     def message() -> str:
         return receive(int.from_bytes(receive(8), "big")).decode()
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # until here, errors are the sandbox's own
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # errors before this line are the sandbox's own, and are reported
     for name, limit in {"CPU": cpu_seconds, "AS": memory, "FSIZE": file, "NOFILE": files, "CORE": 0}.items():
         kind = getattr(resource, f"RLIMIT_{name}")
-        ceiling = limit + (name == "CPU")  # at the first, SIGXCPU, which can be trapped; at the second, SIGKILL
+        ceiling = limit + (name == "CPU")  # the first limit sends SIGXCPU, which can be trapped, the second SIGKILL
         resource.setrlimit(kind, (limit, ceiling))
     module = sys.modules["program"] = ModuleType("program")
     space = vars(module)

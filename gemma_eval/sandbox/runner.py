@@ -1,13 +1,14 @@
-"""Runs generated programs against their tests, where they can harm nothing.
+"""Runs generated programs against their tests, so that they can do no harm.
 
-In bubblewrap a program has no network, sees no process, home or environment but its own, writes to a small private tmpfs alone, is one
-process with one thread, and is bounded in CPU time, memory, file size, open files and wall time; when it ends, or the parent does, its
-namespaces end with all that is in them. `subprocess` has the bounds, a clean environment and a folder of its own, and no isolation.
+In bubblewrap, a program has no network, and sees only its own process, home and environment. It can write only to a small private
+tmpfs. It is one process with one thread, with limits on CPU time, memory, file size, open files and wall time. When it ends, or its
+parent does, everything in its namespaces ends too. `subprocess` has the limits, a clean environment and a private folder, but no
+isolation.
 
-A program has passed if a random token comes back, which it is given only after it has run, together with the tests; see `driver.py`.
-Not defended against: a program written against this very file. The tests call the program's functions and so share an interpreter
-with them, as the benchmarks define it: an object that equals everything passes `==`, a replaced function of the standard library is the
-one that a test calls, and code that walks the stack in search of the token, or reads the channel, can find it. The kernel is trusted.
+A program has passed if it sends back a random token, which it gets together with the tests, after it has run (see `driver.py`). This
+does not stop a program written to defeat this file. The benchmarks define tests that call the program's functions, so both share an
+interpreter: an object that equals everything passes `==`, tests call a standard function that the program has replaced, and code can
+find the token on the stack or in the channel. The kernel is trusted.
 """
 
 from __future__ import annotations
@@ -34,20 +35,22 @@ from gemma_eval.settings import Sandbox
 
 log = logging.getLogger(__name__)
 
-WALL_FACTOR = 3  # wall seconds per CPU second allowed; twice as many when a program runs alone
-STARTUP_SECONDS = 30.0  # for the interpreter to say that it is there, on a busy machine
+WALL_FACTOR = 3  # wall seconds allowed for each CPU second; twice as many if a program runs alone
+STARTUP_SECONDS = 30.0  # for the interpreter to start, on a busy machine
 
 
 class Outcome(Enum):
+    """How a program ended."""
+
     passed = "passed"
-    failed = "failed"  # an exception, an exit, anything but the token
-    killed = "killed"  # by the kernel: no CPU time left, or a crash
-    hung = "hung"  # out of wall time, with CPU time to spare, twice
+    failed = "failed"  # an exception, an exit, or anything else that sends no token
+    killed = "killed"  # by the kernel: it used up its CPU time, or crashed
+    hung = "hung"  # twice reached the limit of wall time with CPU time left
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one program, in the order of the driver's arguments."""
+    """The limits of one program, in the order of the driver's arguments. `memory` and `file` are bytes, `files` counts open files."""
 
     cpu_seconds: int = 10
     memory: int = 2**30
@@ -58,8 +61,8 @@ class Limits:
 def run(program: str, tests: str, *, sandbox: Sandbox = Sandbox.bubblewrap, cpu_seconds: int = 10) -> Outcome:
     """Run `program`, then `tests` in its namespace. Thread-safe. Raises `SandboxError` if that cannot be done here.
 
-    The kernel counts CPU time; a program that has used it up is done for. One that reaches the wall limit with CPU time to spare either
-    waits for nothing or is on a busy machine: it has a second try, alone and with more time.
+    A program that uses up its CPU time is killed. One that reaches the wall limit with CPU time left may be hanging, or the machine may
+    be busy. It gets a second attempt, alone and with more time.
     """
     limits = Limits(cpu_seconds)
     with _slots.shared():
@@ -74,16 +77,18 @@ def run(program: str, tests: str, *, sandbox: Sandbox = Sandbox.bubblewrap, cpu_
 
 @functools.cache
 def check(sandbox: Sandbox) -> None:
-    """Raise `SandboxError`, saying what to do, unless programs can be run in `sandbox` here."""
+    """Raise `SandboxError`, which says what to do, if programs cannot be run in `sandbox` on this machine."""
     if sandbox is Sandbox.bubblewrap and not seccomp.supported():
-        raise SandboxError(f"no system-call filter for this processor: use an x86_64 or aarch64 machine, {command.OR_ELSE}")
+        raise SandboxError(f"no system-call filter for this processor: use an x86_64 or aarch64 machine, {command.ALTERNATIVE}")
     right, wrong = (run("def one(): return 1", f"assert one() == {value}", sandbox=sandbox) for value in (1, 2))
     if (right, wrong) != (Outcome.passed, Outcome.failed):
-        raise SandboxError(f"{sandbox.value}: a right program {right.value}, a wrong one {wrong.value}; {command.OR_ELSE}")
+        raise SandboxError(
+            f"{sandbox.value} does not work here: right program {right.value}, wrong one {wrong.value}: mend that, {command.ALTERNATIVE}"
+        )
 
 
 class _Slots:
-    """Many at once, or one alone."""
+    """Lets up to `places` programs run at once, or one alone."""
 
     def __init__(self, places: int) -> None:
         self._count = places
@@ -92,6 +97,7 @@ class _Slots:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
+        """A block in which other programs may run."""
         with self._door:
             self._places.acquire()
         try:
@@ -101,6 +107,7 @@ class _Slots:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
+        """A block in which no other program runs."""
         with self._door:
             for _ in range(self._count):
                 self._places.acquire()
@@ -114,7 +121,7 @@ _slots = _Slots(this().cores)
 
 
 def _attempt(program: str, tests: str, sandbox: Sandbox, limits: Limits, wall: float) -> Outcome | None:
-    """One try. None: the interpreter did not even start, which says nothing of the program."""
+    """One attempt, with a limit of `wall` seconds. None if the interpreter did not start, which says nothing about the program."""
     ours, theirs = socket.socketpair()
     with ours, contextlib.ExitStack() as stack:
         with theirs:
@@ -126,7 +133,7 @@ def _attempt(program: str, tests: str, sandbox: Sandbox, limits: Limits, wall: f
                     _raise_start_error(process, sandbox)
             except TimeoutError:
                 return None
-            return _converse(ours, program, tests, wall, process)
+            return _exchange(ours, program, tests, wall, process)
         finally:
             _kill(process)
 
@@ -144,7 +151,7 @@ def _start(sandbox: Sandbox, channel: socket.socket, limits: Limits, stack: cont
         line = command.bubblewrap(arguments, reading)
     else:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gemma_eval_", ignore_cleanup_errors=True))
-        line = command.plain(arguments)
+        line = command.unisolated(arguments)
     environment = command.environment() | ({"HOME": folder, "TMPDIR": folder} if sandbox is Sandbox.subprocess else {})
     return subprocess.Popen(
         line,
@@ -158,7 +165,8 @@ def _start(sandbox: Sandbox, channel: socket.socket, limits: Limits, stack: cont
     )
 
 
-def _converse(channel: socket.socket, program: str, tests: str, wall: float, process: subprocess.Popen[bytes]) -> Outcome:
+def _exchange(channel: socket.socket, program: str, tests: str, wall: float, process: subprocess.Popen[bytes]) -> Outcome:
+    """Send the program, then the tests with a token. It has passed if the token comes back within `wall` seconds."""
     token = secrets.token_hex(16).encode()
     deadline = time.monotonic() + wall
     try:
@@ -169,17 +177,18 @@ def _converse(channel: socket.socket, program: str, tests: str, wall: float, pro
                 return Outcome.passed
     except TimeoutError:
         return Outcome.hung
-    except OSError:  # it closed its end
+    except OSError:  # the driver closed its end
         pass
     try:
         code = process.wait(timeout=1.0)
     except subprocess.TimeoutExpired:
-        return Outcome.failed  # silent, but still there: it closed or misused the channel
+        return Outcome.failed  # it still runs, but closed or misused the channel
     return Outcome.killed if code < 0 or code > 128 else Outcome.failed  # bwrap gives a signal as 128 + its number
 
 
 def _message(text: str) -> bytes:
-    data = text.encode("utf-8", errors="replace")  # a lone surrogate is no program
+    """The text, after its length in bytes."""
+    data = text.encode("utf-8", errors="replace")  # a lone surrogate cannot be sent, and no program needs one
     return len(data).to_bytes(8, "big") + data
 
 
@@ -189,6 +198,7 @@ def _send(channel: socket.socket, data: bytes, deadline: float) -> None:
 
 
 def _receive(channel: socket.socket, size: int, deadline: float) -> bytes:
+    """The next `size` bytes, or fewer if the channel is closed. Raises `TimeoutError` after the deadline."""
     data = b""
     while len(data) < size:
         channel.settimeout(max(deadline - time.monotonic(), 1e-3))
@@ -202,16 +212,16 @@ def _receive(channel: socket.socket, size: int, deadline: float) -> bytes:
 def _raise_start_error(process: subprocess.Popen[bytes], sandbox: Sandbox) -> None:
     assert process.stderr is not None
     process.wait(timeout=STARTUP_SECONDS)
-    said = process.stderr.read(2000).decode(errors="replace").strip().splitlines()
+    lines = process.stderr.read(2000).decode(errors="replace").strip().splitlines()
     hint = "; it needs version 0.7, and unprivileged user namespaces, which some containers and Ubuntu's AppArmor rules refuse"
     raise SandboxError(
-        f"{sandbox.value} does not work here: {said[-1] if said else 'no word'}"
-        f"{hint if sandbox is Sandbox.bubblewrap else ''}: mend that, {command.OR_ELSE}"
+        f"{sandbox.value} does not work here: {lines[-1] if lines else 'it gave no message'}"
+        f"{hint if sandbox is Sandbox.bubblewrap else ''}: mend that, {command.ALTERNATIVE}"
     )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """bwrap's death ends its namespaces and all that is in them; without bwrap, the process group is all that can be reached."""
+    """Kill the program. The death of bwrap ends everything in its namespaces; without bwrap, the process group is killed."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

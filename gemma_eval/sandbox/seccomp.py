@@ -1,6 +1,6 @@
-"""A system-call filter for bubblewrap: one process, one thread, no sockets, no memory that no limit counts.
+"""A system-call filter for bubblewrap: one process, one thread, no sockets, and no memory outside the memory limit.
 
-RLIMIT_NPROC does not bind root, and threads share it with the user's other processes; refusing the calls binds everyone.
+A limit on processes (RLIMIT_NPROC) would not do: it does not apply to root, and it counts all processes and threads of the user.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from errno import ENOSYS, EPERM
 # Numbers from the kernel's tables (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h).
 _X86_64 = {
     "clone": 56, "fork": 57, "vfork": 58,  # processes and threads
-    "socket": 41,  # AF_VSOCK and the like know no network namespace; socketpair, which asyncio needs, is another call
+    "socket": 41,  # AF_VSOCK and others ignore network namespaces; asyncio needs socketpair, which is another call
     "memfd_create": 319, "shmget": 29, "msgget": 68, "semget": 64, "mq_open": 240,  # memory outside RLIMIT_AS
     "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "personality": 135,
     "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155,
@@ -32,21 +32,22 @@ _EVERYWHERE = {
     "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432,
     "pidfd_open": 434, "pidfd_getfd": 438, "mount_setattr": 442, "memfd_secret": 447,
 }  # fmt: skip
-_CLONE3 = 435  # its flags cannot be read by a filter; libraries fall back to clone where it is unknown
+_CLONE3 = 435  # a filter cannot read its flags; libraries fall back to clone if it is unknown
 
 _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
-_X32 = 0x40000000  # bit of a second table of the same calls on x86_64
+_X32 = 0x40000000  # this bit selects a second table of the same calls on x86_64
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
 def supported() -> bool:
+    """Whether there is a filter for this processor."""
     return platform.machine() in _MACHINES
 
 
 def refusals() -> bytes:
-    """The filter as `bwrap --seccomp` reads it: an array of struct sock_filter."""
+    """The filter in the form that `bwrap --seccomp` reads: an array of struct sock_filter."""
     audit, calls = _MACHINES[platform.machine()]
     program = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
     program += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL)]

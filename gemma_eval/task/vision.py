@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from gemma_eval.data.rows import Row
 from gemma_eval.settings import ImagesConfig, TaskImages
@@ -13,23 +13,28 @@ from gemma_eval.types import Prompt
 
 @dataclass
 class VisionTask(Task):
-    """A page may state how its images are shown (`images`); what it leaves open is the run's."""
+    """A task with images. `images` says how its prompts show them; what it leaves None is as in the run's settings."""
 
     images: TaskImages = field(default_factory=TaskImages)
 
     vision = True
 
-    def show_as(self, run: ImagesConfig) -> None:
-        """Take from the run what is left open."""
-        whole = self.images.within(run)
-        self.images = TaskImages(**{setting.name: getattr(whole, setting.name) for setting in fields(TaskImages)})
+    def with_images(self, run: ImagesConfig) -> Self:
+        """The task with the run's image settings where its own are None."""
+        images = self.images.within(run)
+        return replace(self, images=TaskImages(**{setting.name: getattr(images, setting.name) for setting in fields(TaskImages)}))
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
+        """As `Task.prompt`, with the image settings."""
         return replace(super().prompt(row, shots), images=self.images)
 
     def protocol(self) -> dict[str, Any]:
-        """What is left open is as in the report; without Pan & Scan its thresholds change nothing."""
-        report, shown = asdict(ImagesConfig()), asdict(self.images.within(ImagesConfig()))
-        matter = {name for name in shown if shown["pan_and_scan"] and shown[name] != report[name]} | {"limit", "pan_and_scan"}
-        plain = {name: value for name, value in super().protocol().items() if name != "images"}
-        return plain | {f"images.{name}": value for name, value in shown.items() if name in matter}
+        """As `Task.protocol`, with the image settings that can change a score.
+
+        A setting that is None counts as the report's. The thresholds of Pan & Scan count only if it is on and they differ from the
+        report's.
+        """
+        report, own = asdict(ImagesConfig()), asdict(self.images.within(ImagesConfig()))
+        relevant = {name for name in own if own["pan_and_scan"] and own[name] != report[name]} | {"limit", "pan_and_scan"}
+        others = {name: value for name, value in super().protocol().items() if name != "images"}
+        return others | {f"images.{name}": value for name, value in own.items() if name in relevant}

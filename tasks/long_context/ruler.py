@@ -6,19 +6,29 @@ from importlib.metadata import version
 from pathlib import Path
 from random import Random
 
-from gemma_eval.data.rows import ListedRows
-from gemma_eval.data.sources import Source
-from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError
 from gemma_eval.metrics import ruler
-from gemma_eval.task import Average, DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Generate, Grade, Sample, TokenCounter
+from gemma_eval.task import (
+    JSON,
+    Average,
+    DatasetRef,
+    Generate,
+    Generation,
+    Grade,
+    ListedRows,
+    Row,
+    Sample,
+    Source,
+    Table,
+    TokenCounter,
+    register,
+)
 
 from . import ruler_items as items
 from .fitting import fit
 from .ruler_items import Documents, Item, Needles
 
-GENERATOR = 1  # to be raised whenever the same seed gives other items
+GENERATOR = 1  # raise it whenever the same seed gives other items
 EXAMPLE_TOKENS = 500  # the solved example of variable tracking
 
 NEEDLES = {
@@ -29,7 +39,7 @@ NEEDLES = {
     "niah_multikey_2": Needles("needles"),
     "niah_multikey_3": Needles("needles", key="uuids", value="uuids"),
     "niah_multivalue": Needles("essay", values=4),
-    "niah_multiquery": Needles("essay", keys=4, asked=4),
+    "niah_multiquery": Needles("essay", keys=4, queried=4),
 }
 QUESTIONS = ("qa_1", "qa_2")
 TASKS = (*NEEDLES, "vt", "cwe", "fwe", *QUESTIONS)
@@ -39,11 +49,14 @@ ANSWER_TOKENS = {**dict.fromkeys(NEEDLES, 128), "vt": 30, "cwe": 120, "fwe": 50,
 @register
 @dataclass
 class RULER(Generation):
-    """RULER (Hsieh et al., 2024, arXiv 2404.06654): 13 tasks, made at any length. Apache 2.0; SQuAD and HotpotQA CC BY-SA 4.0.
+    """RULER (Hsieh et al., 2024, arXiv 2404.06654): 13 tasks at any length. Apache 2.0; SQuAD and HotpotQA are CC BY-SA 4.0.
 
-    Needles in a haystack (8 tasks), variable tracking, common and frequent words, questions on documents (2). The length holds
-    prompt and answer, in tokens of the model that reads them. A score is the share of the answers found in the text (of a
-    question: whether any is), averaged over the tasks of each length. The report states zero-shot sampling, at 32K and 128K.
+    Eight tasks hide needles in a haystack, one tracks variables, two count words, two ask questions about documents. The report states
+    zero-shot sampling at 32K and 128K tokens. A length counts prompt and answer, in tokens of the model under test. A score is the
+    share of the right answers found in the text; for a question, whether any is found. The average of a length is over its tasks.
+
+    The report gives neither items nor haystacks. We generate the items by the authors' recipe. Their haystack of essays is not free, so
+    repeated noise stands in for it, unless `haystack` names a text file. Unlike the authors' prompts, ours do not end in a space.
     """
 
     dataset: DatasetRef = DatasetRef("NVIDIA/RULER", split="validation", generated=True)
@@ -51,22 +64,22 @@ class RULER(Generation):
     hotpot_qa: DatasetRef = DatasetRef("hotpotqa/hotpot_qa", config="distractor", split="validation")
     lengths: list[int] = field(default_factory=lambda: [4096, 8192, 16384, 32768, 65536, 131072])
     items: int = 500  # per task and length
-    haystack: str | None = None  # a text file, for the tasks that hide needles in essays
-    max_tokens: int = 128  # at most; most of the tasks have fewer of their own
+    haystack: str | None = None  # a text file for the tasks that hide needles in essays; noise when absent
+    max_tokens: int = 128  # at most; most tasks allow fewer (ANSWER_TOKENS)
     stop: list[str] = field(default_factory=list)
 
     name = "ruler"
     card = "RULER"
     undisclosed = (
-        "Items, their number and haystacks are not stated: made by the official recipe, but its essays are not free, so repeated "
-        "noise stands for them unless haystack=FILE. No prompt ends in a space."
+        "Google does not publish its items, their number or its haystacks; we generate items by the authors' recipe. Its essays are not "
+        "free, so the haystack is repeated noise, unless haystack=FILE."
     )
     comparable = False
     average = Average.macro
     primary = "string_match"
-    chooses = (*Generation.chooses, "lengths", "items")
+    selection_settings = (*Generation.selection_settings, "lengths", "items")
 
-    # -- the protocol, of one item ------------------------------------------------------------------------------
+    # -- the protocol, in terms of one item ---------------------------------------------------------------------
 
     def query(self, row: Row) -> str:
         return str(row["query"])
@@ -87,13 +100,14 @@ class RULER(Generation):
         return subset.partition("/")[0]
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        return f"{row['task']}/{row['cluster'] or row['index']}"  # the lengths share needles and questions
+        return f"{row['task']}/{row['cluster'] or row['index']}"  # all lengths ask for the same
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
         sample = super().sample(row, id=id, config=config, shots=shots)
         assert isinstance(sample.request, Generate)
         request = replace(sample.request, max_tokens=min(self.max_tokens, ANSWER_TOKENS[row["task"]]))
-        return replace(sample, request=request, fields={name: row[name] for name in ("task", "length", "index")})  # not 128K of text
+        fields = {name: row[name] for name in ("task", "length", "index")}  # without the query, which may have 128K tokens
+        return replace(sample, request=request, fields=fields)
 
     def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict) and isinstance(target["answers"], list)
@@ -102,13 +116,13 @@ class RULER(Generation):
 
     # -- the items ----------------------------------------------------------------------------------------------
 
-    def table(self, source: Source, reader: Callable[[], TokenCounter] | None) -> Table:
-        """Recipes (task, length, index), and what makes items of them for the model that will read them."""
-        if reader is None:
-            raise DataError("ruler: items are made to the measure of a model, and none is named")
-        model = reader()
+    def table(self, source: Source, open_token_counter: Callable[[], TokenCounter] | None) -> Table:
+        """Recipes (task, length, index), and the function that makes items from them for the model that will read them."""
+        if open_token_counter is None:
+            raise DataError("ruler: items are made for a model's tokenizer: choose a model with model=...")
+        model = open_token_counter()
         documents, missing = self._documents(source)
-        listed = super().table(source, reader) if source.kind == "samples" else self._recipes(documents)
+        listed = super().table(source, open_token_counter) if source.kind == "samples" else self._recipes(documents)
         left_out: dict[str, str] = {}
         kept: list[int] = []
         for i, row in enumerate(listed.rows):
@@ -127,11 +141,12 @@ class RULER(Generation):
             ids=[listed.ids[i] for i in kept],
             configs=[""] * len(kept),
             revision=self._origin(sentences, documents),
-            make=partial(self._item, model=model, documents=documents, sentences=sentences),
+            make_row=partial(self._item, model=model, documents=documents, sentences=sentences),
             missing=left_out,
         )
 
     def _recipes(self, documents: Mapping[str, Documents]) -> Table:
+        """`items` recipes for each task and length, or as many as there are questions."""
         lengths = list(dict.fromkeys(self.lengths))
         count = {name: min(self.items, len(documents[name].questions)) if name in documents else self.items for name in TASKS}
         rows = [{"task": name, "length": length, "index": i} for length in lengths for name in TASKS for i in range(count[name])]
@@ -139,7 +154,7 @@ class RULER(Generation):
         return Table(self.dataset.repo, self.dataset.split, ListedRows(rows, Path()), ids, [""] * len(rows), revision="")
 
     def _documents(self, source: Source) -> tuple[dict[str, Documents], dict[str, str]]:
-        """By task: what its questions are asked about, or why that cannot be had."""
+        """The documents of each task that asks about some, and for those that cannot be read, the reason."""
         found: dict[str, Documents] = {}
         missing: dict[str, str] = {}
         for name, ref, read in (("qa_1", self.squad, items.squad), ("qa_2", self.hotpot_qa, items.hotpot_qa)):
@@ -150,7 +165,7 @@ class RULER(Generation):
         return found, missing
 
     def _sentences(self) -> list[str]:
-        """What the tasks with running text hide their needles in."""
+        """The running text in which needles are hidden. Raises `DataError` if the haystack cannot be read."""
         if self.haystack is None:
             return items.sentences_of(items.NOISE)
         try:
@@ -159,15 +174,15 @@ class RULER(Generation):
             raise DataError(f"tasks.ruler.haystack={self.haystack}: {error}") from error
 
     def _origin(self, sentences: list[str], documents: Mapping[str, Documents]) -> str:
-        """What items follow from, beside the tokenizer."""
+        """What determines the items, besides the tokenizer. It is recorded as the revision of the data."""
         haystack = f"haystack sha256 {sha256(' '.join(sentences).encode()).hexdigest()}"
-        made_by = [f"generator {GENERATOR}", f"seed {self.seed or 0}", f"wonderwords {version('wonderwords')}"]
-        return "; ".join([*made_by, haystack, *(found.origin for found in documents.values())])
+        recipe = [f"generator {GENERATOR}", f"seed {self.seed or 0}", f"wonderwords {version('wonderwords')}"]
+        return "; ".join([*recipe, haystack, *(found.origin for found in documents.values())])
 
     def _item(self, recipe: Row, *, model: TokenCounter, documents: Mapping[str, Documents], sentences: list[str]) -> Row:
-        """A pure function of recipe, seed and the count of tokens. What is asked does not depend on the length."""
+        """The item of a recipe. A pure function of recipe, seed and token counter; the answers do not depend on the length."""
         name, length, index = recipe["task"], recipe["length"], recipe["index"]
-        key = f"{self.seed or 0}/{name}/{index}"
+        seed = f"{self.seed or 0}/{name}/{index}"
 
         def tokens(item: Item) -> int:
             return model.tokens(self.prompt({**recipe, **asdict(item)}, []))
@@ -177,17 +192,17 @@ class RULER(Generation):
             shape = NEEDLES[name]
             write, least = partial(items.needles, shape=shape, sentences=sentences), shape.keys * shape.values
         elif name in QUESTIONS:
-            asked = documents[name].questions[index]
-            write, least = partial(items.question, documents=documents[name], asked=asked), len(asked.needed)
+            question = documents[name].questions[index]
+            write, least = partial(items.question, documents=documents[name], asked=question), len(question.needed)
         elif name == "vt":
-            solved = fit(lambda n: items.chain(Random(f"{key}/solved"), n, name_length=3), tokens, EXAMPLE_TOKENS, least=5)
+            solved = fit(lambda n: items.chain(Random(f"{seed}/solved"), n, name_length=3), tokens, EXAMPLE_TOKENS, least=5)
             write, least = partial(items.chain, name_length=5, solved=solved), 5
         elif name == "cwe":
             write, least = partial(items.common_words, length=length), 11
         else:
             write, least = partial(items.frequent_words, length=length), 100
         try:
-            made = fit(lambda n: write(Random(key), n), tokens, length - ANSWER_TOKENS[name], least)
+            item = fit(lambda n: write(Random(seed), n), tokens, length - ANSWER_TOKENS[name], least)
         except ValueError as error:
             raise DataError(f"tasks.ruler.lengths: {length} tokens do not hold an item of {name}: {error}. Set a longer one") from error
-        return {**recipe, **asdict(made)}
+        return {**recipe, **asdict(item)}

@@ -1,6 +1,6 @@
-"""What RULER's items are made of: each writer is a pure function of its random generator and a number of units.
+"""Writes RULER's items. Each writer is a pure function of a random generator and a number of units.
 
-Templates, counts and layout are those of the official generators (github.com/NVIDIA/RULER, scripts/data/synthetic).
+Templates, counts and layout are those of the authors' generators (github.com/NVIDIA/RULER, scripts/data/synthetic).
 """
 
 import re
@@ -12,20 +12,23 @@ from itertools import pairwise
 from random import Random
 from uuid import UUID
 
-from gemma_eval.data.table import Table
+from gemma_eval.task import Table
 
 NOISE = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
-SHORT = 4096  # below this length, lists of words are less redundant
+SHORT = 4096  # tokens; in shorter items, the words of a list are repeated less often
 
 
 @dataclass(frozen=True)
 class Item:
-    """A question about a long text, how its answer begins, and what the answer must hold: all of `answers`, or any of them."""
+    """A long text with a question (`query`), the beginning of the answer (`reply`), and the right answers.
+
+    Items with the same `cluster` are about the same documents.
+    """
 
     query: str
     reply: str
     answers: list[str]
-    cluster: str = ""  # what other items are about, too
+    cluster: str = ""
 
 
 # -- vocabulary -------------------------------------------------------------------------------------------------
@@ -33,7 +36,7 @@ class Item:
 
 @cache
 def vocabulary(*kinds: str) -> tuple[str, ...]:
-    """English words of these kinds, from the library that the official generators draw from."""
+    """English words of these kinds ("noun", ...), from the library that the authors' generators use."""
     from wonderwords import RandomWord, filter_profanity
 
     words = {word for kind in kinds for word in RandomWord().filter(include_parts_of_speech=[kind])}
@@ -41,31 +44,35 @@ def vocabulary(*kinds: str) -> tuple[str, ...]:
 
 
 def compound(rng: Random) -> str:
+    """An adjective and a noun, joined by a hyphen."""
     return f"{rng.choice(vocabulary('adjective'))}-{rng.choice(vocabulary('noun'))}"
 
 
 def number(rng: Random) -> str:
+    """A number of seven digits."""
     return str(rng.randint(10**6, 10**7 - 1))
 
 
 def uuid(rng: Random) -> str:
+    """A random UUID."""
     return str(UUID(int=rng.getrandbits(128), version=4))
 
 
 def letters(rng: Random, alphabet: str, count: int) -> str:
+    """`count` random letters of `alphabet`."""
     return "".join(rng.choices(alphabet, k=count))
 
 
-def distinct(draw: Callable[[], str], count: int, besides: Iterable[str] = ()) -> list[str]:
-    """`count` different draws, none of them among `besides`."""
-    taken = dict.fromkeys(besides)
+def distinct(draw: Callable[[], str], count: int, excluded: Iterable[str] = ()) -> list[str]:
+    """`count` different draws, none of them in `excluded`."""
+    taken = dict.fromkeys(excluded)
     before = len(taken)
     while len(taken) < before + count:
         taken[draw()] = None
     return list(taken)[before:]
 
 
-DRAWS: Mapping[str, Callable[[Random], str]] = {"words": compound, "numbers": number, "uuids": uuid}
+DRAW: Mapping[str, Callable[[Random], str]] = {"words": compound, "numbers": number, "uuids": uuid}
 
 
 # -- needles in a haystack --------------------------------------------------------------------------------------
@@ -73,36 +80,36 @@ DRAWS: Mapping[str, Callable[[Random], str]] = {"words": compound, "numbers": nu
 
 @dataclass(frozen=True)
 class Needles:
-    """What is hidden where: `keys` with `values` each, of which `asked` are asked for."""
+    """The shape of a task: `keys` keys with `values` values each are hidden in a haystack, and `queried` of the keys are asked for."""
 
-    haystack: str  # noise, essay, needles
+    haystack: str  # noise, essay, or needles (other keys and values)
     key: str = "words"
     value: str = "numbers"
     keys: int = 1
     values: int = 1
-    asked: int = 1
+    queried: int = 1
 
 
 def needles(rng: Random, n: int, shape: Needles, sentences: Sequence[str]) -> Item:
-    """`n` lines of noise, sentences of running text, or other needles, with the needles among them."""
-    keys = distinct(lambda: DRAWS[shape.key](rng), shape.keys)
-    values = distinct(lambda: DRAWS[shape.value](rng), shape.keys * shape.values)
-    owned = {key: values[i * shape.values :][: shape.values] for i, key in enumerate(keys)}
-    hidden = [_needle(shape, key, value) for key in keys for value in owned[key]]
+    """An item with the needles hidden in `n` units: lines of noise, sentences of running text, or other needles."""
+    keys = distinct(lambda: DRAW[shape.key](rng), shape.keys)
+    values = distinct(lambda: DRAW[shape.value](rng), shape.keys * shape.values)
+    values_of = {key: values[i * shape.values :][: shape.values] for i, key in enumerate(keys)}
+    hidden = [_needle(shape, key, value) for key in keys for value in values_of[key]]
     rng.shuffle(hidden)
-    asked = rng.sample(keys, shape.asked)
+    queried = rng.sample(keys, shape.queried)
     if shape.haystack == "essay":
         context = _in_running_text(rng, hidden, [sentences[i % len(sentences)] for i in range(n)])
     elif shape.haystack == "noise":
         context = _between_lines(rng, hidden, [NOISE] * n)
     else:
-        others = zip(distinct(lambda: DRAWS[shape.key](rng), n, keys), distinct(lambda: DRAWS[shape.value](rng), n, values), strict=True)
+        others = zip(distinct(lambda: DRAW[shape.key](rng), n, keys), distinct(lambda: DRAW[shape.value](rng), n, values), strict=True)
         context = _between_lines(rng, hidden, [_needle(shape, key, value) for key, value in others])
-    return _asking_for(shape, asked, [value for key in asked for value in owned[key]], context)
+    return _needle_item(shape, queried, [value for key in queried for value in values_of[key]], context)
 
 
-def _asking_for(shape: Needles, asked: Sequence[str], answers: list[str], context: str) -> Item:
-    names = ", ".join(asked) if len(asked) == 1 else f"{', '.join(asked[:-1])}, and {asked[-1]}"
+def _needle_item(shape: Needles, queried: Sequence[str], answers: list[str], context: str) -> Item:
+    names = ", ".join(queried) if len(queried) == 1 else f"{', '.join(queried[:-1])}, and {queried[-1]}"
     one = len(answers) == 1
     kind, some, verb, every = (shape.value[:-1], "A", "is", "is") if one else (shape.value, "Some", "are", "are all")
     query = (
@@ -118,22 +125,22 @@ def _needle(shape: Needles, key: str, value: str) -> str:
 
 
 def _between_lines(rng: Random, hidden: Sequence[str], lines: list[str]) -> str:
-    for at, line in zip(sorted(rng.sample(range(len(lines)), len(hidden)), reverse=True), hidden, strict=True):
-        lines.insert(at, line)
+    for position, line in zip(sorted(rng.sample(range(len(lines)), len(hidden)), reverse=True), hidden, strict=True):
+        lines.insert(position, line)
     return "\n".join(lines)
 
 
 def _in_running_text(rng: Random, hidden: Sequence[str], sentences: list[str]) -> str:
-    """Each needle at another of 40 evenly spaced depths."""
+    """The sentences with each needle at a different one of 40 evenly spaced depths."""
     depths = sorted(rng.sample(range(40), len(hidden)), reverse=True)
-    places = [len(sentences) * round(100 * depth / 39) // 100 for depth in depths]
-    for at, needle in zip(places, hidden, strict=True):
-        sentences.insert(at, needle)
+    positions = [len(sentences) * round(100 * depth / 39) // 100 for depth in depths]
+    for position, needle in zip(positions, hidden, strict=True):
+        sentences.insert(position, needle)
     return " ".join(sentences)
 
 
 def sentences_of(text: str) -> list[str]:
-    """Sentences, by rule. Raises `ValueError` if there are none."""
+    """The sentences of a text: each ends with ".", "!" or "?" before a space. Raises `ValueError` if the text is empty."""
     if not text.strip():
         raise ValueError("has no text")
     return re.split(r"(?<=[.!?]) ", " ".join(text.split()))
@@ -145,7 +152,7 @@ HOPS = 4
 
 
 def chain(rng: Random, n: int, name_length: int, solved: Item | None = None) -> Item:
-    """`n` lines of noise with five assignments among them, each of the one before; `solved` is shown first, with its answer."""
+    """An item with a chain of five assignments among `n` lines of noise. `solved`, an item with its answer, is shown first."""
     names = distinct(lambda: letters(rng, string.ascii_uppercase, name_length), HOPS + 1)
     value = str(rng.randint(10000, 99999))
     lines = [f"VAR {names[0]} = {value}", *(f"VAR {new} = VAR {old} " for old, new in pairwise(names))]
@@ -158,21 +165,21 @@ def chain(rng: Random, n: int, name_length: int, solved: Item | None = None) -> 
         " Answer: According to the chain(s) of variable assignment in the text above, "
         f"{len(names)} variables are assigned the value {value}, they are:"
     )
-    shown = f"{solved.query}{solved.reply} {' '.join(solved.answers)}\n\n" if solved else ""
-    return Item(shown + query, reply, names)
+    example = f"{solved.query}{solved.reply} {' '.join(solved.answers)}\n\n" if solved else ""
+    return Item(example + query, reply, names)
 
 
 # -- lists of words ---------------------------------------------------------------------------------------------
 
 
 def common_words(rng: Random, n: int, length: int) -> Item:
-    """A short list with its answer, then one of `n` different words, ten of which stand there more often."""
+    """An item with a list of `n` different words, ten of which occur more often. A short list with its answer is shown first."""
     example_words, example_often, example_seldom, often, seldom = (20, 3, 1, 6, 1) if length < SHORT else (40, 10, 3, 30, 3)
     example, common = _numbered_list(rng, example_words, example_often, example_seldom)
     context, answers = _numbered_list(rng, n, often, seldom)
-    shown = " ".join(f"{i}. {word}" for i, word in enumerate(common, 1))
+    example_answer = " ".join(f"{i}. {word}" for i, word in enumerate(common, 1))
     reply = " Answer: The top 10 words that appear most often in the list are:"
-    return Item(f"{_common_words_query(example)}{reply} {shown}\n{_common_words_query(context)}", reply, answers)
+    return Item(f"{_common_words_query(example)}{reply} {example_answer}\n{_common_words_query(context)}", reply, answers)
 
 
 def _common_words_query(context: str) -> str:
@@ -183,17 +190,18 @@ def _common_words_query(context: str) -> str:
 
 
 def _numbered_list(rng: Random, n: int, often: int, seldom: int) -> tuple[str, list[str]]:
+    """A numbered list of `n` different words, and the ten words that occur `often` times in it. The others occur `seldom` times."""
     known = vocabulary("noun", "adjective", "verb")
     common = rng.sample(known, 10)
     others = [word for word in rng.sample(known, min(n, len(known))) if word not in common][: n - 10]
-    others += distinct(lambda: compound(rng), n - 10 - len(others))  # where the single words do not suffice
+    others += distinct(lambda: compound(rng), n - 10 - len(others))  # if there are too few single words
     listed = common * often + others * seldom
     rng.shuffle(listed)
     return " ".join(f"{i}. {word}" for i, word in enumerate(listed, 1)), common
 
 
 def frequent_words(rng: Random, n: int, length: int) -> Item:
-    """About `n` coded words, their frequencies falling with the square of the rank; dots have the first rank."""
+    """An item with about `n` coded words, whose frequencies fall with the square of their rank. The most frequent "word" is dots."""
     from scipy.special import zeta
 
     words = ["...", *distinct(lambda: letters(rng, string.ascii_lowercase, 6), length // 50 - 2)]
@@ -213,17 +221,17 @@ def frequent_words(rng: Random, n: int, length: int) -> Item:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, with the documents it needs and those that resemble them (as indices)."""
+    """A question. `needed` are the indices of the documents that answer it, `similar` those of documents that resemble them."""
 
     text: str
     answers: list[str]
     needed: tuple[int, ...]
-    alike: tuple[int, ...] = ()
+    similar: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Documents:
-    """All documents of a data set, and the questions on them. `origin` says which rows they are."""
+    """All documents of a dataset, and the questions about them. `origin` says which rows they come from."""
 
     origin: str
     texts: Sequence[str]
@@ -231,61 +239,57 @@ class Documents:
 
 
 def question(rng: Random, n: int, documents: Documents, asked: Question) -> Item:
-    """A question on `n` documents: those it needs, those that resemble them, then any."""
-    alike = rng.sample(asked.alike, min(len(asked.alike), n - len(asked.needed)))
-    chosen = [*asked.needed, *alike]
+    """An item with the question `asked` and `n` documents: those it needs, then similar ones, then any others.
+
+    If there are fewer than `n` documents, some are repeated.
+    """
+    similar = rng.sample(asked.similar, min(len(asked.similar), n - len(asked.needed)))
+    chosen = [*asked.needed, *similar]
     enough = min(n + len(chosen), len(documents.texts))
     others = [i for i in rng.sample(range(len(documents.texts)), enough) if i not in {*chosen}]
-    others = others or chosen  # where the documents do not suffice, they stand there more than once
+    others = others or chosen
     chosen += [others[i % len(others)] for i in range(n - len(chosen))]
     rng.shuffle(chosen)
-    context = "\n\n".join(f"Document {i}:\n{documents.texts[at]}" for i, at in enumerate(chosen, 1))
+    context = "\n\n".join(f"Document {i}:\n{documents.texts[index]}" for i, index in enumerate(chosen, 1))
     order = "Answer the question based on the given documents. Only give me the answer and do not output any other words."
     query = f"{order}\n\nThe following are given documents.\n\n{context}\n\n{order}\n\nQuestion: {asked.text}"
     return Item(query, " Answer:", asked.answers, cluster=" ".join(map(str, asked.needed)))
 
 
 def squad(table: Table) -> Documents:
-    """SQuAD's paragraphs, those of a title being alike, and its questions that have an answer."""
+    """SQuAD's paragraphs, and its questions that have an answer. Paragraphs of one article are similar."""
     rows = list(table.rows)
-    titles: dict[str, dict[str, None]] = {}
+    paragraphs_of: dict[str, dict[str, None]] = {}  # by the article's title
     for row in rows:
-        titles.setdefault(row["title"], {})[row["context"]] = None
-    texts = sorted({text for paragraphs in titles.values() for text in paragraphs})
-    at = {text: i for i, text in enumerate(texts)}
-    articles = {title: tuple(at[text] for text in paragraphs) for title, paragraphs in titles.items()}
-    return Documents(
-        _origin(table),
-        texts,
-        [
-            Question(
-                row["question"], [*dict.fromkeys(row["answers"]["text"])], (own,), tuple(i for i in articles[row["title"]] if i != own)
-            )
-            for row in rows
-            if row["answers"]["text"]
-            for own in [at[row["context"]]]
-        ],
-    )
+        paragraphs_of.setdefault(row["title"], {})[row["context"]] = None
+    texts = sorted({text for paragraphs in paragraphs_of.values() for text in paragraphs})
+    index_of = {text: i for i, text in enumerate(texts)}
+    articles = {title: tuple(index_of[text] for text in paragraphs) for title, paragraphs in paragraphs_of.items()}
+    questions = []
+    for row in rows:
+        if answers := row["answers"]["text"]:
+            own = index_of[row["context"]]
+            similar = tuple(i for i in articles[row["title"]] if i != own)
+            questions.append(Question(row["question"], [*dict.fromkeys(answers)], (own,), similar))
+    return Documents(_origin(table), texts, questions)
 
 
 def hotpot_qa(table: Table) -> Documents:
-    """HotpotQA's paragraphs with their titles, and its questions, each with the paragraphs that were set beside it."""
+    """HotpotQA's paragraphs with their titles, and its questions. A question needs the paragraphs of its own row."""
     rows = list(table.rows)
-    beside = [
+    paragraphs_of = [
         [f"{title}\n{''.join(sentences)}" for title, sentences in zip(row["context"]["title"], row["context"]["sentences"], strict=True)]
         for row in rows
     ]
-    texts = sorted({text for paragraphs in beside for text in paragraphs})
-    at = {text: i for i, text in enumerate(texts)}
-    return Documents(
-        _origin(table),
-        texts,
-        [
-            Question(row["question"], [row["answer"]], tuple(at[text] for text in paragraphs))
-            for row, paragraphs in zip(rows, beside, strict=True)
-        ],
-    )
+    texts = sorted({text for paragraphs in paragraphs_of for text in paragraphs})
+    index_of = {text: i for i, text in enumerate(texts)}
+    questions = [
+        Question(row["question"], [row["answer"]], tuple(index_of[text] for text in paragraphs))
+        for row, paragraphs in zip(rows, paragraphs_of, strict=True)
+    ]
+    return Documents(_origin(table), texts, questions)
 
 
 def _origin(table: Table) -> str:
+    """Which rows the documents come from; recorded with the scores."""
     return f"{table.repo} {table.split} ({table.revision}), rows sha256 {table.sha256()}"

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gemma_eval.metrics import eclektic
-from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
-from gemma_eval.types import JSON, Grade, Record
+from gemma_eval.task import JSON, Chat, DatasetRef, Fewshot, Generation, Grade, Record, Row, register
 
 LANGUAGES = ["de", "en", "es", "fr", "he", "hi", "id", "it", "ja", "ko", "pt", "zh"]
 
@@ -13,12 +12,17 @@ LANGUAGES = ["de", "en", "es", "fr", "he", "hi", "id", "it", "ja", "ko", "pt", "
 @register
 @dataclass
 class ECLeKTic(Generation):
-    """ECLeKTic (Goldman et al., 2025, arXiv 2502.21228): 384 facts of one language's Wikipedia, asked in 12 languages. CC BY-SA 4.0.
+    """ECLeKTic (Goldman et al., 2025, arXiv 2502.21228): 384 facts, each from the Wikipedia of one language, asked in 12 languages.
 
-    The report states 2-shot sampling, the answer's first line, stripped. The ECLeKTic score is the mean over questions
-    asked in another than the source language of being right there *and* at the source. Being right is for a judge model to
-    say; here it is the paper's string-matching baseline, the recall of the gold's words. `recall` and `source_recall` are
-    its two factors; the transfer score is `eclektic` divided by `source_recall`.
+    Licence: CC BY-SA 4.0. Card row: "ECLeKTic".
+
+    The report states 2-shot sampling, and the first line of the answer, stripped. It gives neither judge nor examples: we use two
+    common facts in the question's language, written for this page.
+
+    The ECLeKTic score is over questions asked in a language other than their source: the mean of being right there *and* in the
+    source language. A judge model should say what is right. We use the paper's string-matching baseline instead, the recall of the
+    gold answer's words. `recall` and `source_recall` are the two factors; the paper's transfer score is `eclektic` divided by
+    `source_recall`.
     """
 
     dataset: DatasetRef = field(
@@ -31,11 +35,11 @@ class ECLeKTic(Generation):
     name = "eclektic"
     card = "ECLeKTic"
     undisclosed = (
-        "Judge and exemplars are not stated. Scored by word recall instead of a judge model, so not to be compared with the card. "
-        "Exemplars: two common facts in the question's language, written for this page."
+        "Google does not name its judge or examples; we score by word recall instead of a judge model, so our score is not comparable "
+        "with the card's. Our examples are two common facts in the question's language, written for this page."
     )
     comparable = False
-    primary = "recall"  # of one answer; the ECLeKTic score needs two
+    primary = "recall"  # the metric of one answer; `eclektic` needs two
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ class ECLeKTic(Generation):
         return str(row["q_id"])
 
     def query(self, row: Row) -> str:
-        return _asked(row[f"{row['config']}_q"])
+        return _question(row[f"{row['config']}_q"])
 
     def golds(self, row: Row) -> list[str]:
         return [row[f"{row['config']}_a"]]
@@ -61,7 +65,7 @@ class ECLeKTic(Generation):
 
     def published_shots(self, row: Row) -> list[str]:
         exemplars = json.loads(Path(__file__).with_name("eclektic_exemplars.json").read_text(encoding="utf-8"))
-        return [f"{_asked(question)} {answer}" for question, answer in exemplars[row["config"]]]
+        return [f"{_question(question)} {answer}" for question, answer in exemplars[row["config"]]]
 
     def extract(self, text: str) -> str | None:
         return text.strip() or None
@@ -72,41 +76,44 @@ class ECLeKTic(Generation):
         return Grade({"recall": eclektic.recall(line or "", str(target["gold"]), str(target["language"]))}, line)
 
     def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The questions asked in another than their source language, each scored together with its source."""
-        at_source = {record.cluster: record.scores["recall"] for record in records if record.subset == _source(record)}
+        """The questions asked in a language other than their source, each with the score of the same question in its source language."""
+        source_recall = {record.cluster: record.scores["recall"] for record in records if record.subset == _source(record)}
         return [
-            _with_source(record, at_source[record.cluster])
+            _with_source(record, source_recall[record.cluster])
             for record in records
-            if record.subset != _source(record) and record.cluster in at_source
+            if record.subset != _source(record) and record.cluster in source_recall
         ]
 
 
 @register
 @dataclass
 class ECLeKTicIT(Chat, ECLeKTic):
-    """ECLeKTic zero-shot, for instruction-tuned models: the question as it stands. Data, licence and score as `eclektic`.
+    """ECLeKTic zero-shot, for instruction-tuned models. Card row: "ECLeKTic", 0-shot. Data, licence and score as `eclektic`.
 
-    The whole reply is the answer, so one that says more finds more of the gold's words.
+    The prompt is the question alone. The whole reply is the answer, so a longer reply finds more of the gold answer's words.
     """
 
     name = "eclektic_it"
     bundled = "eclektic"
-    undisclosed = "The judge is not stated. Scored by word recall instead of a judge model, so not to be compared with the card."
+    undisclosed = (
+        "Google does not name its judge; we score by word recall instead of a judge model, so our score is not comparable with the card's."
+    )
 
     def query(self, row: Row) -> str:
         return str(row[f"{row['config']}_q"]).strip()
 
 
-def _asked(question: str) -> str:
+def _question(question: str) -> str:
     return f"Question: {question}\nAnswer:"
 
 
 def _source(record: Record) -> JSON:
+    """The language of the Wikipedia that the fact is from."""
     assert isinstance(record.target, dict)
     return record.target["source"]
 
 
-def _with_source(record: Record, source: float | list[int]) -> Record:
-    here = record.scores["recall"]
-    assert not isinstance(source, list) and not isinstance(here, list)
-    return replace(record, scores={"eclektic": source * here, "recall": here, "source_recall": source})
+def _with_source(record: Record, source_recall: float | list[int]) -> Record:
+    recall = record.scores["recall"]
+    assert not isinstance(source_recall, list) and not isinstance(recall, list)
+    return replace(record, scores={"eclektic": source_recall * recall, "recall": recall, "source_recall": source_recall})

@@ -4,7 +4,7 @@ from gemma_eval.task import DatasetRef, Row, register
 
 from .translation import Translation
 
-# FLORES-101's languages besides English, by their configurations in FLORES+
+# The languages of FLORES-101 other than English, by their configuration in FLORES+
 LANGUAGES = {
     "afr_Latn": "Afrikaans",
     "amh_Ethi": "Amharic",
@@ -112,10 +112,13 @@ LANGUAGES = {
 @register
 @dataclass
 class Flores(Translation):
-    """FLORES-101 (Goyal et al., 2022, arXiv 2106.03193), in the copy kept as FLORES+: parallel sentences. CC BY-SA 4.0, gated.
+    """FLORES-101 (Goyal et al., 2022, arXiv 2106.03193), in the copy kept as FLORES+: parallel sentences.
 
-    The report states 1-shot sampling, scored by chrF: here corpus chrF per language, meaned. The exemplar is drawn from
-    dev, devtest is scored. A sentence in all languages is one cluster of the interval.
+    Licence: CC BY-SA 4.0, gated. Card row: "FloRes".
+
+    The report states 1-shot sampling and chrF. It gives neither languages, direction, prompt nor example: we translate from English
+    into the 100 other languages of FLORES-101, which the report cites, with one example drawn from dev. We score devtest, by the mean
+    over languages of corpus chrF. A sentence in all its languages is one cluster.
     """
 
     dataset: DatasetRef = field(
@@ -130,12 +133,13 @@ class Flores(Translation):
     card = "FloRes"
     comparable = False
     undisclosed = (
-        "Languages and direction are not stated: from English into the 100 others of FLORES-101, which the report cites "
-        "(direction=into_english for the other). Exemplar and prompt are not stated either. Corpus chrF per language."
+        "Google does not say which languages, direction, prompt or example it used; we translate from English into the 100 others of "
+        "FLORES-101, which the report cites (direction=into_english: the reverse). The example is drawn from dev (seed 1234 by default); "
+        "the score is corpus chrF, averaged over languages."
     )
 
     def texts(self, row: Row) -> tuple[str, str]:
-        column = "text" if "text" in row else "sentence"  # FLORES+, and FLORES-200 as facebook/flores
+        column = "text" if "text" in row else "sentence"  # "text" in FLORES+, "sentence" in facebook/flores
         return row[f"pivot_{column}"], row[column]
 
     def language(self, row: Row) -> str:

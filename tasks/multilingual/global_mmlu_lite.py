@@ -13,11 +13,14 @@ def _dataset() -> DatasetRef:
 @register
 @dataclass
 class GlobalMMLULite(MultipleChoice):
-    """Global-MMLU-Lite (Singh et al., 2024, arXiv 2412.03304): 400 questions in each of 15 languages. Apache 2.0.
+    """Global-MMLU-Lite (Singh et al., 2024, arXiv 2412.03304): 400 questions in each of 15 languages.
 
-    The report states 5-shot scoring with Char-Len (inert for letters). Later revisions of the data add languages; the
-    15 of the report's date are read. The score is the mean over languages. The items are parallel, so an item in 15
-    languages is one cluster of the interval.
+    Licence: Apache 2.0. Card row: "Global-MMLU-Lite".
+
+    The report states 5-shot scoring with Char-Len. It gives neither prompt nor examples: we score letters, for which Char-Len changes
+    nothing, with the English words of MMLU's prompt, and draw five rows of the language's dev split. Later revisions of the data add
+    languages; we read the 15 that it had when the report appeared. The score is the mean over languages. A question in its 15
+    languages is one cluster.
     """
 
     dataset: DatasetRef = field(default_factory=_dataset)
@@ -26,7 +29,10 @@ class GlobalMMLULite(MultipleChoice):
 
     name = "global_mmlu_lite"
     card = "Global-MMLU-Lite"
-    undisclosed = "Exemplars and scaffolding are not stated: a seeded draw from the language's dev split, letters and English scaffolding."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we score letters, with the English words of MMLU's prompt, and draw the examples "
+        "from the language's dev split (seed 1234 by default)."
+    )
     average = Average.macro
     fewshot_by_subset = True
 
@@ -50,14 +56,20 @@ class GlobalMMLULite(MultipleChoice):
 @register
 @dataclass
 class GlobalMMLULiteIT(LetteredChat, Generation):
-    """Global-MMLU-Lite zero-shot, generated with chain of thought, for instruction-tuned models. Else as `global_mmlu_lite`."""
+    """Global-MMLU-Lite zero-shot with chain of thought, for instruction-tuned models. Card row: "Global-MMLU-Lite", 0-shot.
+
+    Data, licence and average as `global_mmlu_lite`. The instruction is in English for all languages.
+    """
 
     dataset: DatasetRef = field(default_factory=_dataset)
 
     name = "global_mmlu_lite_it"
     bundled = "global_mmlu_lite"
     card = "Global-MMLU-Lite"
-    undisclosed = "Prompt and extraction are not stated: an English instruction in all languages. What cannot be parsed counts as wrong."
+    undisclosed = (
+        "Google does not publish its prompt, or say how it extracted answers; we use one English instruction for all languages. Answers "
+        "that cannot be parsed count as wrong."
+    )
     average = Average.macro
 
     def subset(self, row: Row, config: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gemma_eval.metrics import math
 from gemma_eval.task import Average, DatasetRef, Fewshot, Generation, Row, register
 
-# Per language, the data's own words: "Question:", "Step-by-Step Answer:", and what comes before the number at the end.
+# For each language, the dataset's words for "Question:", "Step-by-Step Answer:" and "The answer is".
 WORDS = {
     "bn": ("প্রশ্ন:", "ধাপে ধাপে উত্তর:", "উত্তর হল"),
     "de": ("Frage:", "Schritt-für-Schritt-Antwort:", "Die Antwort lautet"),
@@ -25,11 +25,16 @@ PHRASES = [*(phrase for _, _, phrase in WORDS.values()), "Die Antwort ist"]  # t
 @register
 @dataclass
 class MGSM(Generation):
-    """MGSM (Shi et al., 2022, arXiv 2210.03057): 250 GSM8K problems in each of 11 languages. CC BY-SA 4.0.
+    """MGSM (Shi et al., 2022, arXiv 2210.03057): 250 problems of GSM8K in each of 11 languages.
 
-    The report states 8-shot sampling. Chain of thought in the language itself, with the eight exemplars of the data and their
-    words; the answer is the number after the last "The answer is" of any of the languages. `flexible`, the last number anywhere, is a
-    diagnostic. The score is the mean over languages. The items are parallel, so an item in 11 languages is one cluster.
+    Licence: CC BY-SA 4.0. Card row: "MGSM".
+
+    The report states 8-shot sampling, and leaves the column for chain of thought empty. We ask for chain of thought in the question's
+    language, with the dataset's eight exemplars and their words. English is one of the 11 languages. The score is the mean over
+    languages. A problem in all its languages is one cluster.
+
+    The answer is the number after the last "The answer is" in any of the languages. The diagnostic `flexible` takes the last number
+    anywhere.
     """
 
     dataset: DatasetRef = field(
@@ -45,7 +50,8 @@ class MGSM(Generation):
     name = "mgsm"
     card = "MGSM"
     undisclosed = (
-        "Chain of thought and its language are not stated: native, with the published exemplars. English is among the 11 languages."
+        "Google does not say whether it used chain of thought, or in which language; we use it in the question's language, with the "
+        "published examples. English is one of the 11 languages."
     )
     average = Average.macro
     fewshot_by_subset = True
@@ -70,7 +76,7 @@ class MGSM(Generation):
         return self._after(self.query(row), self.solution(row)) + self.shot_separator
 
     def _after(self, label: str, text: str) -> str:
-        """Label and text: a full-width colon takes no space."""
+        """The text after its label. No space follows a full-width colon."""
         return f"{label}{'' if label.endswith('：') else ' '}{text}"
 
     def golds(self, row: Row) -> list[str]:

@@ -1,19 +1,18 @@
-"""What the pages with questions about a passage have in common."""
+"""The common part of the pages with questions about a passage: XQuAD, and XQuAD-IN and XorQA-IN of IndicGenBench."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemma_eval.metrics import chrf, squad
-from gemma_eval.task import Average, Generation, Row
-from gemma_eval.types import JSON, CorpusScore, Grade
+from gemma_eval.task import JSON, Average, CorpusScore, Generation, Grade, Row
 
 
 @dataclass
 class PassageQuestion(Generation):
-    """Answer a question from a passage, one subset per language; the score is the mean over languages of the answers' chrF.
+    """Answers a question from a passage. Each language is a subset, and the score is the mean over languages.
 
-    Each answer is scored against the gold it is closest to, then scores are meaned; chrF of all answers of a language
-    together (`chrf_corpus`) and token F1 (`f1`) stand beside it.
+    `chrf` scores each answer against the right answer that it is closest to, and averages these scores. `chrf_corpus` is the chrF of
+    all answers of a language together, and `f1` the F1 of their tokens.
     """
 
     num_fewshot: int = 5

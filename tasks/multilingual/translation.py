@@ -1,4 +1,4 @@
-"""What the translation pages have in common."""
+"""The common part of the translation pages: WMT24++, FLORES and Flores-IN."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gemma_eval.metrics import chrf
-from gemma_eval.task import Average, Generation, Row
-from gemma_eval.types import JSON, CorpusScore, Grade
+from gemma_eval.task import JSON, Average, CorpusScore, Generation, Grade, Row
 
 
 class Direction(Enum):
+    """From which language texts are translated."""
+
     from_english = "from_english"
     into_english = "into_english"
 
 
 @dataclass
 class Translation(Generation):
-    """Texts in English and in other languages, one subset per language; the score is the mean over languages of corpus chrF.
+    """Translates texts between English and other languages. Each language is a subset, and the score is the mean over languages of
+    corpus chrF.
 
-    A text is put on one line, so that the newline ends a translation; chrF does not see white space.
+    Each text is put on one line, because a newline ends a translation. chrF ignores white space.
     """
 
     max_tokens: int = 256
@@ -52,7 +54,7 @@ class Translation(Generation):
         return [" ".join(target.split())]
 
     def _ordered(self, pair: tuple[str, str]) -> tuple[str, str]:
-        """English and the other, as source and target."""
+        """A pair (English, other) as (source, target)."""
         return pair if self.direction is Direction.from_english else (pair[1], pair[0])
 
     @property

@@ -4,7 +4,7 @@ from gemma_eval.task import Chat, DatasetRef, Row, register
 
 from .translation import Translation
 
-# The region is named where the data have two of one language
+# The region is named if the dataset has two regions of a language
 LANGUAGES = {
     "ar_EG": "Arabic (Egypt)",
     "ar_SA": "Arabic (Saudi Arabia)",
@@ -67,11 +67,13 @@ LANGUAGES = {
 @register
 @dataclass
 class WMT24PP(Translation):
-    """WMT24++ (Deutsch et al., 2025, arXiv 2502.12404): WMT24's English texts in 55 languages and dialects. Apache 2.0.
+    """WMT24++ (Deutsch et al., 2025, arXiv 2502.12404): the English texts of WMT24 in 55 languages and dialects.
 
-    The report states 5-shot sampling, scored by chrF: here corpus chrF per pair against the post-edited reference, meaned
-    over the 55 pairs. Bad sources and the canary are skipped. There is no other split: five segments of each pair are its
-    exemplars and are not scored. A document, in all languages together, is one cluster of the interval.
+    Licence: Apache 2.0. Card row: "WMT24++".
+
+    The report states 5-shot sampling and chrF. It gives neither prompt nor examples. There is only one split, so we draw five
+    segments of each language pair as examples and do not score them. Bad sources and the canary are left out. The score is the mean
+    over the 55 pairs of corpus chrF against the post-edited reference. A document in all its languages is one cluster.
     """
 
     dataset: DatasetRef = field(
@@ -85,8 +87,8 @@ class WMT24PP(Translation):
     name = "wmt24pp"
     card = "WMT24++"
     undisclosed = (
-        "Prompt and exemplars are not stated: 'English: ...' over '<language>: ...', five segments drawn by seed for each pair "
-        "and not scored (955 of 960 are). Corpus chrF per pair."
+        "Google does not publish its prompt or examples; we write 'English: ...' and '<language>: ...', with five segments of each pair "
+        "drawn as examples (seed 1234 by default), which leaves 955 of 960 to score. The score is corpus chrF, averaged over pairs."
     )
 
     def included(self, row: Row) -> bool:
@@ -105,14 +107,17 @@ class WMT24PP(Translation):
 @register
 @dataclass
 class WMT24PPIT(Chat, WMT24PP):
-    """WMT24++ zero-shot, for instruction-tuned models. Data, licence and chrF as `wmt24pp`; a text keeps its lines.
+    """WMT24++ zero-shot, for instruction-tuned models. Card row: "WMT24++", 0-shot. Data, licence and chrF as `wmt24pp`.
 
-    Without exemplars all segments with good sources are scored. The whole reply is the translation.
+    A text keeps its lines, and the whole reply is the translation. Without exemplars, all segments with good sources are scored.
     """
 
     name = "wmt24pp_it"
     bundled = "wmt24pp"
-    undisclosed = "The prompt is not stated: an English instruction that asks for the translation alone. Corpus chrF per pair."
+    undisclosed = (
+        "Google does not publish its prompt; ours is an English instruction that asks for the translation alone. The score is corpus "
+        "chrF, averaged over pairs."
+    )
 
     def query(self, row: Row) -> str:
         source, _ = self._ordered(self.texts(row))

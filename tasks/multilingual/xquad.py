@@ -4,7 +4,7 @@ from gemma_eval.task import DatasetRef, Row, register
 
 from .passage_question import PassageQuestion
 
-# Context, question, answer
+# For each language, its words for context, question and answer, as in lm-eval
 WORDS = {
     "ar": ("سياق", "سؤال", "إجابة"),
     "de": ("Kontext", "Frage", "Antwort"),
@@ -22,17 +22,23 @@ WORDS = {
 
 
 def passage_of(id: str) -> str:
-    """What names the passage of one of SQuAD's questions in all languages: the second, in which its questions were sent in together."""
+    """The time at which a question of SQuAD was sent in, as 8 hex digits: the start of its id.
+
+    The questions about a passage were sent in together. So the time names the passage, and it is the same in all languages.
+    """
     return id[:8]
 
 
 @register
 @dataclass
 class XQuAD(PassageQuestion):
-    """XQuAD (Artetxe et al., 2020, arXiv 1910.11856): SQuAD questions on 240 passages, in 12 languages. CC BY-SA 4.0.
+    """XQuAD (Artetxe et al., 2020, arXiv 1910.11856): questions of SQuAD about 240 passages, in 12 languages.
 
-    The report states 5-shot sampling, scored by chrF where XQuAD's own metric is F1; "(all)" is the mean over all 12
-    languages. There is no other split: five questions of a language are its exemplars, and their passages are not scored.
+    Licence: CC BY-SA 4.0. Card row: "XQuAD (all)".
+
+    The report states 5-shot sampling and chrF, where XQuAD's own metric is F1. It gives neither prompt, examples nor the form of
+    chrF: we use lm-eval's prompt, and average sentence chrF. We take "(all)" to be the mean over all 12 languages. There is only one
+    split, so we draw five questions of each language as examples, and do not score questions about their passages.
     """
 
     dataset: DatasetRef = field(
@@ -44,8 +50,8 @@ class XQuAD(PassageQuestion):
     name = "xquad"
     card = "XQuAD"
     undisclosed = (
-        "Prompt, exemplars and whether chrF is of sentences or of the corpus are not stated: lm-eval's prompt, five questions drawn "
-        "by seed for each language with their passages taken out of the score, mean of sentence chrF."
+        "Google does not publish its prompt or examples, or say which form of chrF it used; we use lm-eval's prompt and average sentence "
+        "chrF. Five questions of each language are drawn as examples (seed 1234 by default), and their passages are not scored."
     )
 
     def query(self, row: Row) -> str:

@@ -3,15 +3,19 @@ from dataclasses import dataclass
 from gemma_eval.metrics import letters
 from gemma_eval.task import DatasetRef, Row, register
 
-from .visual_question import VisualQuestion, lettered
+from .visual_question import VisualQuestion, lettered_options
 
 
 @register
 @dataclass
 class AI2D(VisualQuestion):
-    """AI2D (Kembhavi et al., 2016, arXiv 1603.07396): school science diagrams, four options. CC BY-SA 4.0.
+    """AI2D (Kembhavi et al., 2016, arXiv 1603.07396): questions about diagrams from school science, with four options.
 
-    The report states 4-shot sampling. Options are lettered, the answer is the letter it begins with.
+    Licence: CC BY-SA 4.0. Card row: "AI2D".
+
+    The report states 4-shot sampling. It gives neither split, prompt, examples nor the version of the images: we use test, since
+    there is no validation split, and the diagrams whose labels are replaced by letters. Four questions are drawn as examples, and
+    their diagrams are not scored. Options are lettered, and the answer is the letter that the text begins with.
     """
 
     dataset: DatasetRef = DatasetRef("lmms-lab/ai2d", split="test", fewshot_split="test")
@@ -20,12 +24,13 @@ class AI2D(VisualQuestion):
     name = "ai2d"
     card = "AI2D"
     undisclosed = (
-        "Split, prompt, exemplars and form of the pictures are not stated: test (there is no validation split), the diagrams whose "
-        "labels are replaced by letters, four questions drawn by seed, whose diagrams are not scored."
+        "Google does not say which split, prompt, examples or image version it used; we use test (there is no validation split) and the "
+        "diagrams with letters in place of labels. Four questions are drawn as examples (seed 1234 by default), and their diagrams are "
+        "not scored."
     )
 
     def question(self, row: Row) -> str:
-        return f"{row['question'].strip()}\n{lettered(row['options'])}"
+        return f"{row['question'].strip()}\n{lettered_options(row['options'])}"
 
     def golds(self, row: Row) -> list[str]:
         return ["ABCDEFGHIJ"[: len(row["options"])][int(row["answer"])]]

@@ -2,8 +2,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import letters
-from gemma_eval.task import Average, DatasetRef, Row, register
-from gemma_eval.types import Image, Parts
+from gemma_eval.task import Average, DatasetRef, Image, Parts, Row, register
 
 from .visual_question import VisualQuestion
 
@@ -17,11 +16,15 @@ TASKS = [
 @register
 @dataclass
 class BLINK(VisualQuestion):
-    """BLINK (Fu et al., 2024, arXiv 2404.12390): 14 tasks of perception on one to four pictures, as multiple choice. Apache 2.0.
+    """BLINK (Fu et al., 2024, arXiv 2404.12390): 14 tasks of perception on one to four images, as multiple choice.
 
-    The report states 0-shot sampling. All pictures stand before the authors' prompt, which lists the choices. The answer is the
-    letter it begins with, else of "answer is (X)", else the first in brackets; `leading` takes the first of these alone. Mean
-    over the 14 tasks. Chance is about 38 %, where the card's scores lie.
+    Licence: Apache 2.0. Card row: "BLINK".
+
+    The report states zero-shot sampling. It does not give the prompt: we use the authors', which lists the choices, after all images.
+    The score is the mean over the 14 tasks. Chance is about 38 %, close to the card's scores.
+
+    The answer is the letter that the text begins with, else the letter in "answer is (X)", else the first letter in parentheses. The
+    diagnostic `leading` accepts only the first form.
     """
 
     dataset: DatasetRef = field(default_factory=lambda: DatasetRef("BLINK-Benchmark/BLINK", split="val", configs=list(TASKS)))
@@ -29,13 +32,13 @@ class BLINK(VisualQuestion):
 
     name = "blink"
     card = "BLINK"
-    undisclosed = "The prompt is not stated: the authors', then 'Answer:'."
+    undisclosed = "Google does not publish its prompt; we use the authors', followed by 'Answer:'."
     average = Average.macro
 
     def subset(self, row: Row, config: str) -> str:
         return config
 
-    def pictures(self, row: Row) -> list[Image]:
+    def row_images(self, row: Row) -> list[Image]:
         columns = [row.get(f"image_{number}") for number in range(1, 5)]
         return [image for image in columns if image is not None]
 
@@ -43,8 +46,8 @@ class BLINK(VisualQuestion):
         return str(row["prompt"]).strip()
 
     def query(self, row: Row) -> Parts:
-        if not self.pictures(row):
-            raise ValueError("no picture in columns image_1 to image_4")
+        if not self.row_images(row):
+            raise ValueError("no image in columns image_1 to image_4")
         return super().query(row)
 
     def solution(self, row: Row) -> str:

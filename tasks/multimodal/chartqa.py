@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 
 from gemma_eval.metrics import chartqa
-from gemma_eval.task import Average, DatasetRef, Row, register
-from gemma_eval.types import JSON, Grade
+from gemma_eval.task import JSON, Average, DatasetRef, Grade, Row, register
 
 from .visual_question import VisualQuestion
 
@@ -12,18 +11,26 @@ HALVES = ("human", "augmented")
 @register
 @dataclass
 class ChartQA(VisualQuestion):
-    """ChartQA (Masry et al., 2022, arXiv 2203.10244): questions on charts, by people and by a model. GPL 3.0.
+    """ChartQA (Masry et al., 2022, arXiv 2203.10244): questions about charts, written by people (human) or by a model (augmented).
 
-    The report states 4-shot sampling; its caption says validation split. The row is the mean of the two halves: those of an
-    earlier card average to it. Relaxed accuracy: numbers within 5 %. `as_written` reads numbers as Google's evaluator does, for
-    which "1,234" and "$5" are none; `exact_match` wants the gold's text.
+    Licence: GPL 3.0. Card row: "ChartQA".
+
+    The report states 4-shot sampling on the validation split. It gives neither prompt nor examples: we draw four questions of train.
+    The score is the mean of the two halves, because the scores of the halves on an earlier card average to the row.
+
+    `relaxed_accuracy` accepts numbers within 5 %. `as_written` reads numbers as Google's evaluator does
+    (github.com/google-research/big_vision), which does not understand "1,234" or "$5". `exact_match` wants the text of the gold
+    answer.
     """
 
     dataset: DatasetRef = DatasetRef("HuggingFaceM4/ChartQA", split="val", fewshot_split="train")
 
     name = "chartqa"
     card = "ChartQA"
-    undisclosed = "Prompt and exemplars are not stated: four questions drawn by seed from train. dataset.split=test gives the test split."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we draw four questions from train (seed 1234 by default). For the test split: "
+        "dataset.split=test."
+    )
     average = Average.macro
     primary = "relaxed_accuracy"
 

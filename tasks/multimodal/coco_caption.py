@@ -2,20 +2,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gemma_eval.metrics import cider, squad
-from gemma_eval.task import DatasetRef, Row, register
-from gemma_eval.types import GenerateResponse, Parts, Record
+from gemma_eval.task import DatasetRef, GenerateResponse, Parts, Record, Row, register
 
-from .visual_question import OnPictures
+from .visual_question import ImageTask
 
 
 @register
 @dataclass
-class COCOCaption(OnPictures):
-    """COCO captions (Chen et al., 2015, arXiv 1504.00325): one sentence on a photograph, five references. Annotations CC BY 4.0.
+class COCOCaption(ImageTask):
+    """COCO captions (Chen et al., 2015, arXiv 1504.00325): describe a photograph in a sentence; each has five references.
 
-    The report states 4-shot sampling and CIDEr: here CIDEr-D, 0 to 10, which the card shows times 100. It weighs words by how
-    few pictures have them: a `limit` changes the score itself, and the interval takes these weights as given. `f1`, the
-    words shared with the closest reference, stands beside it. An exemplar shows its first reference.
+    Licence: CC BY 4.0 (the captions). Card row: "COCOcap".
+
+    The report states 4-shot sampling and CIDEr. It gives neither split, prompt nor examples: we use the 5,000 images of val2017,
+    since no copy of Karpathy's split on the Hub has its images, and draw four of them as examples, which are not scored.
+
+    `cider` is CIDEr-D, from 0 to 10; the card shows it times 100. It weights words by how few images have them in their references.
+    So `limit` changes the score itself, and the interval takes the weights as fixed. `f1` is the F1 of the words shared with the
+    closest reference. An exemplar shows its first reference.
     """
 
     dataset: DatasetRef = DatasetRef("lmms-lab/COCO-Caption2017", split="val", fewshot_split="val")
@@ -24,30 +28,31 @@ class COCOCaption(OnPictures):
     name = "coco_caption"
     card = "COCOcap"
     undisclosed = (
-        "Split, prompt and exemplars are not stated: the 5,000 pictures of val2017 (no copy on the Hub has the pixels of Karpathy's "
-        "split), four of them drawn by seed as exemplars and not scored. Words are cut without coco-caption's Java tokenizer."
+        "Google does not say which split, prompt or examples it used; we use the 5,000 images of val2017, since no copy of Karpathy's "
+        "split on the Hub has images, and draw four as unscored examples (seed 1234 by default). Words are split without coco-caption's "
+        "Java tokenizer."
     )
     scale = cider.PERFECT
-    primary = "f1"  # of one caption; CIDEr needs all
+    primary = "f1"  # the metric of one caption; CIDEr needs all captions
 
     @property
     def metrics(self) -> tuple[str, ...]:
         return ("cider", "f1")
 
     def query(self, row: Row) -> Parts:
-        return (*self.pictures(row), "Caption:")
+        return (*self.row_images(row), "Caption:")
 
     def golds(self, row: Row) -> list[str]:
         return [" ".join(caption.split()) for caption in row["answer"]]
 
-    def picture(self, row: Row, id: str) -> str:
+    def image_key(self, row: Row, id: str) -> str:
         return id
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return self.scale * squad.token_f1(answer, golds)
 
     def records_to_average(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The same records, each with its share of the set's CIDEr-D."""
+        """The same records with their CIDEr-D, which depends on all of them."""
         found = cider.scores([_caption(record) for record in records], [_references(record) for record in records])
         return [replace(record, scores={**record.scores, "cider": score}) for record, score in zip(records, found, strict=True)]
 

@@ -8,11 +8,14 @@ from .counted import Counted
 @register
 @dataclass
 class CountBenchQA(Counted):
-    """CountBenchQA: counts of two to ten in 491 web pictures (Paiss et al., 2023, arXiv 2302.12066; questions: Beyer et al., 2024,
-    arXiv 2407.07726). Licence not stated; the pictures' own terms.
+    """CountBenchQA (Paiss et al., 2023, arXiv 2302.12066; questions: Beyer et al., 2024, arXiv 2407.07726): count 2 to 10 things in
+    an image.
 
-    The report states 0-shot sampling. The pictures' captions hold the count and are not shown. The strict reading, like
-    Google's own, wants the number alone, which an untaught model need not give: see `first_number`.
+    Licence: not stated; each image has its own terms. Card row: "CountBenchQA".
+
+    The report states zero-shot sampling. It gives neither prompt nor split: we ask the bare question about all 491 images of the
+    Hub's copy. The captions of the images hold the count, so they are not shown. The strict reading, like Google's own, wants the
+    number alone, which a model without examples may not give: see `first_number`.
     """
 
     dataset: DatasetRef = DatasetRef("vikhyatk/CountBenchQA", split="test")
@@ -20,7 +23,7 @@ class CountBenchQA(Counted):
 
     name = "countbenchqa"
     card = "CountBenchQA"
-    undisclosed = "Prompt and split are not stated: the bare question, all pictures that the Hub's copy has."
+    undisclosed = "Google does not publish its prompt or split; we ask the bare question about all images in the Hub's copy."
 
     def golds(self, row: Row) -> list[str]:
         return [str(row["number"])]

@@ -1,4 +1,4 @@
-"""What the counting pages have in common."""
+"""The common part of the counting pages: TallyQA and CountBenchQA."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from .visual_question import VisualQuestion
 
 @dataclass
 class Counted(VisualQuestion):
-    """Count things. The whole answer must be the number, in digits or as a word up to twenty; `first_number` takes the first in it."""
+    """Counts things. The whole answer must be a number, in digits or as a word up to twenty. The diagnostic `first_number` takes the
+    first number in the answer.
+    """
 
     max_tokens: int = 16
 

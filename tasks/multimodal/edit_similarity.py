@@ -1,4 +1,4 @@
-"""What DocVQA and InfographicVQA have in common."""
+"""The common part of DocVQA and InfographicVQA."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from .visual_question import VisualQuestion
 
 @dataclass
 class EditSimilarity(VisualQuestion):
-    """Read an answer off a page; ANLS with threshold 0.5 against the closest gold."""
+    """Reads an answer off a page. The score is ANLS against the closest gold answer, with threshold 0.5."""
 
     max_tokens: int = 64
 

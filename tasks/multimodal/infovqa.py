@@ -8,10 +8,13 @@ from .edit_similarity import EditSimilarity
 @register
 @dataclass
 class InfoVQA(EditSimilarity):
-    """InfographicVQA (Mathew et al., 2022, arXiv 2104.12756): questions on infographics. For research, terms of rrc.cvc.uab.es.
+    """InfographicVQA (Mathew et al., 2022, arXiv 2104.12756): questions about infographics.
 
-    The report states 4-shot sampling and ANLS on the validation split, without Pan & Scan: tall posters become 896 x 896 pixels.
-    The recognised text that the rows hold is not shown.
+    Licence: for research, under the terms of rrc.cvc.uab.es. Card row: "InfoVQA (val)".
+
+    The report states 4-shot sampling and ANLS on the validation split, without Pan & Scan: a tall poster becomes 896 x 896 pixels. It
+    gives neither prompt nor examples: we draw four questions of the validation split, since the Hub's copy has no train split, and do
+    not score their posters. The text recognized in the posters, which the rows hold, is not shown.
     """
 
     dataset: DatasetRef = DatasetRef("lmms-lab/DocVQA", config="InfographicVQA", split="validation", fewshot_split="validation")
@@ -19,9 +22,9 @@ class InfoVQA(EditSimilarity):
     name = "infovqa"
     card = "InfoVQA"
     undisclosed = (
-        "Prompt and exemplars are not stated: four questions drawn by seed from the validation split, whose posters are not scored "
-        "(the Hub's copy has no train split)."
+        "Google does not publish its prompt or examples; we draw four questions from the validation split (seed 1234 by default), since "
+        "the Hub's copy has no train split, and do not score their posters."
     )
 
-    def picture(self, row: Row, id: str) -> str:
+    def image_key(self, row: Row, id: str) -> str:
         return str(row["image_url"])

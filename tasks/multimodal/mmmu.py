@@ -3,10 +3,9 @@ import re
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import mmmu
-from gemma_eval.task import DatasetRef, Fewshot, Row, register
-from gemma_eval.types import JSON, Grade, Parts
+from gemma_eval.task import JSON, DatasetRef, Fewshot, Grade, Parts, Row, register
 
-from .visual_question import VisualQuestion, lettered, placed
+from .visual_question import VisualQuestion, lettered_options, place_images
 
 SUBJECTS = [
     "Accounting", "Agriculture", "Architecture_and_Engineering", "Art", "Art_Theory", "Basic_Medical_Science", "Biology", "Chemistry",
@@ -24,11 +23,15 @@ INSTRUCTIONS = {
 @register
 @dataclass
 class MMMU(VisualQuestion):
-    """MMMU (Yue et al., 2024, arXiv 2311.16502): college exams of 30 subjects with up to seven pictures a question. Apache 2.0.
+    """MMMU (Yue et al., 2024, arXiv 2311.16502): college exams in 30 subjects, with up to seven images a question.
 
-    The report states 3-shot sampling with exemplars of text only: the subject's first dev questions, without their pictures.
-    Pictures stand where the question marks them. Answers are read by the authors' parsers, but what they would guess at
-    random is wrong. Mean over items.
+    Licence: Apache 2.0. Card row: "MMMU (pt)".
+
+    The report states 3-shot sampling with text-only exemplars. It gives neither prompt nor examples: we use the authors'
+    instructions, and the first three dev questions of the subject without their images. Images stand where the question marks them.
+    The score is the mean over items.
+
+    Answers are read by the authors' parsers. An answer that cannot be parsed is wrong; the authors' code would guess.
     """
 
     dataset: DatasetRef = field(
@@ -40,8 +43,8 @@ class MMMU(VisualQuestion):
     name = "mmmu"
     card = "MMMU"
     undisclosed = (
-        "Prompt and exemplars are not stated: the authors' instructions, the subject's first three dev questions without their "
-        "pictures. What could not be parsed counts as wrong, never as a guess."
+        "Google does not publish its prompt or examples; we use the authors' instructions and the subject's first three dev questions, "
+        "without images. An answer that cannot be parsed counts as wrong and is not guessed."
     )
     fewshot_by_subset = True
     text_only_shots = True
@@ -50,11 +53,11 @@ class MMMU(VisualQuestion):
         return config
 
     def question(self, row: Row) -> str:
-        options = lettered(_options(row))
+        options = lettered_options(_options(row))
         return "\n".join(part for part in (row["question"].strip(), options, INSTRUCTIONS[row["question_type"]]) if part)
 
     def query(self, row: Row) -> Parts:
-        return placed(f"{self.question(row)}\nAnswer:", row, MARK)
+        return place_images(f"{self.question(row)}\nAnswer:", row, MARK)
 
     def golds(self, row: Row) -> list[str]:
         answer = str(row["answer"])
@@ -73,5 +76,5 @@ class MMMU(VisualQuestion):
 
 
 def _options(row: Row) -> list[str]:
-    """The Hub keeps them as Python source."""
+    """The texts of the options. The dataset holds them as the source of a Python list."""
     return [str(option) for option in ast.literal_eval(row["options"] or "[]")]

@@ -9,10 +9,15 @@ from .visual_question import VisualQuestion
 @register
 @dataclass
 class RealWorldQA(VisualQuestion):
-    """RealWorldQA (xAI, 2024, x.ai/blog/grok-1.5v): 765 questions on photographs, many taken from cars. CC BY-ND 4.0.
+    """RealWorldQA (xAI, 2024, x.ai/blog/grok-1.5v): 765 questions about photographs, many of them taken from cars.
 
-    The report states 4-shot sampling with exemplars of text only. A question says itself how to answer it: with a letter, a
-    number or a word. Letters may be followed by their option; all else is compared without case and final stop.
+    Licence: CC BY-ND 4.0. Card row: "RealWorldQA".
+
+    The report states 4-shot sampling with text-only exemplars. It gives neither prompt nor examples: we draw four questions, since
+    there is no other split. They are shown without their images and not scored, which leaves at most 761.
+
+    Each question says how to answer it: with a letter, a number or a word. A letter may be followed by its option. All other answers
+    are compared without case and final full stop.
     """
 
     dataset: DatasetRef = DatasetRef("xai-org/RealworldQA", split="test", fewshot_split="test")
@@ -21,8 +26,8 @@ class RealWorldQA(VisualQuestion):
     name = "realworldqa"
     card = "RealWorldQA"
     undisclosed = (
-        "Prompt and exemplars are not stated: four questions drawn by seed, without their pictures, which leaves at most 761 to score "
-        "(there is no other split)."
+        "Google does not publish its prompt or examples; we draw four questions as examples (seed 1234 by default), since there is no "
+        "other split, and show them without images. That leaves at most 761 questions to score."
     )
     text_only_shots = True
 
@@ -39,8 +44,9 @@ class RealWorldQA(VisualQuestion):
         wanted = golds[0]
         if len(wanted) == 1 and wanted in "ABCDEFGHIJ" and (letter := letters.leading(answer)):
             return float(letter == wanted)
-        return float(_even(answer) == _even(wanted))
+        return float(_normalized(answer) == _normalized(wanted))
 
 
-def _even(text: str) -> str:
+def _normalized(text: str) -> str:
+    """The text in lower case, without a final full stop."""
     return text.strip().removesuffix(".").strip().lower()

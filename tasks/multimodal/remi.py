@@ -2,10 +2,9 @@ import re
 from dataclasses import dataclass
 
 from gemma_eval.metrics import remi
-from gemma_eval.task import Average, DatasetRef, Row, register
-from gemma_eval.types import JSON, Grade, Parts
+from gemma_eval.task import JSON, Average, DatasetRef, Grade, Parts, Row, register
 
-from .visual_question import VisualQuestion, placed
+from .visual_question import VisualQuestion, place_images
 
 MARK = re.compile(r"<image(\d)>")
 
@@ -13,11 +12,15 @@ MARK = re.compile(r"<image(\d)>")
 @register
 @dataclass
 class ReMI(VisualQuestion):
-    """ReMI (Kazemi et al., 2024, arXiv 2406.09175): reasoning over two to six pictures in 13 tasks of 200 items. Creative Commons.
+    """ReMI (Kazemi et al., 2024, arXiv 2406.09175): reasoning over two to six images, in 13 tasks of 200 items.
 
-    The report states 4-shot sampling without chain of thought; exemplars are of the item's own task, so that a prompt may hold
-    30 pictures. The authors ask for JSON with an explanation; here for the answer alone. Their tolerances are kept. Mean
-    over the 13 tasks.
+    Licence: Creative Commons. Card row: "ReMI".
+
+    The report states 4-shot sampling without chain of thought. It gives neither prompt nor examples: the authors ask for JSON with an
+    explanation, we ask for the answer alone. We draw four items of each task of the test split and do not score them, since train has
+    only two. A prompt may thus hold 30 images. The score is the mean over the 13 tasks.
+
+    The report does not say whether it applies the authors' tolerances. We do: they depend on the task.
     """
 
     dataset: DatasetRef = DatasetRef("mehrankazemi/ReMI", split="test", fewshot_split="test")
@@ -25,8 +28,9 @@ class ReMI(VisualQuestion):
     name = "remi"
     card = "ReMI"
     undisclosed = (
-        "Prompt and exemplars are not stated: the bare question and answer; four items of each task drawn by seed from test and not "
-        "scored (train has two of each). Whether tolerances apply is not stated: the authors', by task."
+        "Google does not publish its prompt or examples, or say whether it applied the authors' tolerances; we ask for the bare answer "
+        "and apply them. Four items of each task are drawn from test as unscored examples (seed 1234 by default), since train has only "
+        "two."
     )
     average = Average.macro
     fewshot_by_subset = True
@@ -38,7 +42,7 @@ class ReMI(VisualQuestion):
         return str(row["question"]).strip()
 
     def query(self, row: Row) -> Parts:
-        return placed(f"{self.question(row)}\nAnswer:", row, MARK)
+        return place_images(f"{self.question(row)}\nAnswer:", row, MARK)
 
     def golds(self, row: Row) -> list[str]:
         return [str(row["label"])]

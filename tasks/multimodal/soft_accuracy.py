@@ -1,20 +1,19 @@
-"""What the pages with ten annotators' answers have in common."""
+"""The common part of the pages with the answers of ten annotators: VQAv2, OK-VQA and TextVQA."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 from gemma_eval.metrics import vqa
-from gemma_eval.task import Row
-from gemma_eval.types import JSON, Grade
+from gemma_eval.task import JSON, Grade, Row
 
 from .visual_question import VisualQuestion
 
 
 @dataclass
 class SoftAccuracy(VisualQuestion):
-    """An answer is right as far as others agree: 0.3 for one annotator of ten, 0.6, 0.9, and 1 from four on.
+    """VQA accuracy: 0.3, 0.6 or 0.9 for an answer that one, two or three of the ten annotators gave, 1 for four or more.
 
-    The official script cleans texts only where the annotators differ; `vqa_cleaned` always does.
+    `vqa` cleans texts only if the annotators differ, as the official script does. `vqa_cleaned` always does.
     """
 
     primary = "vqa"
@@ -24,7 +23,7 @@ class SoftAccuracy(VisualQuestion):
         return ("vqa", "vqa_cleaned")
 
     def answers(self, row: Row) -> list[str]:
-        """The annotators' answers, in their order."""
+        """The answers of the annotators, in order."""
         return [str(answer) for answer in row["answers"]]
 
     def question(self, row: Row) -> str:

@@ -9,12 +9,16 @@ from .visual_question import VisualQuestion
 @register
 @dataclass
 class SpatialSense(VisualQuestion):
-    """SpatialSense (Yang et al., 2019, arXiv 1908.02660): whether a spatial relation holds between two things in a photograph. CC BY 4.0.
+    """SpatialSense (Yang et al., 2019, arXiv 1908.02660): whether a spatial relation holds between two things in a photograph.
 
-    The report states 4-shot sampling on the validation split, as questions whose form is Google's own. Half are true. No
-    copy is on the Hub: put the authors' annotations.json (zenodo.org/records/8104370) into
-    FOLDER/princeton-vl/SpatialSense as train.jsonl and validation.jsonl, a picture a line, with "image": {"path": "images/..."}
-    added to each, and set data.root=FOLDER.
+    Licence: CC BY 4.0. Card row: "SpatialSense VQA".
+
+    The report states 4-shot sampling on the validation split, with questions of Google's own. It gives neither their form, prompt nor
+    examples: we ask for yes or no, and draw four relations of train. Half of the relations are true.
+
+    There is no copy on the Hub. Put the authors' annotations.json (zenodo.org/records/8104370) into FOLDER/princeton-vl/SpatialSense
+    as train.jsonl and validation.jsonl, with one image a line. Add "image": {"path": "images/..."} to each line, and set
+    data.root=FOLDER.
     """
 
     dataset: DatasetRef = DatasetRef("princeton-vl/SpatialSense", split="validation", fewshot_split="train", each="annotations")
@@ -23,8 +27,8 @@ class SpatialSense(VisualQuestion):
     name = "spatialsense"
     card = "SpatialSense VQA"
     undisclosed = (
-        "The question's form, prompt and exemplars are not stated: 'Is the <subject> <predicate> the <object>?', yes or no; four "
-        "relations drawn by seed from train."
+        "Google does not publish its questions, prompt or examples; we ask 'Is the <subject> <predicate> the <object>?', yes or no, with "
+        "four relations drawn from train (seed 1234 by default)."
     )
 
     def question(self, row: Row) -> str:
@@ -33,7 +37,7 @@ class SpatialSense(VisualQuestion):
     def golds(self, row: Row) -> list[str]:
         return ["yes" if row["label"] else "no"]
 
-    def picture(self, row: Row, id: str) -> str:
+    def image_key(self, row: Row, id: str) -> str:
         return id.rpartition("-")[0]
 
     def extract(self, text: str) -> str | None:

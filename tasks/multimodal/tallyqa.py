@@ -8,9 +8,13 @@ from .counted import Counted
 @register
 @dataclass
 class TallyQA(Counted):
-    """TallyQA (Acharya et al., 2019, arXiv 1810.12440): counting questions, simple and complex. Apache 2.0; the photographs' own terms.
+    """TallyQA (Acharya et al., 2019, arXiv 1810.12440): simple and complex counting questions.
 
-    The report states 4-shot sampling. The score is over all questions of the test split; simple and complex ones are subsets.
+    Licence: Apache 2.0; each photograph has its own terms. Card row: "TallyQA".
+
+    The report states 4-shot sampling. It gives neither prompt, examples nor the part of the data: we use all questions of the test
+    split, since there is no validation split. Four of them are drawn as examples, and their images are not scored. Simple and complex
+    questions are subsets.
     """
 
     dataset: DatasetRef = DatasetRef("vikhyatk/tallyqa-test", split="test", fewshot_split="test", each="qa")
@@ -18,8 +22,8 @@ class TallyQA(Counted):
     name = "tallyqa"
     card = "TallyQA"
     undisclosed = (
-        "Prompt, exemplars and which part of the test split are not stated: all questions (there is no validation split), four drawn by "
-        "seed as exemplars, whose pictures are not scored."
+        "Google does not say which prompt, examples or part of the data it used; we use all questions of test (there is no validation "
+        "split). Four are drawn as examples (seed 1234 by default), and their images are not scored."
     )
 
     def subset(self, row: Row, config: str) -> str:
@@ -28,5 +32,5 @@ class TallyQA(Counted):
     def golds(self, row: Row) -> list[str]:
         return [str(row["answer"])]
 
-    def picture(self, row: Row, id: str) -> str:
+    def image_key(self, row: Row, id: str) -> str:
         return id.rpartition("-")[0]

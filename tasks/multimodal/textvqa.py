@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 
 from gemma_eval.metrics import vqa
-from gemma_eval.task import DatasetRef, Row, register
-from gemma_eval.types import JSON, Grade
+from gemma_eval.task import JSON, DatasetRef, Grade, Row, register
 
 from .soft_accuracy import SoftAccuracy
 
@@ -10,17 +9,23 @@ from .soft_accuracy import SoftAccuracy
 @register
 @dataclass
 class TextVQA(SoftAccuracy):
-    """TextVQA (Singh et al., 2019, arXiv 1904.08920): questions on text in photographs, ten annotators. CC BY 4.0.
+    """TextVQA (Singh et al., 2019, arXiv 1904.08920): questions about text in photographs, with ten annotators.
 
-    The report states 4-shot sampling on the validation split. Texts are always cleaned, by TextVQA's own processor. The
-    recognised text and the objects that the rows hold are not shown.
+    Licence: CC BY 4.0. Card row: "TextVQA (val)".
+
+    The report states 4-shot sampling on the validation split. It gives neither prompt nor examples: we draw four questions of train,
+    each with its most frequent answer. Texts are always cleaned, by TextVQA's own processor. The rows also hold recognized text and
+    objects; these are not shown.
     """
 
     dataset: DatasetRef = DatasetRef("lmms-lab/textvqa", split="validation", fewshot_split="train")
 
     name = "textvqa"
     card = "TextVQA"
-    undisclosed = "Prompt and exemplars are not stated: four questions drawn by seed from train, each with its commonest answer."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we draw four questions from train (seed 1234 by default), each with its most "
+        "frequent answer."
+    )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -31,5 +36,5 @@ class TextVQA(SoftAccuracy):
         answer = text.strip()
         return Grade({"vqa": vqa.textvqa_accuracy(answer, [str(gold) for gold in target])}, answer or None)
 
-    def picture(self, row: Row, id: str) -> str:
+    def image_key(self, row: Row, id: str) -> str:
         return str(row["image_id"])

@@ -5,9 +5,11 @@ from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 
 @dataclass
 class ARC(MultipleChoice):
-    """AI2 Reasoning Challenge (Clark et al., 2018, arXiv 1803.05457): grade-school science questions. CC BY-SA 4.0.
+    """AI2 Reasoning Challenge (Clark et al., 2018, arXiv 1803.05457): science questions from school exams.
 
-    Choices are scored as text, never as letters. Keys are letters or digits, and a few items have 3 or 5 choices.
+    Licence: CC BY-SA 4.0.
+
+    Choices are scored as text, never as letters. Some answer keys are digits, and a few items have three or five choices.
     """
 
     def query(self, row: Row) -> str:
@@ -23,35 +25,50 @@ class ARC(MultipleChoice):
 @register
 @dataclass
 class ARCChallenge(ARC):
-    """ARC, challenge set (see `ARC`). The report states 25-shot scoring with Char-Len."""
+    """ARC, challenge set (see `ARC`). Card row: "ARC-c", 25-shot.
+
+    The report states 25-shot scoring with Char-Len. It gives neither prompt nor examples: we use lm-eval's prompt, and draw 25 rows
+    of train, the same for all items.
+    """
 
     dataset: DatasetRef = DatasetRef("allenai/ai2_arc", config="ARC-Challenge", split="test", fewshot_split="train")
     num_fewshot: int = 25
 
     name = "arc_challenge"
     card = "ARC-c"
-    undisclosed = "Exemplars are not stated: a seeded draw from train, the same for all items. The prompt's form is lm-eval's."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we use lm-eval's prompt and draw the examples from train (seed 1234 by default)."
+    )
 
 
 @register
 @dataclass
 class ARCEasy(ARC):
-    """ARC, easy set (see `ARC`). The report states 0-shot scoring with Char-Len."""
+    """ARC, easy set (see `ARC`). Card row: "ARC-e", 0-shot.
+
+    The report states zero-shot scoring with Char-Len. It does not give the prompt: we use lm-eval's.
+    """
 
     dataset: DatasetRef = DatasetRef("allenai/ai2_arc", config="ARC-Easy", split="test", fewshot_split="train")
 
     name = "arc_easy"
     card = "ARC-e"
-    undisclosed = "The prompt's form is lm-eval's."
+    undisclosed = "Google does not publish its prompt; we use lm-eval's."
 
 
 @register
 @dataclass
 class ARCChallengeIT(ARCChallenge):
-    """ARC Challenge zero-shot, as the card of the instruction-tuned 270M model states it. Else as `arc_challenge`."""
+    """ARC-c zero-shot, as on the card of the instruction-tuned 270M model. Data, licence and scoring as `arc_challenge`.
+
+    The card does not say whether a chat template was used. We use it; each choice is scored as the beginning of the reply.
+    """
 
     num_fewshot: int = 0
 
     name = "arc_challenge_it"
     bundled = "arc_challenge"
-    undisclosed = "The prompt's form is lm-eval's. Whether a chat template is used is not stated: it is, the answer beginning the reply."
+    undisclosed = (
+        "Google does not say whether it used a chat template; we do, and score each choice as the beginning of the reply. The prompt is "
+        "lm-eval's."
+    )

@@ -12,7 +12,10 @@ TASKS = sorted(file.stem for file in PROMPTS.glob("*.txt"))
 
 @cache
 def published(task: str) -> tuple[str, list[str]]:
-    """Description and exemplars of a task's chain-of-thought prompt, from the authors' repository (MIT), below its canary line."""
+    """Description and exemplars of a task's chain-of-thought prompt, as in github.com/suzgunmirac/BIG-Bench-Hard (MIT).
+
+    The file begins with a canary, which is left out.
+    """
     text = (PROMPTS / f"{task}.txt").read_text(encoding="utf-8").partition("\n-----\n")[2].strip()
     description, *shots = re.split(r"\n\n(?=Q: )", text)
     return description, shots
@@ -21,11 +24,14 @@ def published(task: str) -> tuple[str, list[str]]:
 @register
 @dataclass
 class BBH(Generation):
-    """BIG-Bench Hard (Suzgun et al., 2022, arXiv 2210.09261): 27 tasks of BIG-Bench on which models were behind people. MIT.
+    """BIG-Bench Hard (Suzgun et al., 2022, arXiv 2210.09261): 27 tasks of BIG-Bench on which models were worse than people.
 
-    The report states few-shot sampling with chain of thought. The prompts are the published ones, with three exemplars a
-    task; the answer is what follows the last "the answer is" on its line, without the full stop, and must match exactly.
-    The score is the mean over tasks, as in the paper.
+    Licence: MIT. Card row: "BIG-Bench Hard", few-shot.
+
+    The report states few-shot sampling with chain of thought. It gives neither the number of examples nor the average: we use the
+    three published ones of each task, and the mean over tasks, as the paper does.
+
+    The answer follows the last "the answer is", up to the end of the line, without its full stop. It must match exactly.
     """
 
     dataset: DatasetRef = field(default_factory=lambda: DatasetRef("SaylorTwift/bbh", split="test", configs=list(TASKS)))
@@ -36,7 +42,9 @@ class BBH(Generation):
 
     name = "bbh"
     card = "BIG-Bench Hard"
-    undisclosed = "Number of exemplars and average are not stated: the three published ones, mean over the 27 tasks."
+    undisclosed = (
+        "Google does not say how many examples it used or how it averaged; we use the three published ones, and average over the 27 tasks."
+    )
     average = Average.macro
 
     def subset(self, row: Row, config: str) -> str:
@@ -68,15 +76,19 @@ class BBH(Generation):
 @register
 @dataclass
 class BBHIT(Chat, BBH):
-    """BIG-Bench Hard zero-shot, for instruction-tuned models. Data, licence and average as `bbh`.
+    """BIG-Bench Hard zero-shot, for instruction-tuned models. Card row: "BIG-Bench Hard", 0-shot. Data, licence and average as `bbh`.
 
-    The question follows the task's published description. The answer is the last one stated; an option counts by its letter, a
-    one-word answer by the first word, and lists without regard to commas and spaces.
+    The report gives neither the prompt nor how answers are read: we ask the question after the task's published description. The last
+    answer stated counts. Of an option, its letter must match; of a one-word answer, its first word; of a list, everything but commas
+    and spaces.
     """
 
     name = "bbh_it"
     bundled = "bbh"
-    undisclosed = "Prompt, reading of the answer and average are not stated: the tasks' published descriptions, mean over the 27 tasks."
+    undisclosed = (
+        "Google does not publish its prompt, or say how it read answers and averaged; we put the published description before each "
+        "question, and average over the 27 tasks."
+    )
 
     def query(self, row: Row) -> str:
         return (
@@ -92,9 +104,10 @@ class BBHIT(Chat, BBH):
 
 
 def _same(answer: str, gold: str) -> bool:
+    """Whether the answer is right, by the rules in `BBHIT`."""
     if re.fullmatch(r"\([A-Z]\)", gold):
         return final_answer.letter_of(answer) == gold[1]
-    words = [re.sub(r"[\s,\"']+", " ", text).casefold().split() or [""] for text in (answer, gold)]
-    if len(words[1]) == 1:
-        return words[0][0].rstrip(".;") == words[1][0]
-    return "".join(words[0]) == "".join(words[1])
+    words, gold_words = (re.sub(r"[\s,\"']+", " ", text).casefold().split() or [""] for text in (answer, gold))
+    if len(gold_words) == 1:
+        return words[0].rstrip(".;") == gold_words[0]
+    return "".join(words) == "".join(gold_words)

@@ -7,10 +7,14 @@ from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 @register
 @dataclass
 class BoolQ(MultipleChoice):
-    """BoolQ (Clark et al., 2019, arXiv 1905.10044): yes/no questions about a passage. CC BY-SA 3.0.
+    """BoolQ (Clark et al., 2019, arXiv 1905.10044): yes/no questions about a passage.
 
-    The report states 0-shot scoring with Char-Len, which divides " no" by 2 and " yes" by 3. About 62 % of the
-    answers are "yes", so the smallest models sit at the majority class.
+    Licence: CC BY-SA 3.0. Card row: "BoolQ", 0-shot.
+
+    The report states zero-shot scoring with Char-Len, which divides the log-likelihood of " no" by 2 and that of " yes" by 3. It does
+    not give the prompt: we use lm-eval's. Its passages come from SuperGLUE, which puts a title before each; google/boolq does not.
+
+    About 62 % of the answers are "yes", so the smallest models score no better than always saying so.
     """
 
     dataset: DatasetRef = DatasetRef("google/boolq", split="validation", fewshot_split="train")
@@ -18,8 +22,8 @@ class BoolQ(MultipleChoice):
     name = "boolq"
     card = "BoolQ"
     undisclosed = (
-        "Char-Len is taken literally (' no' / 2, ' yes' / 3); acc is without it. The prompt's form is lm-eval's, "
-        "with passages as in google/boolq (SuperGLUE's copy begins each with its title)."
+        "Google does not publish its prompt; we use lm-eval's, with the passages of google/boolq (SuperGLUE puts a title before each). "
+        "Char-Len divides ' no' by 2 and ' yes' by 3; acc does not divide."
     )
 
     def query(self, row: Row) -> str:

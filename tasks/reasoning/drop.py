@@ -1,18 +1,22 @@
 from dataclasses import dataclass
 
 from gemma_eval.metrics import drop
-from gemma_eval.task import DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Grade
+from gemma_eval.task import JSON, DatasetRef, Generation, Grade, Row, register
 
 
 @register
 @dataclass
 class DROP(Generation):
-    """DROP (Dua et al., 2019, arXiv 1903.00161): reading that needs counting, sorting or adding up. CC BY-SA 4.0.
+    """DROP (Dua et al., 2019, arXiv 1903.00161): questions about a passage that need counting, sorting or adding.
 
-    The report states token F1, 1-shot sampling. F1 and exact match are the official ones, best over the annotators'
-    answers. Stopping at "." would cut decimals, so the answer is one line, read as one span or as a list of spans, whichever
-    is nearer to the gold; `f1_one_span` never splits it.
+    Licence: CC BY-SA 4.0. Card row: "DROP", 1-shot.
+
+    The report states token F1 and 1-shot sampling. It gives neither the example nor how an answer of several spans is read: we draw
+    the example from train, and read a line as one span or as a list of spans, whichever scores better. `f1_one_span` never reads a
+    list.
+
+    F1 and exact match are the official ones, the best over all annotators' answers. The answer is a whole line: stopping at "." would
+    truncate decimals.
     """
 
     dataset: DatasetRef = DatasetRef("EleutherAI/drop", split="validation", fewshot_split="train")
@@ -21,8 +25,8 @@ class DROP(Generation):
     name = "drop"
     card = "DROP"
     undisclosed = (
-        "Exemplar and reading of several spans are not stated: a seeded draw from train; a line is read as one span or as a list, "
-        "whichever scores better (f1_one_span: never as a list)."
+        "Google does not say which example it used or how it read several spans; we draw the example from train (seed 1234 by default), "
+        "and read a line as one span or as a list, whichever scores better (f1_one_span: never as a list)."
     )
     primary = "f1"
 
@@ -34,7 +38,7 @@ class DROP(Generation):
         return f"Passage: {row['passage']}\nQuestion: {row['question']}\nAnswer:"
 
     def golds(self, row: Row) -> list[str]:
-        return [_written(spans) for spans in _answers(row)]
+        return [_as_text(spans) for spans in _answers(row)]
 
     def target(self, row: Row) -> JSON:
         return [list(spans) for spans in _answers(row)]
@@ -59,7 +63,7 @@ class DROP(Generation):
 
 
 def _answers(row: Row) -> list[tuple[str, ...]]:
-    """Every annotator's answer as its spans: a number, a date, or one or several spans. The exemplar shows the first."""
+    """Each annotator's answer as its spans: a number, a date, or one or more spans. The exemplar shows the first answer."""
     others = row["validated_answers"]
     parts = zip(others["number"], others["date"], others["spans"], strict=True)
     candidates = [row["answer"], *({"number": number, "date": date, "spans": spans} for number, date, spans in parts)]
@@ -73,5 +77,6 @@ def _spans(answer: Row) -> tuple[str, ...]:
     return tuple(answer["spans"]) or (date,)
 
 
-def _written(spans: tuple[str, ...]) -> str:
+def _as_text(spans: tuple[str, ...]) -> str:
+    """The spans as a list that `drop.readings` takes apart again."""
     return ("; " if any("," in span for span in spans) else ", ").join(spans)

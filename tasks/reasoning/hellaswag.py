@@ -7,9 +7,12 @@ from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 @register
 @dataclass
 class HellaSwag(MultipleChoice):
-    """HellaSwag (Zellers et al., 2019, arXiv 1905.07830): pick the ending of an everyday scene. MIT.
+    """HellaSwag (Zellers et al., 2019, arXiv 1905.07830): choose the ending of an everyday scene.
 
-    The report states 10-shot scoring with Char-Len. Endings are scored as text; scoring letters is another benchmark.
+    Licence: MIT. Card row: "HellaSwag", 10-shot.
+
+    The report states 10-shot scoring with Char-Len. It gives neither prompt nor examples: we use lm-eval's prompt, and draw ten rows
+    of train, the same for all items. Endings are scored as text, never as letters.
     """
 
     dataset: DatasetRef = DatasetRef("Rowan/hellaswag", split="validation", fewshot_split="train")
@@ -17,10 +20,12 @@ class HellaSwag(MultipleChoice):
 
     name = "hellaswag"
     card = "HellaSwag"
-    undisclosed = "Exemplars are not stated: a seeded draw from train, the same for all items. The prompt's form is lm-eval's."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we use lm-eval's prompt and draw the examples from train (seed 1234 by default)."
+    )
 
     def query(self, row: Row) -> str:
-        # capitalize() lower-cases the rest of ctx_b: kept, since published third-party scores have it too.
+        # capitalize() also lower-cases the rest of ctx_b; lm-eval does the same.
         return _clean(f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}")
 
     def choices(self, row: Row) -> list[str]:
@@ -30,11 +35,11 @@ class HellaSwag(MultipleChoice):
         return int(row["label"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        return row.get("source_id") or id  # several items are cut from one video or article
+        return row.get("source_id") or id  # several items come from one video or article
 
 
 def _clean(text: str) -> str:
-    """Remove WikiHow's mark-up: titles become sentence ends, other brackets go, double spaces are squeezed once."""
+    """The text without WikiHow's mark-up: " [title]" becomes ". ", other brackets are removed, double spaces become single."""
     text = text.strip().replace(" [title]", ". ")
     return re.sub(r"\[.*?\]", "", text).replace("  ", " ")
 
@@ -42,10 +47,16 @@ def _clean(text: str) -> str:
 @register
 @dataclass
 class HellaSwagIT(HellaSwag):
-    """HellaSwag zero-shot, as the card of the instruction-tuned 270M model states it. Else as `hellaswag`."""
+    """HellaSwag zero-shot, as on the card of the instruction-tuned 270M model. Data, licence and scoring as `hellaswag`.
+
+    The card does not say whether a chat template was used. We use it; each ending is scored as the beginning of the reply.
+    """
 
     num_fewshot: int = 0
 
     name = "hellaswag_it"
     bundled = "hellaswag"
-    undisclosed = "The prompt's form is lm-eval's. Whether a chat template is used is not stated: it is, the ending beginning the reply."
+    undisclosed = (
+        "Google does not say whether it used a chat template; we do, and score each ending as the beginning of the reply. The prompt is "
+        "lm-eval's."
+    )

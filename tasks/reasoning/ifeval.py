@@ -3,17 +3,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemma_eval.metrics import ifeval
-from gemma_eval.task import DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, CorpusScore, Grade
+from gemma_eval.task import JSON, CorpusScore, DatasetRef, Generation, Grade, Row, register
 
 
 @register
 @dataclass
 class IFEval(Generation):
-    """IFEval (Zhou et al., 2023, arXiv 2311.07911): 541 prompts with instructions that a program can check. Apache 2.0.
+    """IFEval (Zhou et al., 2023, arXiv 2311.07911): 541 prompts with instructions that a program can check.
 
-    The report states zero-shot sampling, for instruction-tuned models. A prompt counts if all its instructions are followed;
-    `instruction_*` are shares of the instructions. "Loose" forgives opening and closing lines and asterisks.
+    Licence: Apache 2.0. Card row: "IFEval", 0-shot.
+
+    The report states zero-shot sampling. It does not say which of the four accuracies it gives: ours is the strict one by prompt,
+    where a prompt counts if all its instructions are followed. `instruction_*` count each instruction. The loose ones also accept a
+    reply without its first line, last line or asterisks. The authors count sentences with a model of NLTK, we count them by rules.
     """
 
     dataset: DatasetRef = DatasetRef("google/IFEval", split="train")
@@ -24,7 +26,8 @@ class IFEval(Generation):
     chat = True
     card = "IFEval"
     undisclosed = (
-        "Which of the four accuracies is meant is not stated: prompt level, strict. Sentences are counted by rule, not by NLTK's model."
+        "Google does not say which of the four accuracies it reports; ours is the strict one by prompt. We count sentences by rules, not "
+        "by NLTK's model."
     )
     comparable = False
     primary = "prompt_strict"
@@ -64,9 +67,11 @@ class IFEval(Generation):
 
 
 def _instructions(target: JSON) -> list[tuple[str, dict[str, Any]]]:
+    """Name and arguments of each instruction."""
     assert isinstance(target, list)
     return [(str(item["instruction"]), dict(item["arguments"])) for item in target if isinstance(item, dict)]  # type: ignore[arg-type]
 
 
 def _count(followed: Sequence[bool]) -> list[int]:
+    """Instructions followed, and all instructions."""
     return [sum(followed), len(followed)]

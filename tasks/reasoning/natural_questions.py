@@ -1,15 +1,18 @@
 from dataclasses import dataclass
 
-from gemma_eval import metrics as scoring
+from gemma_eval.metrics import qa
 from gemma_eval.task import DatasetRef, Generation, Row, register
 
 
 @register
 @dataclass
 class NaturalQuestions(Generation):
-    """Natural Questions, open domain (Kwiatkowski et al., 2019; Lee et al., 2019): questions asked to a search engine. CC BY-SA 3.0.
+    """Natural Questions, open domain (Kwiatkowski et al., 2019; Lee et al., 2019): questions typed into a search engine.
 
-    The report states 5-shot sampling. One line, exact match with any answer after SQuAD's normalisation.
+    Licence: CC BY-SA 3.0. Card row: "Natural Questions", 5-shot.
+
+    The report states 5-shot sampling. It gives neither prompt nor examples: we use lm-eval's prompt, and draw five rows of train. The
+    answer is one line. It must match one of the right answers after SQuAD's normalization.
     """
 
     dataset: DatasetRef = DatasetRef("google-research-datasets/nq_open", config="nq_open", split="validation", fewshot_split="train")
@@ -18,7 +21,9 @@ class NaturalQuestions(Generation):
 
     name = "natural_questions"
     card = "Natural Questions"
-    undisclosed = "Exemplars are not stated: a seeded draw from train. The prompt's form is lm-eval's."
+    undisclosed = (
+        "Google does not publish its prompt or examples; we use lm-eval's prompt and draw the examples from train (seed 1234 by default)."
+    )
     shot_separator = "\n"
 
     def header(self, row: Row) -> str:
@@ -31,4 +36,4 @@ class NaturalQuestions(Generation):
         return list(row["answer"])
 
     def judge(self, answer: str, golds: list[str]) -> float:
-        return scoring.qa.exact_match(answer, golds)
+        return qa.exact_match(answer, golds)

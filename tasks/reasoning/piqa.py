@@ -6,16 +6,18 @@ from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 @register
 @dataclass
 class PIQA(MultipleChoice):
-    """PIQA (Bisk et al., 2020, arXiv 1911.11641): which of two ways reaches a physical goal. AFL 3.0.
+    """PIQA (Bisk et al., 2020, arXiv 1911.11641): which of two solutions reaches a physical goal.
 
-    The report states 0-shot scoring with Char-Len; the solutions are scored as text.
+    Licence: AFL 3.0. Card row: "PIQA", 0-shot.
+
+    The report states zero-shot scoring with Char-Len. It does not give the prompt: we use lm-eval's, and score the solutions as text.
     """
 
     dataset: DatasetRef = DatasetRef("baber/piqa", split="validation", fewshot_split="train")
 
     name = "piqa"
     card = "PIQA"
-    undisclosed = "The prompt's form is lm-eval's."
+    undisclosed = "Google does not publish its prompt; we use lm-eval's."
 
     def query(self, row: Row) -> str:
         return f"Question: {row['goal']}\nAnswer:"
@@ -27,4 +29,4 @@ class PIQA(MultipleChoice):
         return int(row["label"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        return str(row["goal"])  # one goal may stand in several items
+        return str(row["goal"])  # several items may have the same goal

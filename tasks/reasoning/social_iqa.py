@@ -6,16 +6,19 @@ from gemma_eval.task import DatasetRef, MultipleChoice, Row, register
 @register
 @dataclass
 class SocialIQA(MultipleChoice):
-    """Social IQa (Sap et al., 2019, arXiv 1904.09728): why people act and how they feel. No licence stated by the authors.
+    """Social IQa (Sap et al., 2019, arXiv 1904.09728): why people act, and how they feel.
 
-    The report states 0-shot scoring with Char-Len. Labels are strings and count from 1.
+    Licence: not stated by the authors. Card row: "SocialIQA", 0-shot.
+
+    The report states zero-shot scoring with Char-Len. It does not give the prompt: we use lm-eval's. Labels are strings and count
+    from 1.
     """
 
     dataset: DatasetRef = DatasetRef("lighteval/siqa", split="validation", fewshot_split="train")
 
     name = "social_iqa"
     card = "SocialIQA"
-    undisclosed = "The prompt's form is lm-eval's, and scores near 50 are sensitive to it."
+    undisclosed = "Google does not publish its prompt; we use lm-eval's. Scores near 50 depend much on the prompt."
 
     def query(self, row: Row) -> str:
         return f"Q: {row['context']} {row['question']}\nA:"

@@ -1,16 +1,19 @@
 from dataclasses import dataclass
 
-from gemma_eval import metrics as scoring
+from gemma_eval.metrics import qa
 from gemma_eval.task import DatasetRef, Generation, Row, register
 
 
 @register
 @dataclass
 class TriviaQA(Generation):
-    """TriviaQA (Joshi et al., 2017, arXiv 1705.03551): trivia questions, closed book. Hub licence: unknown.
+    """TriviaQA (Joshi et al., 2017, arXiv 1705.03551): trivia questions, closed book.
 
-    The report states 5-shot sampling. The answer is one line: stopping at "." or "," would cut "St. Louis". Exact match
-    with any alias after the official normalisation, which drops articles.
+    Licence: not stated on the Hub. Card row: "TriviaQA", 5-shot.
+
+    The report states 5-shot sampling. It gives neither subset, prompt nor examples: we use `rc.nocontext`, and draw five rows of
+    train. The answer is one line, because stopping at "." would truncate "St. Louis". It must match an alias after the official
+    normalization, which drops articles.
     """
 
     dataset: DatasetRef = DatasetRef("mandarjoshi/trivia_qa", config="rc.nocontext", split="validation", fewshot_split="train")
@@ -20,8 +23,8 @@ class TriviaQA(Generation):
     name = "trivia_qa"
     card = "TriviaQA"
     undisclosed = (
-        "Which subset is not stated: rc.nocontext (dataset.config=rc.wikipedia.nocontext is several points easier). "
-        "Exemplars are a seeded draw from train."
+        "Google does not say which subset or examples it used; we use rc.nocontext and draw the examples from train (seed 1234 by "
+        "default). The subset dataset.config=rc.wikipedia.nocontext is several points easier."
     )
 
     def query(self, row: Row) -> str:
@@ -31,7 +34,7 @@ class TriviaQA(Generation):
         return list(dict.fromkeys([row["answer"]["value"], *row["answer"]["aliases"]]))
 
     def judge(self, answer: str, golds: list[str]) -> float:
-        return scoring.qa.exact_match(answer, golds, scoring.qa.trivia_normalize)
+        return qa.exact_match(answer, golds, qa.trivia_normalize)
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        return str(row["question"])  # rc repeats a question for each evidence document
+        return str(row["question"])  # rc has one row for each evidence document of a question

@@ -3,8 +3,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import agieval
-from gemma_eval.task import Average, DatasetRef, Generation, Row, register
-from gemma_eval.types import JSON, Grade, Prompt
+from gemma_eval.task import JSON, Average, DatasetRef, Generation, Grade, Prompt, Row, register
 
 ENGLISH = [
     "aqua-rat",
@@ -20,16 +19,19 @@ ENGLISH = [
 ]
 CHINESE = [f"gaokao-{subject}" for subject in ("biology", "chemistry", "chinese", "geography", "history", "mathcloze", "mathqa", "physics")]
 CHINESE += ["jec-qa-ca", "jec-qa-kd", "logiqa-zh"]
-WITHOUT_PASSAGE = "sat-en-without-passage"  # the same questions as sat-en: not among the paper's 20
+WITHOUT_PASSAGE = "sat-en-without-passage"  # the questions of sat-en again; not one of the paper's 20 parts
 SEVERAL_LETTERS = {"gaokao-mathqa", "gaokao-physics", "jec-qa-ca", "jec-qa-kd"}
-SHOTS = dict.fromkeys(ENGLISH + CHINESE, 5) | {"math": 4}
+SHOTS = dict.fromkeys(ENGLISH + CHINESE, 5) | {"math": 4}  # exemplars of each part, as the authors give them
 SHOTS |= dict.fromkeys(["gaokao-chinese", "gaokao-english", "logiqa-en", "logiqa-zh", "lsat-ar", "lsat-lr", "lsat-rc"], 3)
 SHOTS |= dict.fromkeys(["sat-en", WITHOUT_PASSAGE], 3)
 
 
 @dataclass(frozen=True)
 class Form:
-    """The authors' words in one language: what their zero-shot queries hold, and what their few-shot prompt says."""
+    """The authors' words in one language.
+
+    `question` and `options` are parts of their zero-shot queries, which the dataset holds. The others are parts of their few-shot prompt.
+    """
 
     question: str
     options: str
@@ -60,24 +62,30 @@ ZH = Form(
 @register
 @dataclass
 class AGIEval(Generation):
-    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): entrance and licensing exams. MIT; the exam texts have terms of their own.
+    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): admission and licensing exams.
 
-    The report states 3-5-shot sampling without chain of thought. The prompt is the authors' few-shot form, with as many
-    exemplars a part as they give. A letter is right alone; in parts with several right letters all of them are; values
-    are compared by the MATH authors' rules. The score is the mean over the ten English parts.
+    Licence: MIT; the exam texts have their own terms. Card row: "AGIEval", 3-5-shot.
+
+    The report states 3-5-shot sampling, and leaves the column for chain of thought empty. It gives neither parts nor examples: we
+    score lm-eval's ten English parts, each with the same weight. The prompt is the authors' few-shot form without explanations, with
+    as many exemplars for each part as they give. Their own exemplars are in no dataset on the Hub, so ours are drawn from the part
+    itself and not scored.
+
+    A single right letter must match; in parts with several right letters, all of them must. Values are compared by the rules of the
+    MATH authors.
     """
 
     dataset: DatasetRef = field(
         default_factory=lambda: DatasetRef("hails/agieval-{config}", split="test", fewshot_split="test", configs=list(ENGLISH))
     )
-    num_fewshot: int = 5  # at most: see SHOTS
+    num_fewshot: int = 5  # at most; see SHOTS
     max_tokens: int = 64
 
     name = "agieval"
     card = "AGIEval"
     undisclosed = (
-        "Parts and exemplars are not stated: lm-eval's ten English parts, each counting the same (all 20: agieval_all). The authors' "
-        "demonstrations are in no data set of the Hub: exemplars are a seeded draw from the part, taken out of the scored items."
+        "Google does not say which parts or examples it used; we average lm-eval's ten English parts (agieval_all: all 20). The authors' "
+        "examples are in no dataset on the Hub; ours are drawn from each part (seed 1234 by default) and not scored."
     )
     average = Average.macro
     fewshot_by_subset = True
@@ -86,7 +94,7 @@ class AGIEval(Generation):
         return config
 
     def shots_of(self, subset: str) -> int:
-        """The authors' number or fewer; a number above 5 holds for every part."""
+        """The authors' number of exemplars, or `num_fewshot` if it is lower. Above 5, it is used for every part."""
         return min(self.num_fewshot, SHOTS.get(subset, 5)) if self.num_fewshot <= 5 else self.num_fewshot
 
     def header(self, row: Row) -> str:
@@ -96,11 +104,11 @@ class AGIEval(Generation):
         return self.problem(row, 1)
 
     def problem(self, row: Row, number: int) -> str:
-        """The item in the authors' few-shot form. The data has it in their zero-shot form, as one string."""
+        """The item in the authors' few-shot form, with this number. The dataset has it in their zero-shot form, as one string."""
         form = _form(row)
-        overlap_key, question = _parts(row)
+        passage, question = _parts(row)
         options = f"{form.choose}{' '.join(row['choices'])}\n" if row.get("choices") else ""
-        return f"{form.problem.format(number)}{overlap_key} {question}\n{options}{form.answer}"
+        return f"{form.problem.format(number)}{passage} {question}\n{options}{form.answer}"
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
         texts = [f"{self.problem(shot, i)} {self.solution(shot)}{self.shot_separator}" for i, shot in enumerate(shots, start=1)]
@@ -118,7 +126,7 @@ class AGIEval(Generation):
         return ("exact_match", "flexible")
 
     def grade(self, text: str, target: JSON) -> Grade:
-        """`flexible` finds letters anywhere in the line, as the authors' script does."""
+        """`exact_match` reads the answer where the prompt asks for it; `flexible` finds letters anywhere in the line, as the authors do."""
         assert isinstance(target, dict)
         gold, (strict, flexible) = str(target["gold"]), READINGS[str(target["reading"])]
         same = agieval.same_value if target["reading"] == "value" else _same_letters
@@ -127,14 +135,15 @@ class AGIEval(Generation):
         return Grade(scores, answers["exact_match"])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
-        overlap_key, _ = _parts(row)
-        return f"{config}/{hashlib.sha256(overlap_key.encode()).hexdigest()[:16]}" if overlap_key else id
+        passage, _ = _parts(row)
+        return f"{config}/{hashlib.sha256(passage.encode()).hexdigest()[:16]}" if passage else id
 
 
 @register
 @dataclass
 class AGIEvalAll(AGIEval):
-    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): the paper's 20 parts, English and Chinese. Licence and protocol as `agieval`.
+    """AGIEval (Zhong et al., 2023, arXiv 2304.06364): all 20 parts of the paper, English and Chinese. Data, licence and protocol as
+    `agieval`.
 
     The score is the mean over the 20 parts.
     """
@@ -150,13 +159,18 @@ class AGIEvalAll(AGIEval):
 
     name = "agieval_all"
     bundled = "agieval"
+    undisclosed = (
+        "Google does not say which parts or examples it used; we average the paper's 20 parts (agieval: the ten English ones). The "
+        "authors' examples are in no dataset on the Hub; ours are drawn from each part (seed 1234 by default) and not scored."
+    )
 
 
 def _same_letters(answer: str, gold: str) -> float:
+    """1 if the letters are the same, else 0."""
     return float(answer == gold)
 
 
-READINGS = {
+READINGS = {  # how an answer is read, strictly and flexibly
     "letter": (agieval.letter, agieval.first_letter),
     "letters": (agieval.letters, agieval.all_letters),
     "value": (agieval.value, agieval.value),
@@ -164,14 +178,18 @@ READINGS = {
 
 
 def _form(row: Row) -> Form:
+    """The form in the language of the row."""
     return ZH if row["query"].rpartition("\n")[2].startswith("答案") else EN
 
 
 def _parts(row: Row) -> tuple[str, str]:
-    """Passage (or nothing) and question of a zero-shot query: passage, "Q: ", question, " Answer Choices: ", options, last line."""
+    """Passage ("" if there is none) and question of a zero-shot query.
+
+    The query is: passage, "Q: ", question, " Answer Choices: ", options, last line.
+    """
     form = _form(row)
     item = row["query"].rpartition("\n")[0]
     if row.get("choices"):
         item = item.rpartition(form.options)[0]
-    overlap_key, _, question = item.rpartition(form.question)
-    return overlap_key.strip(), question.strip()
+    passage, _, question = item.rpartition(form.question)
+    return passage.strip(), question.strip()

@@ -12,12 +12,15 @@ OPTIONS = [CORRECT, "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answe
 @register
 @dataclass
 class GPQA(Lettered, Generation):
-    """GPQA Diamond (Rein et al., 2023, arXiv 2311.12022): 198 graduate-level questions. CC BY 4.0; gated: its items must not
-    be shown in public, so none stands in this repository.
+    """GPQA Diamond (Rein et al., 2023, arXiv 2311.12022): 198 questions at graduate level.
 
-    The report states 5-shot sampling with chain of thought. Options are shuffled per item by seed. The exemplars, with the
-    authors' explanations, are drawn by seed and not scored. The answer is the letter of the last "answer is (X)"; an
-    answer without one is wrong. `anywhere`, the last letter that stands alone, is a diagnostic.
+    Licence: CC BY 4.0, gated; its items must not be shown in public, so this repository holds none. Card row: "GPQA", 5-shot.
+
+    The report says GPQA Diamond, 5-shot sampling with chain of thought. It does not give the examples: we draw five items, with their
+    authors' explanations, and do not score them. The options of each item are shuffled by seed.
+
+    The answer is the letter of the last "answer is (X)". A text without one is wrong. The diagnostic `anywhere` takes the last letter
+    standing alone.
     """
 
     dataset: DatasetRef = DatasetRef("Idavidrein/gpqa", config="gpqa_diamond", split="train", fewshot_split="train")
@@ -28,8 +31,8 @@ class GPQA(Lettered, Generation):
     name = "gpqa"
     card = "GPQA"
     undisclosed = (
-        "The card says GPQA, the report GPQA Diamond. Exemplars are not stated: five items drawn by seed, with their "
-        "explanations, which leaves 193 to score."
+        "The card says GPQA, the report GPQA Diamond; we use Diamond. Google does not say which examples it used; we draw five items "
+        "(seed 1234 by default), with their explanations, and score the other 193."
     )
 
     def header(self, row: Row) -> str:
@@ -39,7 +42,7 @@ class GPQA(Lettered, Generation):
         )
 
     def order(self, row: Row) -> list[str]:
-        """The option columns in the order shown, shuffled by seed and question."""
+        """The columns of the options in the order shown, shuffled by seed and question."""
 
         def rank(column: str) -> bytes:
             return hashlib.sha256(f"{self.seed or 0}/{row['Question']}/{column}".encode()).digest()
@@ -64,15 +67,18 @@ class GPQA(Lettered, Generation):
 @register
 @dataclass
 class GPQAIT(LetteredChat, GPQA):
-    """GPQA Diamond zero-shot with chain of thought, for instruction-tuned models. Data, licence and shuffled options as `gpqa`.
+    """GPQA Diamond zero-shot with chain of thought, for instruction-tuned models. Card row: "GPQA Diamond", 0-shot.
 
-    Without exemplars all 198 items are scored.
+    Data, licence and shuffled options as `gpqa`. Without exemplars, all 198 items are scored.
     """
 
     name = "gpqa_it"
     bundled = "gpqa"
     card = "GPQA Diamond"
-    undisclosed = "Prompt and order of the options are not stated: shuffled per item by seed. What cannot be parsed counts as wrong."
+    undisclosed = (
+        "Google does not publish its prompt or the order of the options; we shuffle the options of each item by seed. Answers that cannot "
+        "be parsed count as wrong."
+    )
 
     def question(self, row: Row) -> str:
         return str(row["Question"])

@@ -55,10 +55,13 @@ EXEMPLARS = [
 @register
 @dataclass
 class GSM8K(Generation):
-    """GSM8K (Cobbe et al., 2021, arXiv 2110.14168): grade-school maths word problems. MIT.
+    """GSM8K (Cobbe et al., 2021, arXiv 2110.14168): word problems in grade-school mathematics.
 
-    The report states 8-shot sampling with chain of thought. The answer is the number after the last "The answer is";
-    `flexible`, the last number anywhere, is a diagnostic.
+    Licence: MIT. Card row: "GSM8K", 8-shot.
+
+    The report states 8-shot sampling with chain of thought. It does not give the examples: we use the eight of Wei et al. (2022).
+
+    The answer is the number after the last "The answer is". The diagnostic `flexible` takes the last number anywhere.
     """
 
     dataset: DatasetRef = DatasetRef("openai/gsm8k", config="main", split="test", fewshot_split="train")
@@ -69,7 +72,7 @@ class GSM8K(Generation):
 
     name = "gsm8k"
     card = "GSM8K"
-    undisclosed = "Exemplars are not stated: the eight of Wei et al. (2022). The earlier card said 5-shot, maj@1."
+    undisclosed = "Google does not say which examples it used; we use the eight of Wei et al. (2022). An earlier card said 5-shot, maj@1."
 
     def query(self, row: Row) -> str:
         return f"Q: {row['question']}\nA:"
@@ -97,14 +100,17 @@ class GSM8K(Generation):
 @register
 @dataclass
 class GSM8KIT(Chat, GSM8K):
-    """GSM8K zero-shot with chain of thought, for instruction-tuned models. Data and licence as `gsm8k`.
+    """GSM8K zero-shot with chain of thought, for instruction-tuned models. Card row: "GSM8K", 0-shot. Data and licence as `gsm8k`.
 
-    The answer is the last number stated or boxed; `flexible`, the last number anywhere, is a diagnostic.
+    The answer is the last number stated or boxed. The diagnostic `flexible` takes the last number anywhere.
     """
 
     name = "gsm8k_it"
     bundled = "gsm8k"
-    undisclosed = "Prompt and extraction are not stated."
+    undisclosed = (
+        "Google does not publish its prompt, or say how it extracted answers; ours asks for steps and 'The answer is ...', and we read "
+        "the last number stated or boxed."
+    )
 
     def query(self, row: Row) -> str:
         return f'{row["question"].strip()}\n\nThink step by step, then finish with "The answer is ...", giving the number alone.'

@@ -7,10 +7,13 @@ from gemma_eval.task import Chat, CodeGeneration, DatasetRef, Row, register
 @register
 @dataclass
 class HumanEval(CodeGeneration):
-    """HumanEval (Chen et al., 2021, arXiv 2107.03374): complete a Python function from its signature and docstring. MIT.
+    """HumanEval (Chen et al., 2021, arXiv 2107.03374): complete a Python function from its signature and docstring.
 
-    The report states 0-shot pass@1. The prompt is the row's, with nothing added or stripped; generation stops where a new top-level
-    statement begins, by the paper's five stop strings; prompt and completion are run, then the row's tests.
+    Licence: MIT. Card row: "HumanEval", 0-shot.
+
+    The report states zero-shot pass@1. It gives neither temperature, stop strings nor limits: we decode greedily, stop at the paper's
+    five strings, which begin a new top-level statement, and allow 512 tokens and 10 s of CPU time. The prompt is the row's,
+    unchanged. The program is prompt and completion; the row's tests are run after it.
     """
 
     dataset: DatasetRef = DatasetRef("openai/openai_humaneval", split="test")
@@ -19,7 +22,10 @@ class HumanEval(CodeGeneration):
 
     name = "humaneval"
     card = "HumanEval"
-    undisclosed = "Temperature, stop strings and limits are not stated: greedy, the paper's stop strings, 512 tokens, 10 s of CPU time."
+    undisclosed = (
+        "Google does not say which temperature, stop strings or limits it used; we decode greedily, with the paper's stop strings, 512 "
+        "tokens and 10 s of CPU time."
+    )
 
     def query(self, row: Row) -> str:
         return str(row["prompt"])
@@ -37,15 +43,20 @@ class HumanEval(CodeGeneration):
 @register
 @dataclass
 class HumanEvalIT(Chat, HumanEval):
-    """HumanEval for instruction-tuned models: write the whole function. Data, licence and tests as `humaneval`.
+    """HumanEval for instruction-tuned models: write the whole function. Card row: "HumanEval", 0-shot. Data, licence and tests as
+    `humaneval`.
 
-    The program is the reply's first code block with a definition, after the row's prompt: that is a program too, with the imports
-    and helpers of the item and a function without a body, which the answer defines anew or, giving the body alone, completes.
+    The program is the row's prompt, then the first code block of the reply that holds a definition. The prompt is a program too: it
+    has the item's imports and helpers, and a function without a body. The reply defines the function again, or completes it if it
+    gives the body alone.
     """
 
     name = "humaneval_it"
     bundled = "humaneval"
-    undisclosed = "Prompt, extraction, temperature and limits are not stated: greedy, the reply's first code block, 10 s of CPU time."
+    undisclosed = (
+        "Google does not publish its prompt, temperature or limits, or say how it extracted programs; we decode greedily, run the first "
+        "code block with a definition, and allow 10 s of CPU time."
+    )
 
     def query(self, row: Row) -> str:
         return (

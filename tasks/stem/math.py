@@ -4,8 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from gemma_eval.metrics import final_answer, minerva
-from gemma_eval.task import Chat, DatasetRef, Fewshot, Generation, Row, register
-from gemma_eval.types import JSON, Grade
+from gemma_eval.task import JSON, Chat, DatasetRef, Fewshot, Generation, Grade, Row, register
 
 SUBJECTS = ["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]
 
@@ -20,11 +19,15 @@ def exemplars() -> list[dict[str, str]]:
 @register
 @dataclass
 class MATH(Generation):
-    """MATH (Hendrycks et al., 2021, arXiv 2103.03874): competition mathematics in seven subjects. MIT.
+    """MATH (Hendrycks et al., 2021, arXiv 2103.03874): competition mathematics in seven subjects.
 
-    The report states 4-shot sampling with chain of thought. Prompt, extraction and equality are Minerva's: the exemplars close
-    with "The final answer is $...$. I hope it is correct.", and answers are equal as normalised text or by computer algebra.
-    `math_verify`, the library's reading of the whole text, is a diagnostic.
+    Licence: MIT. Card row: "MATH", 4-shot.
+
+    The report states 4-shot sampling with chain of thought. It gives neither examples nor answer checker: prompt, extraction and
+    equality are Minerva's. Its exemplars end with "The final answer is $...$. I hope it is correct." Answers are equal as normalized
+    text or by computer algebra. We score all 5,000 problems.
+
+    The diagnostic `math_verify` is the verdict of the library math-verify on the whole text.
     """
 
     dataset: DatasetRef = field(
@@ -39,7 +42,8 @@ class MATH(Generation):
     card = "MATH"
     slow_scoring = True
     undisclosed = (
-        "Exemplars and answer checker are not stated: Minerva's; its LaTeX is read by the parser of math-verify. All 5,000 problems."
+        "Google does not say which examples or answer checker it used; we use Minerva's, with math-verify's parser for LaTeX, on all "
+        "5,000 problems."
     )
 
     def subset(self, row: Row, config: str) -> str:
@@ -69,23 +73,27 @@ class MATH(Generation):
         return (*super().metrics, "math_verify")
 
     def grade(self, text: str, target: JSON) -> Grade:
-        verdict = super().grade(text, target)
+        grade = super().grade(text, target)
         assert isinstance(target, list)
-        right = any(minerva.verified(text, str(gold)) for gold in target)
-        return Grade({**verdict.scores, "math_verify": float(right)}, verdict.extracted)
+        verified = any(minerva.verified(text, str(gold)) for gold in target)
+        return Grade({**grade.scores, "math_verify": float(verified)}, grade.extracted)
 
 
 @register
 @dataclass
 class MATHIT(Chat, MATH):
-    """MATH zero-shot, for instruction-tuned models. Data, licence and equality as `math`.
+    """MATH zero-shot, for instruction-tuned models. Card row: "MATH", 0-shot. Data, licence and equality as `math`.
 
-    The answer is the last one boxed or stated; `math_verify`, the library's reading of the whole reply, is a diagnostic.
+    The answer is the last one boxed or stated. The diagnostic `math_verify` is the verdict of the library math-verify on the whole
+    reply.
     """
 
     name = "math_it"
     bundled = "math"
-    undisclosed = "Prompt and answer checker are not stated: a boxed answer is asked for, equality is Minerva's. All 5,000 problems."
+    undisclosed = (
+        "Google does not publish its prompt or answer checker; we ask for a boxed answer, and compare answers as Minerva does, on all "
+        "5,000 problems."
+    )
 
     def query(self, row: Row) -> str:
         return f"{row['problem'].strip()}\n\nThink step by step, and put the final answer in \\boxed{{}}."

@@ -10,10 +10,13 @@ EXEMPLARS = [2, 3, 4]  # task ids of the paper's prompt (Austin et al., 2021)
 @register
 @dataclass
 class MBPP(CodeGeneration):
-    """MBPP (Austin et al., 2021, arXiv 2108.07732): write a short Python function that passes three given asserts. CC BY 4.0.
+    """MBPP (Austin et al., 2021, arXiv 2108.07732): write a short Python function that passes three given tests.
 
-    The report states 3-shot pass@1. Prompt and exemplars are the paper's; the program is what comes before [DONE]. `unfenced`, a
-    diagnostic, takes it out of a Markdown block, which fails as it stands.
+    Licence: CC BY 4.0. Card row: "MBPP", 3-shot.
+
+    The report states 3-shot pass@1. It does not say which data: we use the full test split, with the paper's prompt and its
+    exemplars. The program is the text before [DONE], as it stands. The diagnostic `unfenced` first takes it out of a Markdown code
+    block.
     """
 
     dataset: DatasetRef = DatasetRef("google-research-datasets/mbpp", config="full", split="test", fewshot_split="prompt")
@@ -25,7 +28,8 @@ class MBPP(CodeGeneration):
     name = "mbpp"
     card = "MBPP"
     undisclosed = (
-        "Full or sanitized is not stated: the full test split, with the paper's prompt and its exemplars 2, 3 and 4. 10 s of CPU time."
+        "Google does not say whether it used the full or the sanitized data; we use the full test split, with the paper's prompt and its "
+        "examples 2, 3 and 4. A program has 10 s of CPU time."
     )
     shot_separator = "\n[DONE]\n\n"
 
@@ -49,17 +53,20 @@ class MBPP(CodeGeneration):
 @register
 @dataclass
 class MBPPIT(Chat, MBPP):
-    """MBPP for instruction-tuned models. Data, licence, exemplars and tests as `mbpp`.
+    """MBPP for instruction-tuned models. Card row: "MBPP", 3-shot. Data, licence, exemplars and tests as `mbpp`.
 
-    The report states 3-shot pass@1 here too: exemplars and question stand in one turn, programs in Markdown code blocks, and
-    the program is the reply's first block with a definition.
+    The report states 3-shot pass@1 here too. Exemplars and question are in one turn, with programs in Markdown code blocks. The
+    program is the first code block of the reply that holds a definition.
     """
 
     num_fewshot: int = 3
 
     name = "mbpp_it"
     bundled = "mbpp"
-    undisclosed = "Prompt and extraction are not stated: the paper's words and exemplars 2, 3 and 4, in code blocks. 10 s of CPU time."
+    undisclosed = (
+        "Google does not publish its prompt, or say how it extracted programs; we use the paper's words and its examples 2, 3 and 4, in "
+        "code blocks. A program has 10 s of CPU time."
+    )
     shot_separator = "\n\n"
     target_delimiter = "\n\n"
 

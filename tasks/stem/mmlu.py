@@ -8,11 +8,14 @@ LETTERS = "ABCD"
 @register
 @dataclass
 class MMLU(MultipleChoice):
-    """MMLU (Hendrycks et al., 2021, arXiv 2009.03300): exam questions of 57 subjects. MIT.
+    """MMLU (Hendrycks et al., 2021, arXiv 2009.03300): exam questions in 57 subjects.
 
-    The report states 5-shot scoring with Char-Len, which cannot matter here: every choice is one letter. The five
-    exemplars are the subject's dev rows, in order. The score is the mean over items; each subject's score and the mean over
-    subjects stand beside it.
+    Licence: MIT. Card row: "MMLU", 5-shot.
+
+    The report states 5-shot scoring with Char-Len. It does not say whether letters or answer texts are scored: we score letters,
+    which fits the published scores. Then Char-Len changes nothing, since every choice has one character. The exemplars are the five
+    dev rows of the subject, in order. The score is the mean over items; the mean over subjects and each subject's score stand beside
+    it.
     """
 
     dataset: DatasetRef = DatasetRef("cais/mmlu", config="all", split="test", fewshot_split="dev")
@@ -22,7 +25,10 @@ class MMLU(MultipleChoice):
 
     name = "mmlu"
     card = "MMLU"
-    undisclosed = "Letters or answer texts is not stated: letters, which the published levels fit. Mean over items; subjects beside it."
+    undisclosed = (
+        "Google does not say whether it scored letters or answer texts; we score letters, which fits its scores. The score is the mean "
+        "over items; those of the subjects are shown beside it."
+    )
     fewshot_by_subset = True
 
     def subset(self, row: Row, config: str) -> str:
@@ -46,14 +52,20 @@ class MMLU(MultipleChoice):
 @register
 @dataclass
 class MMLUIT(LetteredChat, Generation):
-    """MMLU zero-shot with a generated answer, for instruction-tuned models (report, table 18). Data, licence and average as `mmlu`."""
+    """MMLU zero-shot with a generated answer, for instruction-tuned models (report, table 18). Data, licence and average as `mmlu`.
+
+    The prompt is ours: it asks for reasoning, then for the letter.
+    """
 
     dataset: DatasetRef = MMLU.dataset
 
     name = "mmlu_it"
     bundled = "mmlu"
     card = "MMLU"
-    undisclosed = "Prompt, chain of thought and extraction are not stated: reasoning is asked for. What cannot be parsed counts as wrong."
+    undisclosed = (
+        "Google does not publish its prompt, or say whether it asked for reasoning; ours does. Answers that cannot be parsed count as "
+        "wrong."
+    )
 
     def subset(self, row: Row, config: str) -> str:
         return str(row["subject"])

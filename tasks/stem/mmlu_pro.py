@@ -9,11 +9,15 @@ LETTERS = "ABCDEFGHIJ"
 @register
 @dataclass
 class MMLUPro(Lettered, Generation):
-    """MMLU-Pro (Wang et al., 2024, arXiv 2406.01574): exam questions of 14 categories with up to ten options. MIT.
+    """MMLU-Pro (Wang et al., 2024, arXiv 2406.01574): exam questions in 14 categories, with up to ten options.
 
-    The report states 5-shot sampling with chain of thought. The exemplars are the category's validation rows, in order, with
-    their worked answers. The answer is the letter of the first "answer is (X)"; an answer without one is wrong, where the
-    authors' script guesses. `anywhere`, the authors' later steps, is a diagnostic. Mean over items.
+    Licence: MIT. Card row: "MMLU (Pro COT)", 5-shot.
+
+    The report states 5-shot sampling with chain of thought. It gives neither prompt nor extraction: we use the authors'. The
+    exemplars are the five validation rows of the category, in order, with their worked answers. The score is the mean over items.
+
+    The answer is the letter of the first "answer is (X)". A text without one is wrong; the authors' script would guess. The diagnostic
+    `anywhere` also takes the authors' later steps.
     """
 
     dataset: DatasetRef = DatasetRef("TIGER-Lab/MMLU-Pro", split="test", fewshot_split="validation")
@@ -24,7 +28,10 @@ class MMLUPro(Lettered, Generation):
 
     name = "mmlu_pro"
     card = "MMLU (Pro COT)"
-    undisclosed = "Prompt and extraction are not stated: the authors'. What could not be parsed counts as wrong, never as a guess."
+    undisclosed = (
+        "Google does not publish its prompt, or say how it extracted answers; we use the authors' way, except that an answer that cannot "
+        "be parsed counts as wrong and is not guessed."
+    )
     fewshot_by_subset = True
 
     def subset(self, row: Row, config: str) -> str:
@@ -52,21 +59,25 @@ class MMLUPro(Lettered, Generation):
 
 
 def _options(row: Row) -> list[str]:
+    """The options without padding."""
     return [text.strip() for text in row["options"] if text != "N/A"]  # early revisions pad with N/A
 
 
 @register
 @dataclass
 class MMLUProIT(LetteredChat, MMLUPro):
-    """MMLU-Pro zero-shot, for instruction-tuned models. Data, licence and average as `mmlu_pro`.
+    """MMLU-Pro zero-shot, for instruction-tuned models. Card row: "MMLU (Pro)", 0-shot. Data, licence and average as `mmlu_pro`.
 
-    The card states 0-shot; the report's protocol table has no row for it.
+    The report's protocol table has no row for it.
     """
 
     name = "mmlu_pro_it"
     bundled = "mmlu_pro"
     card = "MMLU (Pro)"
-    undisclosed = "Prompt, chain of thought and extraction are not stated: reasoning is asked for. What cannot be parsed counts as wrong."
+    undisclosed = (
+        "Google does not publish its prompt, or say whether it asked for reasoning; ours does. Answers that cannot be parsed count as "
+        "wrong."
+    )
 
     def question(self, row: Row) -> str:
         return str(row["question"])

@@ -1,1 +1,1 @@
-"""Draws the pictures and writes the rows of the bundled image samples: `python -m tools.draw`. All of it is this project's own."""
+"""Draws the images of the bundled samples and writes their rows: `python -m tools.draw`. All of them are this project's own work."""

@@ -1,4 +1,6 @@
 # ruff: noqa: E501 - tables of data
+"""Draws the images and writes the rows of every bundled image sample."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,38 +9,38 @@ from PIL import Image
 
 from tools.draw import charts
 from tools.draw.album import ALBUM
-from tools.draw.files import FOLDER, Row, save, votes, write
+from tools.draw.files import FOLDER, SampleRow, save, votes, write
 from tools.draw.reading import diagrams, documents, graphs, infographics, signs
 from tools.draw.scenes import Thing, scene
 
 
 def photographs() -> None:
-    """COCO captions, VQAv2, OK-VQA and TallyQA, on the same scenes."""
-    pictures = {name: save(shown.image, f"scenes/{name}.png") for name, shown in ALBUM.items()}
+    """COCO captions, VQAv2, OK-VQA and TallyQA, with the same scenes."""
+    images = {name: save(entry.image, f"scenes/{name}.png") for name, entry in ALBUM.items()}
     captions, vqa, okvqa, tally = [], [], [], []
-    for number, (name, shown) in enumerate(ALBUM.items()):
+    for number, (name, entry) in enumerate(ALBUM.items()):
         coco = 900000 + 17 * number
         captions.append({
-            "question_id": f"{coco:012}.jpg", "image": pictures[name], "question": "Please carefully observe the image and come up with a caption.",
-            "answer": list(shown.captions), "id": coco, "license": 0, "file_name": f"{coco:012}.jpg", "coco_url": "",
-            "height": shown.image.height, "width": shown.image.width, "date_captured": "",
+            "question_id": f"{coco:012}.jpg", "image": images[name], "question": "Please carefully observe the image and come up with a caption.",
+            "answer": list(entry.captions), "id": coco, "license": 0, "file_name": f"{coco:012}.jpg", "coco_url": "",
+            "height": entry.image.height, "width": entry.image.width, "date_captured": "",
         })  # fmt: skip
-        for place, (question, kind, answers) in enumerate(shown.vqa):
+        for place, (question, kind, answers) in enumerate(entry.vqa):
             given = [{"answer": answer, "answer_confidence": "yes", "answer_id": i + 1} for i, answer in enumerate(votes(answers))]
             vqa.append({
                 "question_type": "", "multiple_choice_answer": given[0]["answer"], "answers": given, "image_id": coco,
-                "answer_type": kind, "question_id": 1000 * coco + place, "question": question, "image": pictures[name],
+                "answer_type": kind, "question_id": 1000 * coco + place, "question": question, "image": images[name],
             })  # fmt: skip
         okvqa += [
             {
-                "question_id": f"{coco}{place}", "image": pictures[name], "question": question, "answers": votes(answers),
+                "question_id": f"{coco}{place}", "image": images[name], "question": question, "answers": votes(answers),
                 "question_type": "", "answer_type": "other"
             }
-            for place, (question, answers) in enumerate(shown.okvqa)
+            for place, (question, answers) in enumerate(entry.okvqa)
         ]  # fmt: skip
-        if shown.counts:
-            qa = [{"question": q, "answer": str(n), "is_simple": simple, "data_source": "drawn"} for q, n, simple in shown.counts]
-            tally.append({"image": pictures[name], "qa": qa})
+        if entry.counts:
+            qa = [{"question": q, "answer": str(n), "is_simple": simple, "data_source": "drawn"} for q, n, simple in entry.counts]
+            tally.append({"image": images[name], "qa": qa})
     write("coco_caption", (("", "val", row) for row in captions))
     write("vqav2", (("", "validation", row) for row in vqa))
     write("okvqa", (("", "val2014", row) for row in okvqa))
@@ -66,25 +68,27 @@ ROADS = [
 
 
 def roads() -> None:
-    """RealWorldQA's pictures are as cameras leave them: one of these lies on its side and says so in its EXIF data."""
+    """RealWorldQA. Its images come straight from cameras: one of ours lies on its side, and its EXIF data says so."""
     turned = ALBUM["street_cars"].image.rotate(90, expand=True)
     exif = Image.Exif()
-    exif[0x0112] = 6  # shown right after a quarter turn clockwise
-    pictures = {name: {"path": f"scenes/{name}.png"} for name in ALBUM}
-    pictures["street_cars"] = save(turned, "scenes/street_cars_on_its_side.jpg", quality=70, exif=exif)
-    rows = ({"image": pictures[name], "image_path": f"{i}.webp", "question": q, "answer": a} for i, (name, q, a) in enumerate(ROADS))
+    exif[0x0112] = 6  # upright after a quarter turn clockwise
+    images = {name: {"path": f"scenes/{name}.png"} for name in ALBUM}
+    images["street_cars"] = save(turned, "scenes/street_cars_on_its_side.jpg", quality=70, exif=exif)
+    rows = ({"image": images[name], "image_path": f"{i}.webp", "question": q, "answer": a} for i, (name, q, a) in enumerate(ROADS))
     write("realworldqa", (("", "test", row) for row in rows))
 
 
 def exams() -> None:
-    """MMMU: the options are Python source, pictures stand where they are marked, one option is a picture."""
+    """MMMU. Options are the source of a Python list, images stand where they are marked, and one item has images as options."""
     image_columns = [f"image_{i}" for i in range(1, 8)]
 
-    def row(subject: str, split: str, number: int, question: str, options: list[str], answer: str, *pictures: Row) -> tuple[str, str, Row]:
-        shown = dict(zip(image_columns, [*pictures, *[None] * 7], strict=False))
+    def row(
+        subject: str, split: str, number: int, question: str, options: list[str], answer: str, *images: SampleRow
+    ) -> tuple[str, str, SampleRow]:
+        columns = dict(zip(image_columns, [*images, *[None] * 7], strict=False))
         kind = "multiple-choice" if options else "open"
         common = {"id": f"{split}_{subject}_{number}", "question": question, "options": repr(options), "explanation": "", "answer": answer}
-        return subject, split, common | shown | {"img_type": "", "topic_difficulty": "Easy", "question_type": kind, "subfield": ""}
+        return subject, split, common | columns | {"img_type": "", "topic_difficulty": "Easy", "question_type": kind, "subfield": ""}
 
     sales = save(charts.bars("Sales of Orr Ltd ($1,000)", {"Q1": 40, "Q2": 55, "Q3": 35, "Q4": 70}), "exams/sales.png")
     costs = save(charts.pie("Costs of Orr Ltd", {"wages": 50, "rent": 30, "other": 20}), "exams/costs.png")
@@ -115,9 +119,9 @@ def exams() -> None:
 
 
 def many() -> None:
-    """ReMI: three of its tasks, two to four pictures an item."""
+    """ReMI: three of its tasks, with two or three images an item."""
     columns = [f"image_{i}" for i in range(1, 7)]
-    items: list[tuple[str, str, Row]] = []
+    items: list[tuple[str, str, SampleRow]] = []
 
     def add(task: str, question: str, label: str, images: list[Image.Image]) -> None:
         saved = [save(image, f"remi/{task.lower()}_{len(items)}_{i}.png") for i, image in enumerate(images)]
@@ -155,7 +159,7 @@ def many() -> None:
 
 
 def perception() -> None:
-    """BLINK: three of its tasks; one picture has a transparent ground."""
+    """BLINK: three of its tasks. One image has a transparent background."""
     cubes = scene("plain", *(Thing("cube", 70 + 60 * i, 200, 40, "orange") for i in range(4)))
     balls = scene("plain", *(Thing("ball", 60 + 55 * i, 200, 36, "teal") for i in range(6)))
     left = ALBUM["orchard"].image
@@ -170,11 +174,11 @@ def perception() -> None:
     }
     scenes = {name: {"path": f"scenes/{name}.png"} for name in ALBUM}
 
-    def row(task: str, number: int, question: str, choices: list[str], answer: str, *images: Row) -> tuple[str, str, Row]:
+    def row(task: str, number: int, question: str, choices: list[str], answer: str, *images: SampleRow) -> tuple[str, str, SampleRow]:
         listed = "\n".join(f"({letter}) {choice}" for letter, choice in zip("ABCD", choices, strict=False))
-        shown = dict(zip([f"image_{i}" for i in range(1, 5)], [*images, *[None] * 4], strict=False))
+        columns = dict(zip([f"image_{i}" for i in range(1, 5)], [*images, *[None] * 4], strict=False))
         common = {"idx": f"val_{task}_{number}", "question": question, "sub_task": task, "choices": choices, "answer": answer}
-        return task, "val", common | shown | {"prompt": f"{question}\nSelect from the following choices.\n{listed}"}
+        return task, "val", common | columns | {"prompt": f"{question}\nSelect from the following choices.\n{listed}"}
 
     jigsaw = "Which one of the second or the third image is the missing corner of the first?"
     pick = ["the second image", "the third image"]
@@ -205,7 +209,7 @@ RELATIONS = [
 
 
 def relations() -> None:
-    """Two relations a picture, one true and one adversarially false, in the authors' form (their boxes left out)."""
+    """SpatialSense, in the authors' format without boxes: for each image one true relation, and one that is false but plausible."""
     items = []
     for number, (split, name, stated) in enumerate(RELATIONS):
         annotations = [
@@ -218,7 +222,7 @@ def relations() -> None:
 
 
 def crowds() -> None:
-    """CountBenchQA: two to ten of a thing, among others; the caption gives the number away."""
+    """CountBenchQA: two to ten things of one kind, among others. The caption holds the number."""
     rows = []
     for count, kind, other in [
         (2, "house", "tree"),
@@ -232,10 +236,10 @@ def crowds() -> None:
     ]:
         wanted = [Thing(kind, 44 + 74 * (i % 5), 110 + 120 * (i // 5), 46 if kind == "car" else 30, "orange") for i in range(count)]
         others = [Thing(other, 60 + 90 * i, 270, 24, "slateblue") for i in range(count % 3)]
-        picture = save(scene("plain", *wanted, *others), f"crowds/{count:02}.png")
+        image = save(scene("plain", *wanted, *others), f"crowds/{count:02}.png")
         rows.append(
             {
-                "image": picture,
+                "image": image,
                 "text": f"A picture of {count} {kind}s",
                 "question": f"How many {kind}s are there in the image?",
                 "number": count,

@@ -1,4 +1,4 @@
-"""The scenes that stand for COCO's photographs, with what people say of them."""
+"""The scenes that stand in for COCO's photographs, with captions, questions and answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from tools.draw.scenes import Thing, scene
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A scene. Answers are written "yes*7 no*3"; counts are (question, answer, whether it is simple)."""
+class AlbumScene:
+    """A scene with its captions and questions. Answers are written as `files.votes` reads them.
+
+    `vqa`: (question, kind of answer, answers). `okvqa`: (question, answers). `counts`: (question, answer, whether it is simple).
+    """
 
     image: Image.Image
     captions: tuple[str, ...]
@@ -21,7 +24,7 @@ class Shown:
 
 
 ALBUM = {
-    "cat_and_ball": Shown(
+    "cat_and_ball": AlbumScene(
         scene("park", Thing("tree", 70, 210, 110, "seagreen"), Thing("cat", 190, 250, 70, "gray"), Thing("ball", 310, 255, 34)),
         (
             "A gray cat looks at a red ball in a park.",
@@ -37,7 +40,7 @@ ALBUM = {
         ),
         (("How many cats are there?", 1, True), ("How many balls are in the air?", 0, False)),
     ),
-    "three_boats": Shown(
+    "three_boats": AlbumScene(
         scene("sea", Thing("boat", 70, 200, 60, "firebrick"), Thing("boat", 190, 215, 80, "gold"), Thing("boat", 320, 205, 60, "white")),
         (
             "Three sailboats on calm blue water.",
@@ -50,7 +53,7 @@ ALBUM = {
         (("What drives these vehicles?", "wind*10"), ("What salty body of water is this?", "ocean*6|sea*4")),
         (("How many boats are there?", 3, True), ("How many boats have a yellow hull?", 1, False)),
     ),
-    "street_cars": Shown(
+    "street_cars": AlbumScene(
         scene(
             "street", Thing("house", 80, 180, 80, "beige"), Thing("car", 110, 260, 60, "royalblue"), Thing("car", 280, 262, 60, "orange")
         ),
@@ -65,7 +68,7 @@ ALBUM = {
         (("What liquid do these vehicles burn?", "gasoline*4|gas*4|petrol*2"), ("What do you need to drive one of these?", "license*10")),
         (("How many cars are there?", 2, True), ("How many wheels can be seen on the orange car?", 2, False)),
     ),
-    "kites": Shown(
+    "kites": AlbumScene(
         scene(
             "beach",
             Thing("kite", 60, 90, 60, "magenta"),
@@ -84,7 +87,7 @@ ALBUM = {
         (("What weather do you need for this hobby?", "windy*5|wind*5"), ("What holds these toys?", "string*10")),
         (("How many kites are there?", 4, True), ("How many kites are green?", 1, False)),
     ),
-    "cups_on_table": Shown(
+    "cups_on_table": AlbumScene(
         scene(
             "room",
             Thing("table", 190, 260, 130, "peru"),
@@ -106,7 +109,7 @@ ALBUM = {
         ),
         (("How many cups are on the table?", 3, True), ("How many cups are neither red nor white?", 1, False)),
     ),
-    "night_house": Shown(
+    "night_house": AlbumScene(
         scene(
             "night",
             Thing("house", 200, 240, 110, "darkkhaki"),
@@ -125,7 +128,7 @@ ALBUM = {
         (("What gives light in the sky at this time?", "stars*5|moon*5"), ("What animal calls at this time of day?", "owl*10")),
         (("How many stars are there?", 3, True), ("How many stars are right of the house's roof?", 1, False)),
     ),
-    "orchard": Shown(
+    "orchard": AlbumScene(
         scene(
             "park",
             *(Thing("tree", 50 + 70 * i, 200 + 12 * (i % 2), 90, "forestgreen") for i in range(5)),
@@ -142,7 +145,7 @@ ALBUM = {
         (("What fruit may grow here?", "apple*5|apples*3|cherry*2"), ("What season is it?", "summer*9|spring")),
         (("How many trees are there?", 5, True), ("How many trees are behind the ball?", 1, False)),
     ),
-    "two_cats": Shown(
+    "two_cats": AlbumScene(
         scene("room", Thing("cat", 110, 255, 80, "black"), Thing("cat", 270, 255, 80, "sandybrown"), Thing("cup", 190, 262, 40, "skyblue")),
         (
             "A black cat and a brown cat in a room.",
@@ -155,7 +158,7 @@ ALBUM = {
         (("What sound do these animals make?", "meow*10"), ("What family of animals are these?", "feline*6|cat*4")),
         (("How many cats are there?", 2, True), ("How many cats are not black?", 1, False)),
     ),
-    "beach_house": Shown(
+    "beach_house": AlbumScene(
         scene("beach", Thing("house", 90, 230, 90, "white"), Thing("ball", 250, 260, 40, "orange"), Thing("cone", 330, 250, 46, "orchid")),
         (
             "A white house on a beach with a ball.",
@@ -165,7 +168,7 @@ ALBUM = {
             "A ball and a cone on the beach beside a house.",
         ),
     ),
-    "cubes": Shown(
+    "cubes": AlbumScene(
         scene("room", *(Thing("cube", 80 + 75 * i, 250, 46, c) for i, c in enumerate(("red", "green", "blue", "yellow")))),
         (
             "Four colored cubes in a row on the floor.",
@@ -175,7 +178,7 @@ ALBUM = {
             "Colorful cubes on a wooden floor.",
         ),
     ),
-    "lone_car": Shown(
+    "lone_car": AlbumScene(
         scene("night", Thing("car", 190, 255, 80, "silver"), Thing("tree", 330, 220, 100, "darkolivegreen")),
         (
             "A silver car beside a tree at night.",
@@ -185,7 +188,7 @@ ALBUM = {
             "One silver car at night.",
         ),
     ),
-    "boat_and_kite": Shown(
+    "boat_and_kite": AlbumScene(
         scene("sea", Thing("boat", 130, 215, 90, "saddlebrown"), Thing("kite", 290, 100, 70, "crimson")),
         (
             "A sailboat on the water and a red kite in the air.",

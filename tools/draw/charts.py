@@ -15,6 +15,7 @@ mpl.use("agg")
 
 
 def chart(plot: Callable[[mpl.axes.Axes], object], title: str) -> Image.Image:
+    """A matplotlib chart. `plot` draws on its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2, 3.1), dpi=90)
@@ -28,6 +29,8 @@ def chart(plot: Callable[[mpl.axes.Axes], object], title: str) -> Image.Image:
 
 
 def bars(title: str, values: dict[str, float], label: str = "{}") -> Image.Image:
+    """A bar chart. `label` is the format of the numbers on the bars."""
+
     def plot(axes: mpl.axes.Axes) -> None:
         drawn = axes.bar(list(values), list(values.values()), color="teal")
         axes.bar_label(drawn, [label.format(value) for value in values.values()])
@@ -36,6 +39,8 @@ def bars(title: str, values: dict[str, float], label: str = "{}") -> Image.Image
 
 
 def lines(title: str, years: Sequence[int], series: dict[str, Sequence[float]]) -> Image.Image:
+    """A line chart of up to three series, with the value at each point."""
+
     def plot(axes: mpl.axes.Axes) -> None:
         for (name, values), style in zip(series.items(), ("o-", "s--", "^:"), strict=False):
             axes.plot(years, values, style, label=name)
@@ -48,10 +53,12 @@ def lines(title: str, years: Sequence[int], series: dict[str, Sequence[float]]) 
 
 
 def pie(title: str, shares: dict[str, float]) -> Image.Image:
+    """A pie chart. Shares in percent."""
     return chart(lambda axes: axes.pie(list(shares.values()), labels=[f"{name} {share:g}%" for name, share in shares.items()]), title)
 
 
 def clock(hour: int, minute: int) -> Image.Image:
+    """A clock face that shows the time."""
     image = Image.new("RGB", (160, 160), "white")
     draw = ImageDraw.Draw(image)
     draw.ellipse((6, 6, 154, 154), outline="black", width=4)
@@ -65,13 +72,14 @@ def clock(hour: int, minute: int) -> Image.Image:
 
 
 def equation(text: str) -> Image.Image:
+    """A line of text."""
     image = Image.new("RGB", (200, 70), "ivory")
     ImageDraw.Draw(image).text((100, 35), text, fill="navy", font=font(24), anchor="mm")
     return image
 
 
 def graph(edges: list[tuple[int, int]], order: Sequence[int] = range(5)) -> Image.Image:
-    """Five dots on a circle, `order` saying which node stands where."""
+    """A graph of five nodes on a circle. `order` lists the nodes clockwise from the top."""
     image = Image.new("RGB", (160, 160), "white")
     draw = ImageDraw.Draw(image)
     spots = {
@@ -85,7 +93,7 @@ def graph(edges: list[tuple[int, int]], order: Sequence[int] = range(5)) -> Imag
 
 
 def flow(labels: Sequence[str]) -> Image.Image:
-    """A cycle of named stages, as in school books."""
+    """A cycle of named stages with arrows, as in school books."""
     image = Image.new("RGB", (340, 300), "white")
     draw = ImageDraw.Draw(image)
     spots = [

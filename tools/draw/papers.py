@@ -1,4 +1,4 @@
-"""Pages and posters: lines of type, tables, and the noise of a scanner."""
+"""Images of printed matter: pages, posters and signs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ INK = "#222222"
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu, which comes with matplotlib and has accents."""
+    """DejaVu Sans, which comes with matplotlib and has accented letters. `size` in pixels."""
     return ImageFont.truetype(mpl.get_data_path() + "/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def page(title: str, lines: list[str], width: int = 400, height: int = 520) -> Image.Image:
-    """A typed page. A line with "|" is a row of a table."""
+    """A typed page, in grey. A line with "|" in it is a row of a table. Sizes in pixels."""
     image = Image.new("L", (width, height), 248)
     draw = ImageDraw.Draw(image)
     draw.text((28, 24), title, fill=30, font=font(20))
@@ -31,7 +31,7 @@ def page(title: str, lines: list[str], width: int = 400, height: int = 520) -> I
 
 
 def scanned(image: Image.Image, seed: int, angle: float = 0.0) -> Image.Image:
-    """The page as a scanner gives it: turned a little, with specks."""
+    """The page as a scanner sees it: turned by `angle` degrees, with noise and specks."""
     turned = image.convert("L").rotate(angle, expand=False, fillcolor=235, resample=Image.Resampling.BILINEAR)
     values = np.asarray(turned, dtype=np.float32)
     random = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ def scanned(image: Image.Image, seed: int, angle: float = 0.0) -> Image.Image:
 
 
 def poster(title: str, facts: list[tuple[str, str]], colour: str) -> Image.Image:
-    """A tall infographic: big numbers over short sentences."""
+    """A tall infographic. Each fact is a big number and a short sentence."""
     image = Image.new("RGB", (320, 110 + 100 * len(facts)), colour)
     draw = ImageDraw.Draw(image)
     draw.text((20, 24), title, fill="white", font=font(23))
@@ -53,7 +53,7 @@ def poster(title: str, facts: list[tuple[str, str]], colour: str) -> Image.Image
 
 
 def sign(text: str, ground: str, ink: str, size: int = 36) -> Image.Image:
-    """A sign on a post, before sky and grass."""
+    """A sign on a post, in front of sky and grass."""
     image = Image.new("RGB", (384, 288), "lightskyblue")
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 210, 384, 288), fill="olivedrab")

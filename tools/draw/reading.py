@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - tables of data
-"""Rows whose pictures are read: pages, posters, signs, diagrams, charts."""
+"""Samples whose images hold text to read: pages, posters, signs, diagrams and charts."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ PAGES: list[tuple[str, list[str], list[tuple[str, list[str]]]]] = [
 
 
 def documents() -> None:
+    """DocVQA: scanned pages."""
     rows = []
     for number, (title, lines, questions) in enumerate(PAGES):
         image = papers.scanned(papers.page(title, lines, height=260), seed=number, angle=(number % 3 - 1) * 1.2)
-        picture = save(image, f"pages/{title.split()[0].lower()}.jpg", quality=45)
+        image_file = save(image, f"pages/{title.split()[0].lower()}.jpg", quality=45)
         rows += [
             {
-                "questionId": str(100 * number + place), "question": question, "question_types": ["form"], "image": picture, "docId": number,
+                "questionId": str(100 * number + place), "question": question, "question_types": ["form"], "image": image_file, "docId": number,
                 "ucsf_document_id": f"page{number:04}", "ucsf_document_page_no": "1", "answers": answers, "data_split": "val"
             }
             for place, (question, answers) in enumerate(questions)
@@ -62,13 +63,14 @@ POSTERS: list[tuple[str, str, list[tuple[str, str]], list[tuple[str, list[str]]]
 
 
 def infographics() -> None:
+    """InfographicVQA: posters."""
     rows = []
     for number, (title, colour, facts, questions) in enumerate(POSTERS):
-        picture = save(papers.poster(title, facts, colour), f"posters/{title.split()[0].lower()}.png")
+        image_file = save(papers.poster(title, facts, colour), f"posters/{title.split()[0].lower()}.png")
         rows += [
             {
                 "questionId": str(60000 + 10 * number + place), "question": question, "answers": answers, "answer_type": ["single span"],
-                "image": picture, "image_url": f"poster{number}.png", "operation/reasoning": [], "ocr": "", "data_split": "val"
+                "image": image_file, "image_url": f"poster{number}.png", "operation/reasoning": [], "ocr": "", "data_split": "val"
             }
             for place, (question, answers) in enumerate(questions)
         ]  # fmt: skip
@@ -93,12 +95,13 @@ SIGNS = [
 
 
 def signs() -> None:
+    """TextVQA: signs."""
     items = []
     for number, (text, ground, ink, question, answers) in enumerate(SIGNS):
-        picture = save(papers.sign(text, ground, ink), f"signs/{number:02}.png")
+        image_file = save(papers.sign(text, ground, ink), f"signs/{number:02}.png")
         row = {
             "image_id": f"drawn{number:04}", "question_id": 35000 + number, "question": question, "question_tokens": question.split(),
-            "image": picture, "image_width": 384, "image_height": 288, "image_classes": ["Sign"], "answers": votes(answers),
+            "image": image_file, "image_width": 384, "image_height": 288, "image_classes": ["Sign"], "answers": votes(answers),
             "set_name": "train" if number < 5 else "val", "ocr_tokens": text.split()
         }  # fmt: skip
         items.append(("", "train" if number < 5 else "validation", row))
@@ -113,29 +116,36 @@ CYCLES = [
 
 
 def diagrams() -> None:
+    """AI2D: cycles. In half of them, letters stand in place of the labels."""
     rows = []
     for number, (labels, name) in enumerate(CYCLES):
-        letters = [*"ABCD"[number // 2 :], *"ABCD"[: number // 2]]  # as in AI2D, where letters hide the names
-        shown = letters if number % 2 else labels
-        picture = save(charts.flow(shown), f"diagrams/{name}.png")
+        letters = [*"ABCD"[number // 2 :], *"ABCD"[: number // 2]]  # as in AI2D, where letters replace the labels
+        drawn_labels = letters if number % 2 else labels
+        image_file = save(charts.flow(drawn_labels), f"diagrams/{name}.png")
         for place in (0, 2):
-            options = shown[1:] + shown[:1]
-            following = shown[(place + 1) % 4]
+            options = drawn_labels[1:] + drawn_labels[:1]
+            following = drawn_labels[(place + 1) % 4]
             rows.append(
-                {"question": f"What follows {shown[place]}?", "options": options, "answer": str(options.index(following)), "image": picture}
+                {
+                    "question": f"What follows {drawn_labels[place]}?",
+                    "options": options,
+                    "answer": str(options.index(following)),
+                    "image": image_file,
+                }
             )
     write("ai2d", (("", "test", row) for row in rows))
 
 
 def graphs() -> None:
-    pictures = {
+    """ChartQA: charts."""
+    charts_by_name = {
         "fruit": charts.bars("Fruit sold", {"apple": 120, "plum": 75, "fig": 30}),
         "towns": charts.lines("Towns (thousands)", [2000, 2010, 2020], {"Arn": [10, 14, 19], "Bel": [12, 12, 11]}),
         "heat": charts.pie("How homes are heated", {"gas": 45, "oil": 25, "wood": 30}),
         "rent": charts.bars("Rent a month", {"Oss": 1250, "Pim": 980, "Rua": 1410}, "${:,}"),
         "rate": charts.lines("Rate", [1, 2, 3, 4], {"x": [0.5, 0.25, 0.0, -0.5]}),
     }
-    saved = {name: save(image, f"charts/{name}.png") for name, image in pictures.items()}
+    saved = {name: save(image, f"charts/{name}.png") for name, image in charts_by_name.items()}
     asked = [
         ("train", "fruit", "How many plums were sold?", "75", 1), ("train", "fruit", "Which fruit was sold most?", "apple", 0),
         ("train", "rate", "What is the rate at 2?", "0.25", 1), ("train", "rate", "Is the rate ever negative?", "Yes", 0),
