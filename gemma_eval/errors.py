@@ -1,4 +1,4 @@
-"""Errors that a user can mend. The command line prints their message alone; anything else is a bug and shows a traceback."""
+"""Errors that a user can mend. The command line prints their message alone. Any other error is a bug and shows a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PromptError(GemmaEvalError):
 
 
 class UnansweredError(GemmaEvalError):
-    """Some requests could not be answered, found out only on the way: an image does not decode. All others were answered before."""
+    """Some requests cannot be answered, as became clear only on the way: an image does not decode. All others were answered first."""
 
     def __init__(self, reasons: dict[int, str]) -> None:
         super().__init__(f"{len(reasons)} requests cannot be answered; {next(iter(reasons.values()))}")

@@ -1,17 +1,17 @@
-"""Backends answer encoded requests. `open_backend` is the only door; engines are imported behind it."""
+"""Backends answer encoded requests. `open_backend` opens one, and imports only the engine that it needs."""
 
 from __future__ import annotations
 
-from gemma_eval.backends.base import Answer, Backend
+from gemma_eval.backends.base import UNWATCHED, Answer, Backend, Phase, Watcher
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import BACKENDS, BackendConfig, ServerConfig, TransformersConfig, VllmConfig
 
-__all__ = ["Answer", "Backend", "open_backend"]
+__all__ = ["UNWATCHED", "Answer", "Backend", "Phase", "Watcher", "open_backend"]
 
 
 def open_backend(settings: BackendConfig, checkpoint: Checkpoint) -> Backend:
-    """The backend that the settings name. No weights are loaded before the first request is answered."""
+    """The backend that the settings name. Its first request loads the weights. Raises `ConfigError` if the engine is not installed."""
     if isinstance(settings, TransformersConfig):
         from gemma_eval.backends.transformers import TransformersBackend
 

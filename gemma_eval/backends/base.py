@@ -1,4 +1,4 @@
-"""What every backend offers: the seam between the harness and an engine."""
+"""What every backend offers to the rest of the program."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal, Protocol, TypeAlias
 from gemma_eval.types import JSON, Encoded, Finish, Response, Usage
 
 Phase: TypeAlias = Literal["loading", "scoring", "generating"]
-"""What a backend is busy with. Loading includes starting an engine."""
+"""What a backend is busy with. Loading a model includes starting an engine and reaching a server."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The response to `requests[index]`, with the tokens it took. Prefixes shared by several are counted once, with the first.
+    """The response to `requests[index]`, with the tokens that it took. A prefix that several requests share counts with the first.
 
-    `method`: the engine's way to it, where it has several.
+    `method`: how the engine was asked, if there are several ways.
     """
 
     index: int
@@ -27,7 +27,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Draft:
-    """A text that is being generated: what there is of it, from how many tokens, and why it ended, once it has."""
+    """A text while it is generated: what there is of it, from how many tokens, and why it ended (None before it has)."""
 
     text: str
     tokens: int
@@ -35,19 +35,19 @@ class Draft:
 
 
 class Watcher(Protocol):
-    """Hears what a backend is doing while its answers are still on the way."""
+    """Hears what a backend is doing, before its answers are there."""
 
     def phase(self, phase: Phase) -> None:
         """The backend begins this phase."""
         ...
 
     def generated(self, tokens: int) -> None:
-        """The backend generated `tokens` more tokens, of texts that may not be finished yet."""
+        """The backend generated `tokens` more tokens, of texts that may not have ended. In the end they add up to those of its answers."""
         ...
 
 
 class Unwatched:
-    """The watcher of a caller who does not care."""
+    """A watcher that ignores what it hears."""
 
     def phase(self, phase: Phase) -> None:
         """Ignore the phase."""
@@ -62,9 +62,7 @@ UNWATCHED = Unwatched()
 class Backend(Protocol):
     """Answers encoded requests with a model.
 
-    `answer` may yield in any order and must yield as answers arrive, so that a killed run loses little. It must not
-    depend on batch size or order beyond the noise of the dtype. If requests turn out to be unanswerable (an image does not
-    decode), it answers the others and then raises `UnansweredError`.
+    Answers must not depend on batch size or order beyond the noise of the dtype.
     """
 
     @property
@@ -74,9 +72,14 @@ class Backend(Protocol):
 
     @property
     def fingerprint(self) -> dict[str, JSON]:
-        """Everything about model and engine that can change an answer: part of every request key."""
+        """Everything about model and engine that can change an answer. It is part of every request key."""
         ...
 
     def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
-        """Answers to `requests`, in any order, as they arrive; `watcher` hears of phases and tokens on the way."""
+        """Answers to `requests`, in any order, each as soon as it is there, so that a killed run loses little.
+
+        `watcher` hears of phases as they begin, and of tokens as they are generated. Raises `ConfigError` if the model cannot be loaded or
+        cannot answer such requests. If some requests prove unanswerable (an image does not decode), the others are answered first, and
+        `UnansweredError` is raised in the end.
+        """
         ...

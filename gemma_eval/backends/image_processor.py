@@ -1,4 +1,4 @@
-"""Pictures become pixels, as the checkpoint's own image processor makes them, whatever engine reads them."""
+"""Images become pixel values, as the checkpoint's own image processor makes them, whatever engine reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from gemma_eval.types import JSON, Encoded, ImageSpan
 
 
 class ImageProcessor:
-    """Decodes what a prompt shows. A picture that cannot be decoded becomes a blank one, and `unreadable` says why, by its hash."""
+    """Decodes and resizes the images of prompts.
+
+    An image that cannot be decoded becomes a blank one, and `unreadable` says why, by its SHA-256: answers to it are not given out.
+    """
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
@@ -25,32 +28,32 @@ class ImageProcessor:
 
     @classmethod
     def of(cls, checkpoint: Path) -> ImageProcessor:
-        """With the processor that resizes with Pillow, whatever is installed: the same pixels everywhere."""
+        """The checkpoint's processor. It resizes with Pillow, whatever is installed, so that pixel values are the same everywhere."""
         return cls(transformers.AutoImageProcessor.from_pretrained(checkpoint, backend="pil"))
 
     @property
     def fingerprint(self) -> dict[str, JSON]:
-        """What of a model's pictures can change an answer."""
+        """What can change an answer to an image."""
         return {"image_processor": type(self._processor).__name__, "image_attention": "both ways"}
 
     def read(self, span: ImageSpan) -> torch.Tensor:
-        """[1, 3, height, width], float32."""
+        """Pixel values of an image or its crop, [1, 3, height, width], float32."""
         try:
-            picture = images.decode(span.image, span.box)
+            image = images.decode(span.image, span.box)
         except PromptError as error:
             self.unreadable[span.image.sha256] = str(error)
-            picture = PIL.Image.new("RGB", (1, 1))
-        pixels: torch.Tensor = self._processor(picture, do_pan_and_scan=False, return_tensors="pt")["pixel_values"]
-        return pixels
+            image = PIL.Image.new("RGB", (1, 1))
+        pixel_values: torch.Tensor = self._processor(image, do_pan_and_scan=False, return_tensors="pt")["pixel_values"]
+        return pixel_values
 
 
 def why_unreadable(request: Encoded, unreadable: Mapping[str, str]) -> str | None:
-    """What is wrong with the first picture of the request that is known to be unreadable, if any is."""
+    """What is wrong with the request's first unreadable image; None if none is known to be unreadable."""
     return next((unreadable[span.image.sha256] for span in request.images if span.image.sha256 in unreadable), None)
 
 
 def readable(requests: Sequence[Encoded], answers: Iterable[Answer], unreadable: Mapping[str, str]) -> Iterator[Answer]:
-    """The answers, but for those to a picture that by then is known to be unreadable: `UnansweredError` names them in the end."""
+    """The answers, but for those to images that by then are known to be unreadable. `UnansweredError` names these in the end."""
     refused: dict[int, str] = {}
     for answer in answers:
         if why := why_unreadable(requests[answer.index], unreadable):

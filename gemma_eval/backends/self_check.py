@@ -1,4 +1,4 @@
-"""Small requests of arbitrary tokens, to find out whether an engine's fast way of scoring gives what its plain way gives."""
+"""Small requests of arbitrary tokens, which show whether an engine scores shared prefixes as it scores full prompts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gemma_eval.backends.tolerance import TOLERANCES
+from gemma_eval.settings import Dtype
 from gemma_eval.types import EncodedScore, Response, ScoreResponse
-
-NATS_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.1}
 
 
 def small_requests(vocabulary: int, exemplars: int = 20) -> list[EncodedScore]:
-    """Two questions of two choices under `exemplars` shared tokens."""
+    """Two questions of two choices of three tokens each, under `exemplars` shared tokens. `vocabulary`: one past the largest id."""
     random = np.random.default_rng(0)
     shared = random.integers(10, vocabulary, exemplars)
     requests = []
@@ -23,13 +23,12 @@ def small_requests(vocabulary: int, exemplars: int = 20) -> list[EncodedScore]:
     return requests
 
 
-def difference(fast: Sequence[Response], full_prompt: Sequence[Response], dtype: str) -> str | None:
-    """None if the two agree within the dtype's noise, else by how much they differ, in words."""
-    worst = 0.0
-    for one, other in zip(fast, full_prompt, strict=True):
+def difference(shared: Sequence[Response], full_prompt: Sequence[Response], dtype: Dtype) -> str | None:
+    """None if all log-likelihoods agree within the tolerance of the dtype; else by how much one of them differs, in words."""
+    for one, other in zip(shared, full_prompt, strict=True):
         assert isinstance(one, ScoreResponse) and isinstance(other, ScoreResponse)
-        per_token = [abs(a - b) / n for a, b, n in zip(one.logprobs, other.logprobs, one.lengths, strict=True)]
-        worst = max(worst, *per_token)
-    if worst <= NATS_PER_TOKEN[dtype]:
-        return None
-    return f"a check against plain prompts differs by {worst:.3g} nats a token"
+        for a, b, tokens in zip(one.logprobs, other.logprobs, one.lengths, strict=True):
+            apart, allowed = abs(a - b), TOLERANCES[dtype].of_sum(tokens)
+            if not apart <= allowed:
+                return f"a log-likelihood of {tokens} tokens is {apart:.3g} nats from that of the full prompt (allowed: {allowed:.3g})"
+    return None

@@ -1,4 +1,4 @@
-"""Where a text ends: at a token that ends texts, or before a stop string; those match text, not ids."""
+"""Where a text ends: at an end token, or before a stop string. Stop strings match text, not ids."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def before_stop(text: str, stop: Sequence[str]) -> str | None:
-    """The text before the first stop string in it; None if there is none."""
+    """The text before the first stop string in it; None if it has none."""
     found = [at for string in stop if (at := text.find(string)) >= 0]
     return text[: min(found)] if found else None
 
 
 def end_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
-    """Ids that end a text: the tokenizer's, and those of the generation config, if there is one (`<end_of_turn>` of IT models)."""
+    """Ids that end a text: the tokenizer's, and those of the generation config if there is one (`<end_of_turn>` of IT models)."""
     configured = getattr(generation_config, "eos_token_id", None)
     ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
     return ends - {None}

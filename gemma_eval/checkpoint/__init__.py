@@ -1,1 +1,1 @@
-"""A checkpoint on disk, what identifies it, and how its weights are stored."""
+"""Checkpoints: how one gets to disk, what identifies it, how its weights are stored, and what memory they need."""

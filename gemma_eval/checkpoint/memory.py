@@ -1,7 +1,7 @@
-"""Does a run fit? Bytes for weights, keys and values, and activations, from the model's configuration alone.
+"""Does a run fit into memory? Bytes for weights, keys and values, and activations, from the model's configuration alone.
 
-Gemma 3 keeps keys and values of all positions in one layer of six; the five local ones need no more than their window, where the
-engine makes use of that. Nothing is loaded: parameters are counted on PyTorch's meta device.
+Gemma 3 keeps keys and values of all positions in one layer of six. The five local ones need no more than their window, if the engine makes
+use of that. Nothing is loaded: parameters are counted on PyTorch's meta device.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HEAD_BYTES = 2 * (1 << 22) * 4  # the blocks of logits that the output head works on; no tensor of all logits is ever made
+HEAD_BYTES = 2 * (1 << 22) * 4  # blocks of logits in the output head, which never makes a tensor of all logits
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes. `cache`: of the longest sequence alone; more sequences at once need as much again, each."""
+    """Bytes that a run needs. `cache`: keys and values of the longest sequence; each further one at once needs as much again."""
 
     weights: int
     cache: int
@@ -24,11 +24,16 @@ class Need:
 
     @property
     def total(self) -> int:
+        """Bytes with one sequence at a time."""
         return self.weights + self.cache + self.activations
 
 
 def need(folder: Path, *, bits: float, dtype_bytes: int, longest: int, pass_tokens: int, windowed: bool) -> Need:
-    """For the checkpoint in `folder`, its linear layers stored in `bits` bits a weight, everything else in the dtype."""
+    """What the checkpoint in `folder` needs, with linear layers of `bits` bits a weight and everything else in the dtype.
+
+    `longest`: tokens of the longest sequence. `pass_tokens`: tokens in one forward. `windowed`: whether local layers keep their window
+    alone.
+    """
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder)
@@ -42,7 +47,7 @@ def need(folder: Path, *, bits: float, dtype_bytes: int, longest: int, pass_toke
 
 
 def parameters(config: Any) -> tuple[int, int]:
-    """Weights of linear layers, which quantization shrinks, and all others (embeddings, tied head, norms, image tower)."""
+    """How many weights are in linear layers, which quantization shrinks, and how many in embeddings, tied head, norms and image tower."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -56,7 +61,7 @@ def parameters(config: Any) -> tuple[int, int]:
 
 
 def cache_bytes(text: Any, tokens: int, dtype_bytes: int, windowed: bool) -> int:
-    """Keys and values of one sequence of so many tokens."""
+    """Bytes for the keys and values of one sequence of so many tokens. `text`: the configuration of the language model."""
     layers = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
     window = getattr(text, "sliding_window", None)
     kept = [min(tokens, window) if windowed and window and layer == "sliding_attention" else tokens for layer in layers]
@@ -64,7 +69,7 @@ def cache_bytes(text: Any, tokens: int, dtype_bytes: int, windowed: bool) -> int
 
 
 def activation_width(text: Any) -> int:
-    """Values that a token holds at a time inside a layer: residual and its norm, queries and outputs, keys, values, the MLP's three."""
+    """How many values a token has at a time inside a layer: residual and its norm, queries and outputs, keys, values, the MLP's three."""
     attention = 2 * (text.num_attention_heads + _key_value_heads(text)) * _head_dim(text)
     return int(2 * text.hidden_size + attention + 3 * text.intermediate_size)
 
@@ -78,7 +83,7 @@ def _head_dim(text: Any) -> int:
 
 
 def device_bytes(device: str, several: bool) -> tuple[str, int]:
-    """The device a run would use, and its memory: all GPUs' where the model is spread over several."""
+    """The device that a run would use, in words, and its memory in bytes. `several`: the model is spread over all GPUs."""
     import torch
 
     if device != "cpu" and torch.cuda.is_available():

@@ -1,1 +1,1 @@
-"""Does this backend read and answer as it should?"""
+"""The doctor measures a backend, compares the measurements with others, and says what is wrong."""

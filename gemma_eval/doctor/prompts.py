@@ -1,4 +1,4 @@
-"""What `gemma-eval doctor` asks: fixed texts, and a picture that is drawn here."""
+"""The prompts of `gemma-eval doctor`: fixed texts, and an image that is drawn here."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _LOG = "\n".join(
          ("clear", "light rain", "snow on the pass", "fog until noon", "thunder in the west", "overcast", "hail", "drizzle")]
     )
 )  # fmt: skip
-_SEEN = (
+_DESCRIPTION = (
     "The picture shows four shapes on white: a red circle in the upper left corner, a blue square in the upper right one, a green triangle "
     "below the circle, and a black bar that crosses the picture from the left edge to the right, just above the bottom."
 )
 
 
 def _drawing() -> Image:
-    """Shapes, since a model that sees predicts their description from all parts of the picture."""
-    picture = PIL.Image.new("RGB", (640, 480), "white")
-    draw = PIL.ImageDraw.Draw(picture)
+    """Shapes all over the image, so that a model predicts their description from all of its parts."""
+    image = PIL.Image.new("RGB", (640, 480), "white")
+    draw = PIL.ImageDraw.Draw(image)
     draw.ellipse((40, 40, 200, 200), "red")
     draw.rectangle((440, 40, 600, 200), "blue")
     draw.polygon([(120, 240), (40, 400), (200, 400)], "green")
     draw.rectangle((0, 430, 640, 450), "black")
     stream = io.BytesIO()
-    picture.save(stream, "PNG")
+    image.save(stream, "PNG")
     return Image(stream.getvalue())
 
 
 PROMPTS: dict[str, Parts] = {"passage": (_PASSAGE,), "mixed": (_MIXED,), "beyond the window": (f"{_LOG}\n\n{_PASSAGE}",)}
-CHAT: dict[str, Parts] = {"chat": ("What is the capital of France?",)}  # through the chat template
-PICTURE: dict[str, Parts] = {"picture": ("Look at this picture.", _drawing(), _SEEN)}  # of a model that sees
+CHAT: dict[str, Parts] = {"chat": ("What is the capital of France?",)}  # goes through the chat template
+IMAGE: dict[str, Parts] = {"image": ("Look at this picture.", _drawing(), _DESCRIPTION)}  # for a model that reads images

@@ -79,7 +79,7 @@ def measure(workload: Workload, data: Path, rounds: int, backend: VllmBackend, l
     texts: list[Any] = []
 
     def ours() -> None:
-        backend.forget()
+        backend.reset_prefix_cache()
         asked = [ids for ids in renderer.encode(requests) if not isinstance(ids, PromptError)]
         answers.update((answer.index, answer) for answer in backend.answer(asked))
 

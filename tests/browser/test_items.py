@@ -137,15 +137,15 @@ def test_an_item_shows_what_was_asked_and_answered(two_runs: Path, open_page: Op
     assert max(wide[0::2]) == wide[6] and max(wide[1::2]) == wide[5]
 
 
-def picture(colour: str) -> Image:
+def image_of(colour: str) -> Image:
     stream = io.BytesIO()
     PIL.Image.new("RGB", (300, 200), colour).save(stream, "PNG")
     return Image(stream.getvalue())
 
 
-def test_pictures_stand_where_they_stood_in_the_prompt(tmp_path: Path, open_page: Open) -> None:
+def test_images_are_where_they_were_in_the_prompt(tmp_path: Path, open_page: Open) -> None:
     record = replace(question(0, 0), fields={"query": "<image><image><image>What is shown?", "choices": list("ABCD")})
-    run, seen, unseen = write_run(tmp_path / "run", {"mmlu": [record]}), picture("navy"), picture("gold")
+    run, seen, unseen = write_run(tmp_path / "run", {"mmlu": [record]}), image_of("navy"), image_of("gold")
     Thumbnails(run, 192).keep([seen])
     shown = [
         ("", seen.sha256, None),
@@ -163,7 +163,7 @@ def test_pictures_stand_where_they_stood_in_the_prompt(tmp_path: Path, open_page
     text = page.locator("#item").inner_text()
     places = [
         text.index(words)
-        for words in ("crop, pixels 0, 0, 150, 200", "before", "[picture; the run kept no thumbnail of it]", "What is shown?")
+        for words in ("crop, pixels 0, 0, 150, 200", "before", "[image; the run kept no thumbnail of it]", "What is shown?")
     ]
     assert places == sorted(places)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from gemma_eval.card import CARD_TABLES
 from gemma_eval.commands.main import main
+from gemma_eval.store.scores import PartScores
 from tests.runs import answers, write_card_run, write_run
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of a 4B beside the small runs, with hostile subsets and notes."""
     folder = tmp_path_factory.mktemp("page")
     wide = write_card_run(folder / "wide", "4b")
-    scores = wide.scores()
     table = next(table for table in CARD_TABLES if table.key == "stem_code")
-    scores["tasks"] = {name: scores["tasks"][name] for name in sorted({*table.tasks, "piqa"})}
-    scores["tasks"]["mmlu"] |= {"subsets": {f"{TAKEN}{i}": dict(scores["tasks"]["piqa"]) for i in range(5)}, "undisclosed": TAKEN}
-    wide.write_json("scores.json", scores)
+    tasks = {name: wide.scores.tasks[name] for name in sorted({*table.tasks, "piqa"})}
+    subset = PartScores(n=tasks["piqa"].n, metrics=tasks["piqa"].metrics)
+    tasks["mmlu"] = replace(tasks["mmlu"], subsets={f"{TAKEN}{i}": subset for i in range(5)}, undisclosed=TAKEN)
+    wide.write_json("scores.json", replace(wide.scores, tasks=tasks).to_json())
     page = folder / "report.html"
     assert main(["report", str(wide.path), *small_runs(folder), "--html", str(page)]) == 0
     return page

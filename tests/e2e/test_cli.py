@@ -21,7 +21,7 @@ from tests.settings import compose
 
 REAL = ["model=270m", "weights=gguf_q4_k_m", "data=samples"]
 
-# Without bubblewrap, the tasks that run generated code are left out; long answers are cut.
+# Without bubblewrap, the tasks that run generated code are left out. Long answers are truncated.
 SUITE = [name for name in compose("suite=card_pt").suite.tasks if not (WHY_NOT and issubclass(registry()[name], CodeGeneration))]
 LONG = [name for name in SUITE if getattr(registry()[name], "max_tokens", 0) > 32]
 WHOLE = [
@@ -52,6 +52,11 @@ def records(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
             assert (file.stem, record["id"]) not in found, "a sample was answered twice"
             found[file.stem, record["id"]] = record
     return found
+
+
+def written(run: Path) -> int:
+    """Lines in the files of records."""
+    return sum(file.read_bytes().count(b"\n") for file in run.glob("records/*.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +109,7 @@ def test_killed_and_resumed_is_the_run_never_killed(finished: Path, tmp_path: Pa
     for lines in (4, 15, 29):  # kill -9 once that many records are there; small budgets make records trickle
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None:
-            if sum(file.read_bytes().count(b"\n") for file in tmp_path.glob("killed/records/*.jsonl")) >= lines:
+            if written(tmp_path / "killed") >= lines:
                 process.send_signal(signal.SIGKILL)
                 kills += process.wait() == -signal.SIGKILL
                 break
@@ -171,6 +176,55 @@ def test_a_sweep_runs_every_combination(gemma_270m: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.model
+def test_several_suites_are_one_run(gemma_270m: Path, plugin_page: Path, tmp_path: Path) -> None:
+    """In any form, on the command line of every command; tasks of plugins too."""
+    results = tmp_path / "results"
+    settings = [*REAL, "limit=2", f"plugins=[{plugin_page}]", f"results={results}"]
+    for form in ("suite=piqa,capitals,boolq", "suite=[piqa,capitals,boolq]"):
+        done = gemma_eval("run", *settings, form)
+    assert "all 6 samples are answered already" in done.stderr
+    (run,) = results.iterdir()
+    assert run.name == "270m-pt-gguf_q4_k_m-transformers-piqa+capitals+boolq-samples"
+    scores = json.loads((run / "scores.json").read_text())
+    assert {name: task["n"] for name, task in scores["tasks"].items()} == {"piqa": 2, "capitals": 2, "boolq": 2}
+    plan = gemma_eval("plan", *settings, "suite=piqa,capitals,boolq").stdout
+    assert "piqa" in plan and "capitals" in plan and "boolq" in plan
+    preview = gemma_eval("preview", "piqa,boolq", "limit=1").stdout
+    assert preview.count("<BOS 2>") == 2
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("number", "name", "code"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143)])
+def test_a_run_that_is_stopped_says_what_it_keeps(gemma_270m: Path, tmp_path: Path, number: signal.Signals, name: str, code: int) -> None:
+    """To the whole group of processes, as a terminal sends Ctrl-C: one line, and the same command computes the rest alone."""
+    command = ["run", *REAL, "suite=piqa,boolq", f"results={tmp_path}", "run=r", "backend.pass_tokens=64"]  # records trickle
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gemma_eval", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_heed_ctrl_c,
+    )  # fmt: skip
+    while not written(tmp_path / "r") and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=60)
+    kept = written(tmp_path / "r")
+    assert process.returncode == code, errors
+    assert errors.splitlines()[-1] == f"stopped by {name}: {kept} answers are kept in {tmp_path / 'r'}; the same command goes on"
+    assert "Traceback" not in errors and "Error" not in errors and not output
+    before = records(tmp_path / "r")
+    gemma_eval(*command)
+    after = records(tmp_path / "r")  # and no sample twice
+    assert 0 < kept == len(before) < len(after) == sum(task["n"] for task in finished_tasks(tmp_path / "r").values())
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a job in the background of a script ignores
+
+
+def finished_tasks(run: Path) -> dict[str, Any]:
+    return json.loads((run / "scores.json").read_text())["tasks"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.model
 def test_a_plugin_task_runs_and_is_configurable(gemma_270m: Path, plugin_page: Path, tmp_path: Path) -> None:
     gemma_eval(
         "run", *REAL, f"plugins=[{plugin_page}]", "suite=capitals", "tasks.capitals.hint=true", f"results={tmp_path}", "run=r"
@@ -198,15 +252,15 @@ def test_an_instruction_tuned_model_is_asked_in_chat(smollm2_gguf: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "model=9b"], "Could not find 'model/9b'"),
+        (["run", "model=9b"], "model=9b: no such choice"),
         (["run", "model=270m", "weights=qat_q4_0_gguf"], "Choices: bf16, qat_q4_0, gguf_q4_k_m"),
         (["run", "tasks.piqa.num_fewshots=1"], "Did you mean 'num_fewshot'?"),
         (["run", "limit=many"], "could not be converted to Integer"),
-        (["run", "variant=chat"], "Could not find 'variant/chat'"),
+        (["run", "variant=chat"], "variant=chat: no such choice. Choices: it, pt"),
         (["run", "data.root=/nowhere"], "no such folder"),
         (["run", *REAL, "suite=piqa", "model.path=/nowhere"], "no config.json there"),
         (["report", "/nowhere"], "not a run directory"),
-        (["preview", "piqua"], "piqua"),
+        (["preview", "piqua"], "suite=piqua: no such choice. Did you mean 'piqa'"),
     ],
 )
 def test_mistakes_get_one_clear_error(arguments: list[str], message: str) -> None:

@@ -15,11 +15,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-import yaml
 
 from gemma_eval.checkpoint.resolve import resolve
 from gemma_eval.scoring.scores_json import write_scores
-from tests.runs import RUN_CONFIG, answers, write_run
+from tests.runs import answers, write_run
 from tests.settings import compose
 
 gradio_client = pytest.importorskip("gradio_client", reason="the extra `ui` is not installed")
@@ -39,8 +38,7 @@ QUIET = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    run = write_run(folder / "made", {"piqa": answers([True] * 79 + [False] * 21)})
-    run.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
+    run = write_run(folder / "made", {"piqa": answers([True] * 79 + [False] * 21)}, model={"size": "4b"})
     write_scores(run)
     run.write_text("report.html", "<p>the report</p>")
     return folder

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gemma_eval.card.rebuilt import model_name
 from gemma_eval.commands import preview
 from gemma_eval.report.items import write_items
 from gemma_eval.run import pipeline as run
+from gemma_eval.run import prepare
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.samples import TaskSamples, build
 from gemma_eval.types import Image, Parts, Prompt, Sample
@@ -36,7 +36,7 @@ def illustrated(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
         built = build(*arguments)
         return replace(built, samples=[with_picture(sample, image) for sample, image in zip(built.samples, pictures, strict=False)])
 
-    monkeypatch.setattr(run, "build", illustrating)
+    monkeypatch.setattr(prepare, "build", illustrating)
     monkeypatch.setattr(preview, "build", illustrating)
     return pictures
 
@@ -64,11 +64,10 @@ def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
     """With the settings of `make demo`, which say wherever the run is named that its weights are random."""
     limits = [f"tasks.{name}.max_tokens=2" for name in compose("suite=card_vision", "model=4b").suite.tasks]
     outcome = run.run(compose("experiment=demo_images", f"model.path={tiny_vision}", f"results={tmp_path}", "limit=1", *limits))
-    found = outcome.run.scores()
-    assert outcome.run.name == "demo-images-random-weights" and model_name(found["model"]).startswith("Gemma 3 RANDOM WEIGHTS")
-    scores = found["tasks"]
-    assert not outcome.missing and len(scores) == 15 and {task["n"] for task in scores.values()} == {1}
-    seen = {name: task["tokens"]["prompt"] // 256 for name, task in scores.items()}
+    found = outcome.run.scores
+    assert outcome.run.name == "demo-images-random-weights" and str(found.model).startswith("Gemma 3 RANDOM WEIGHTS")
+    assert not outcome.missing and len(found.tasks) == 15 and {task.n for task in found.tasks.values()} == {1}
+    seen = {name: task.tokens.prompt // 256 for name, task in found.tasks.items()}
     assert all(seen[name] >= 5 for name in ("coco_caption", "docvqa", "textvqa", "ai2d", "chartqa")), seen
 
 

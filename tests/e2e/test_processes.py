@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -42,7 +41,7 @@ def alone(gemma_270m: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 def assert_same(found: RunDir, expected: RunDir) -> None:
     assert not found.parts()
-    for task in found.tasks():
+    for task in found.manifest.tasks:
         pairs = list(zip(found.records(task), expected.records(task), strict=True))
         assert len(pairs) == TASKS[task]
         for a, b in pairs:
@@ -53,11 +52,7 @@ def assert_same(found: RunDir, expected: RunDir) -> None:
         lines = [json.loads(line) for line in found.records_file(task).read_text().splitlines()]
         scored = [line["id"] for line in lines if line["scores"]]
         assert len(set(scored)) == len(scored) == TASKS[task], "a sample was answered twice"
-        assert scores(found)[task]["metrics"] == scores(expected)[task]["metrics"]
-
-
-def scores(directory: RunDir) -> dict[str, Any]:
-    return directory.scores()["tasks"]  # type: ignore[no-any-return]
+        assert found.scores.tasks[task].metrics == expected.scores.tasks[task].metrics
 
 
 @pytest.mark.model
@@ -68,10 +63,10 @@ def test_two_processes_are_as_one(alone: RunDir, tmp_path: Path) -> None:
     assert output.count("run directory:") == output.count("loading ") == 1 and "process 1" not in output
     two = RunDir(tmp_path / "r")
     assert_same(two, alone)
-    for name, entry in scores(two).items():
-        one = scores(alone)[name]["tokens"]
-        assert entry["tokens"]["prompt"] == one["prompt"] and entry["tokens"]["generated"] == one["generated"]
-    computed = [sum(entry["tokens"]["computed"] for entry in scores(directory).values()) for directory in (alone, two)]
+    for name, entry in two.scores.tasks.items():
+        one = alone.scores.tasks[name].tokens
+        assert entry.tokens.prompt == one.prompt and entry.tokens.generated == one.generated
+    computed = [sum(entry.tokens.computed for entry in directory.scores.tasks.values()) for directory in (alone, two)]
     assert computed[0] < computed[1] < 1.5 * computed[0]  # above two cuts, prefixes are computed twice
 
 
@@ -88,10 +83,10 @@ def test_a_death_ends_the_run_and_loses_nothing(alone: RunDir, tmp_path: Path) -
     second.kill()
     output, _ = process.communicate(timeout=30)
     assert process.returncode != 0 and "SIGKILL" in output
-    kept = {(task, record.key): record for task in directory.tasks() for record in directory.found(task).values()}
+    kept = {(task, record.key): record for task in directory.manifest.tasks for record in directory.found(task).values()}
     assert len(kept) >= 3
     finished = run(compose(*SETTINGS, QUICK, f"results={tmp_path}", "run=r")).run
     assert_same(finished, alone)
-    for task in finished.tasks():
+    for task in finished.manifest.tasks:
         for record in finished.records(task):
             assert kept.get((task, record.key), record).response == record.response  # what was there was not asked again

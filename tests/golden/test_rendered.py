@@ -1,6 +1,6 @@
-"""Rendered prompts, reviewed by eye: tests/golden/prompts/<task>.txt. `GEMMA_EVAL_GOLDEN=write pytest tests/golden` rewrites them.
+"""Prompts equal the files tests/golden/prompts/<task>.txt, which were reviewed by eye.
 
-Chat forms are shown as the model reads them: token ids in Gemma's chat template, decoded.
+Chat forms are in Gemma's chat template, encoded and decoded again. `GEMMA_EVAL_GOLDEN=write pytest tests/golden` rewrites the files.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ PAGES = sorted(name for name, cls in registry().items() if cls.__module__.starts
 CHAT = [name for name in PAGES if registry()[name].chat]
 
 
-def plain(sample: Sample) -> str:
+def prompt_text(sample: Sample) -> str:
     return "".join(str(part) for part in sample.request.prompt.parts)
 
 
-def shown(sample: Sample, prompt: str) -> str:
+def described(sample: Sample, prompt: str) -> str:
     if isinstance(sample.request, Score):
-        asked = [f"{c.given!r} + {c.text!r}" if c.given else repr(c.text) for c in sample.request.continuations]
+        answers = [f"{c.given!r} + {c.text!r}" if c.given else repr(c.text) for c in sample.request.continuations]
     else:
-        asked = [f"until {list(sample.request.stop)!r}, at most {sample.request.max_tokens} tokens"]
-    return "\n".join([f"=== id {sample.id}  subset {sample.subset!r}", prompt + "|", "---", *asked, f"target {sample.target!r}"])
+        answers = [f"until {list(sample.request.stop)!r}, at most {sample.request.max_tokens} tokens"]
+    return "\n".join([f"=== id {sample.id}  subset {sample.subset!r}", prompt + "|", "---", *answers, f"target {sample.target!r}"])
 
 
 def check(name: str, render: Callable[[Sample], str]) -> None:
     task = registry()[name]()
     task.seed, task.limit = 1234, 2
     text = (
-        "\n".join(shown(sample, render(sample)) for sample in build(task, open_source(root=None, samples=True), EvenReader).samples) + "\n"
+        "\n".join(described(sample, render(sample)) for sample in build(task, open_source(root=None, samples=True), EvenReader).samples)
+        + "\n"
     )
     file = FOLDER / f"{name}.txt"
     if os.environ.get("GEMMA_EVAL_GOLDEN") == "write":
@@ -51,7 +52,7 @@ def check(name: str, render: Callable[[Sample], str]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in CHAT])
 def test_prompts_are_as_reviewed(name: str) -> None:
-    check(name, plain)
+    check(name, prompt_text)
 
 
 @pytest.mark.parametrize("name", CHAT)

@@ -137,7 +137,7 @@ def page_of(ours: TaskSamples, root: Path) -> Any:
     page = from_folder(PAGES[name], root)
     if ours.task.num_fewshot:
         pool = list(page.fewshot_docs())
-        give_exemplars(page, [pool[int(index)] for index in ours.provenance["exemplars"]["ids"]["all"]])
+        give_exemplars(page, [pool[int(index)] for index in ours.provenance.exemplars["ids"]["all"]])
     return page
 
 

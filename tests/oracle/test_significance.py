@@ -124,9 +124,10 @@ def test_bootstrap_of_chrf() -> None:
 
 def test_power_of_the_published_example() -> None:
     """Miller (2024, arXiv 2411.00640, section 5): 969 questions for 3 points; 13.3 and 7.6 points on 198 questions, 1 and 10 samples."""
-    assert power.items_needed(0.03, power.sampled_variance(1 / 9, (0.0, 0.0))) == 969
-    assert power.detectable(198, power.sampled_variance(1 / 9, (1 / 6, 1 / 6))) == pytest.approx(0.1327, abs=1e-4)
-    assert power.detectable(198, power.sampled_variance(1 / 9, (1 / 6, 1 / 6), 10)) == pytest.approx(0.0757, abs=1e-4)
+    between, within = 1 / 9, 1 / 6 + 1 / 6  # variance between items, and of the answers to one item of both systems
+    assert power.items_needed(0.03, between) == 969
+    assert power.detectable(198, between + within) == pytest.approx(0.1327, abs=1e-4)
+    assert power.detectable(198, between + within / 10) == pytest.approx(0.0757, abs=1e-4)
 
 
 @pytest.mark.parametrize(("sides", "alternative"), [(2, "two-sided"), (1, "larger")])

@@ -1,4 +1,4 @@
-"""Dividing requests among processes: nothing lost or twice, nobody with much more than others, groups whole where they are small."""
+"""Requests are divided among processes: each goes to one of them, shares are about equal, and small groups stay whole."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_shares_are_balanced_and_little_is_computed_twice(requests: list[Encoded
     whole, parts = cost(requests), [cost([requests[i] for i in share]) for share in shares]
     longest = max(len(request.prompt) for request in requests)
     fair = (whole.unique + whole.generated) / count
-    # each end of a share is less than half a request and a shared prefix away from where it should be, and what stands above it is its own
+    # an end of a share is off by less than half a request and a shared prefix; its prefix is computed in this share too
     assert all(part.unique + part.generated <= fair + (longest + 6) + 3 * longest for part in parts)
     assert sum(part.unique for part in parts) <= whole.unique + (count - 1) * longest
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 9)), min_size=1, max_size=12), st.integers(2, 4))
-def test_a_group_that_is_shorter_than_its_prefix_is_never_cut(groups: list[tuple[int, int]], count: int) -> None:
-    """Groups of some questions of two tokens and two choices of one under exemplars of their own, which are longer than all of these."""
+def test_a_group_that_is_shorter_than_its_prefix_is_never_divided(groups: list[tuple[int, int]], count: int) -> None:
+    """Each group has its own exemplars, which are longer than all its questions (two tokens, and two choices of one token)."""
     requests: list[Encoded] = []
     group_of = []
     for name, (questions, more) in enumerate(groups):
@@ -73,8 +73,8 @@ def test_a_group_that_is_shorter_than_its_prefix_is_never_cut(groups: list[tuple
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(2, 4))
-def test_texts_of_other_limits_are_divided_apart(short: int, long: int, count: int) -> None:
-    """How soon texts end is not known, so everyone gets as many of each kind."""
+def test_texts_with_different_limits_are_divided_separately(short: int, long: int, count: int) -> None:
+    """It is not known how soon texts end, so each process gets about as many of either limit."""
     requests: list[Encoded] = [generating([4, 10 + i], 8) for i in range(short)]
     requests += [generating([4, 10 + i], 1000, ("\n",)) for i in range(long)]
     for share in divide(requests, count):
@@ -82,7 +82,7 @@ def test_texts_of_other_limits_are_divided_apart(short: int, long: int, count: i
         assert abs(sum(i >= short for i in share) - long / count) <= 1
 
 
-def test_a_large_group_is_cut_into_runs_of_neighbours() -> None:
+def test_a_large_group_is_divided_into_runs_of_neighbours() -> None:
     requests: list[Encoded] = [scoring([7] * 50 + [3 + i // 10, 3 + i % 10], [[5], [6]]) for i in range(100)]
     order = build_tree([request.prompt for request in requests]).order
     shares = divide(requests, 2)

@@ -1,4 +1,4 @@
-"""Images in the prefix tree: the answers of transformers' own model on whole prompts, each picture encoded once, failures alone."""
+"""Images in the prefix tree: answers equal those of transformers on full prompts, each image is encoded once, and failures stay alone."""
 
 from __future__ import annotations
 
@@ -135,42 +135,42 @@ def test_answers_are_those_of_transformers(tiny_vision: Path, reference: list[Sc
             assert response.texts == (expected,)
 
 
-def test_the_picture_counts(tiny_vision: Path, reference: list[ScoreResponse | str]) -> None:
-    """The random model is not blind: another picture under the same words is another answer."""
+def test_the_image_matters(tiny_vision: Path, reference: list[ScoreResponse | str]) -> None:
+    """The random model is not blind: another image with the same words gets another answer."""
     first, other = reference[0], reference[2]
     assert isinstance(first, ScoreResponse) and isinstance(other, ScoreResponse)
     assert abs(first.logprobs[0] - other.logprobs[0]) > 0.01
 
 
-def test_exemplars_are_computed_once_and_pictures_encoded_once(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = backend_for(tiny_vision)
+def test_exemplars_are_computed_once_and_images_encoded_once(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = backend_for(tiny_vision)
     encoded_images: list[int] = []
-    encode = made.model.get_image_features
+    encode = engine.model.get_image_features
 
     def counted(pixels: torch.Tensor) -> Any:
         encoded_images.append(len(pixels))
         return encode(pixels)
 
-    monkeypatch.setattr(made.model, "get_image_features", counted)
+    monkeypatch.setattr(engine.model, "get_image_features", counted)
     asked = ready(tiny_vision, [Score(prompt, CHOICES) for prompt in PROMPTS[:3]])
-    answers = list(made.answer(asked))
-    assert sum(encoded_images) == 5  # pictures 0 to 4
-    list(made.answer(asked[:1]))
+    answers = list(engine.answer(asked))
+    assert sum(encoded_images) == 5  # images 0 to 4
+    list(engine.answer(asked[:1]))
     assert sum(encoded_images) == 5
     computed = sum(answer.usage.computed for answer in answers)
-    alike = len(asked[0].prompt) - 300  # what all three share: the exemplars
-    assert computed < alike + 3 * 320 < sum(answer.usage.prompt for answer in answers) / 4
+    shared = len(asked[0].prompt) - 300  # what all three share: the exemplars
+    assert computed < shared + 3 * 320 < sum(answer.usage.prompt for answer in answers) / 4
 
 
 def broken(seed: int) -> Image:
-    """A picture whose header is sound, and whose pixels are not all there."""
+    """An image with a sound header and only half of its pixels."""
     noise = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     whole = encoded(PIL.Image.fromarray(noise), "JPEG").data
     return Image(whole[: len(whole) // 2])
 
 
 @pytest.mark.parametrize("share", [True, False])
-def test_a_picture_that_does_not_decode_fails_alone(tiny_vision: Path, share: bool) -> None:
+def test_an_image_that_does_not_decode_fails_alone(tiny_vision: Path, share: bool) -> None:
     shots = EXEMPLARS[:1]
     sound = [Score(Prompt(question("Which?", i), shots), CHOICES) for i in (3, 4)]
     requests: list[Request] = [
@@ -179,12 +179,12 @@ def test_a_picture_that_does_not_decode_fails_alone(tiny_vision: Path, share: bo
         sound[1],
         Generate(Prompt((broken(1), "?")), (), 3),
     ]
-    answers, made = {}, backend_for(tiny_vision, share_prefixes=share)
+    answers, engine = {}, backend_for(tiny_vision, share_prefixes=share)
     with pytest.raises(UnansweredError, match=r"2 requests cannot be answered; an image cannot be decoded: .*truncated") as raised:
-        for answer in made.answer(ready(tiny_vision, requests)):
+        for answer in engine.answer(ready(tiny_vision, requests)):
             answers[answer.index] = answer.response
     assert sorted(raised.value.reasons) == [1, 3]
-    alone = {answer.index: answer.response for answer in made.answer(ready(tiny_vision, [*sound]))}
+    alone = {answer.index: answer.response for answer in engine.answer(ready(tiny_vision, [*sound]))}
     assert sorted(answers) == [0, 2]
     for index, other in ((0, 0), (2, 1)):
         assert answers[index].logprobs == pytest.approx(alone[other].logprobs, abs=1e-3)  # type: ignore[union-attr]
@@ -200,10 +200,10 @@ def causal(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, s
 def test_an_attention_that_cannot_express_images_is_refused(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     AttentionInterface.register("causal_alone", causal)
     monkeypatch.setattr(backend, "TREE_ATTENTION", "causal_alone")
-    made = backend_for(tiny_vision)
+    engine = backend_for(tiny_vision)
     with pytest.raises(ConfigError, match=r"'causal_alone'.*lets the tokens of an image see only what stands before"):
-        list(made.answer(ready(tiny_vision, [REQUESTS[0]])))
-    assert len(list(made.answer(ready(tiny_vision, [REQUESTS[6]])))) == 1  # texts are none of its concern
+        list(engine.answer(ready(tiny_vision, [REQUESTS[0]])))
+    assert len(list(engine.answer(ready(tiny_vision, [REQUESTS[6]])))) == 1  # texts are none of its concern
 
 
 def test_the_checks_know_right_from_wrong(tiny_vision: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_text_model_refuses_images(tiny_gemma: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is read from /proc")
 def test_memory_is_bounded_whatever_the_number_of_images(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty photos, twenty kept. `tests.bench.image_memory` runs two thousand."""
-    monkeypatch.setattr(vision, "CACHE_BYTES", 20 * 256 * 2560 * 4)  # twenty pictures of the 4B model in float32
+    monkeypatch.setattr(vision, "CACHE_BYTES", 20 * 256 * 2560 * 4)  # twenty images of the 4B model in float32
     peak = [0]
 
     class Eyes:

@@ -69,7 +69,7 @@ def test_continuations_count(other: EncodedScore) -> None:
 
 
 def test_images_count() -> None:
-    """Every image has the same soft tokens: what tells them apart is their content, where they stand, and which part is shown."""
+    """All images have the same soft tokens. Keys differ by the bytes of the image, its position, and the part that is shown."""
     prompt = ids(2, 9, 9, 5)
 
     def asked(*images: ImageSpan) -> list[Encoded]:

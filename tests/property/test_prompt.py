@@ -1,4 +1,4 @@
-"""One BOS, first, whatever the text says; over-long prompts drop whole exemplars."""
+"""Every prompt has one BOS, at its start, whatever its text says. Over-long prompts drop whole exemplars."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from gemma_eval.checkpoint.resolve import resolve
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
-from gemma_eval.prompt.renderer import ImageTokens, Renderer, _batches
-from gemma_eval.prompt.tokenizing import _encode, _Pieces
+from gemma_eval.prompt.renderer import ImageTokens, Renderer, request_batches
+from gemma_eval.prompt.tokenizing import LineEncoder, encode_texts
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, Image, Prompt, Request, Score
@@ -67,12 +67,12 @@ LINES = st.lists(st.one_of(st.text(max_size=12), st.text("\n \t\r\u2028a<", max_
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(LINES, max_size=4))
 def test_line_by_line_is_the_tokenizers_own_answer(tokenizer: Any, texts: list[str]) -> None:
-    pieces = _Pieces.of(tokenizer)
-    assert pieces is not None
-    pieces.CHECKED = 1  # nothing mended behind the test's back
-    joined = [[token for piece in pieces._pattern.findall(text) for token in _encode(tokenizer, [piece])[0]] for text in texts]
-    assert joined == _encode(tokenizer, texts) == pieces.encode(texts)
-    assert pieces._trusted
+    encoder = LineEncoder.of(tokenizer)
+    assert encoder is not None
+    encoder.CHECKED = 1  # so that it does not fall back on encoding whole texts
+    joined = [[token for line in encoder.lines(text) for token in encode_texts(tokenizer, [line])[0]] for text in texts]
+    assert joined == encode_texts(tokenizer, texts) == encoder.encode(texts)
+    assert encoder.trusted
 
 
 @pytest.mark.parametrize("name", sorted(registry()))
@@ -185,8 +185,8 @@ def test_half_a_surrogate_pair_fails_alone(tokenizer: Any) -> None:
 
 def test_batches_do_not_show(tokenizer: Any) -> None:
     requests = [Generate(Prompt((f"{i} {'a line of text' * i}\n" * 3,)), (), 5) for i in range(9)]
-    assert [len(batch) for batch in _batches(requests, characters=200)] != [9]
-    assert [request for batch in _batches(requests, characters=200) for request in batch] == requests
+    assert [len(batch) for batch in request_batches(requests, characters=200)] != [9]
+    assert [request for batch in request_batches(requests, characters=200) for request in batch] == requests
 
 
 @pytest.mark.parametrize("length", [131_072, 700], ids=["whole", "exemplars dropped"])

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.backends.transformers import TransformersBackend
-from gemma_eval.run.pipeline import run
-from gemma_eval.scoring.rescore import rescore
+from gemma_eval.card.rebuilt import Verdict, sheets
+from gemma_eval.errors import RunError
+from gemma_eval.run.model import Model, open_model
+from gemma_eval.run.pipeline import RunResult, run
+from gemma_eval.run.rescore import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.run_dir import RunDir
+from gemma_eval.task.registry import registry
 from gemma_eval.types import ScoreResponse
 from tests.settings import compose
 
 TASKS = ["piqa", "trivia_qa"]
+FIVE = ["piqa", "arc_easy", "boolq", "trivia_qa", "gsm8k"]
 
 
 def config_for(model: Path, results: Path, *more: str) -> RunConfig:
@@ -67,7 +74,7 @@ def test_cut_anywhere_and_resumed(
 def test_a_finished_run_asks_the_model_nothing(unbroken: RunDir, tiny_gemma: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {task: unbroken.records_file(task).read_bytes() for task in TASKS}
     prompts = {file: file.stat().st_ino for file in (unbroken.path / "prompts").iterdir()}
-    assert unbroken.read_json("scores.json")["peak_memory"]["host"] > 1 << 26
+    assert unbroken.scores.peak_memory["host"] > 1 << 26
 
     def never(self: object) -> None:
         raise AssertionError("the model was loaded")
@@ -119,3 +126,111 @@ def test_two_items_with_one_question_share_the_answer(plugin_page: Path, tiny_ge
     assert records[0].key == records[1].key and records[0].response == records[1].response
     again = run(config).run
     assert len(again.records_file("capitals").read_text().splitlines()) == 4
+
+
+Start = Callable[..., RunResult]
+
+
+@pytest.fixture(scope="module")
+def start(tiny_gemma: Path) -> Start:
+    """`start(results, *settings)` runs five tasks into `results/r`, or what the settings say. Each engine is opened once."""
+    models: dict[str, Model] = {}
+
+    def start(results: Path, *more: str) -> RunResult:
+        five = [f"suite.tasks=[{','.join(FIVE)}]", "limit=4", "tasks.gsm8k.max_tokens=3"]
+        config = config_for(tiny_gemma, results, *five, *more)
+        dtype = config.backend.dtype.value
+        models[dtype] = models.get(dtype) or open_model(config)
+        return run(config, models[dtype])
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def finished(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a finished run."""
+    results = tmp_path_factory.mktemp("five")
+    assert not start(results).missing
+    return results
+
+
+@pytest.fixture
+def results(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(finished, tmp_path / "results"))
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(directory)): file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file()}
+
+
+def test_fewer_tasks_and_items_keep_all_that_the_run_has(start: Start, results: Path) -> None:
+    before = RunDir.open(results / "r")
+    scores, manifest, files = before.scores, before.manifest, content(before.path)
+    again = start(results, "suite.tasks=[piqa]", "limit=2")
+    assert not again.missing and list(scores.tasks) == FIVE and {task.n for task in scores.tasks.values()} == {4}
+    assert again.run.scores == scores and again.run.manifest.tasks == manifest.tasks
+    assert set(again.run.environment.datasets) == set(FIVE)
+    assert list(yaml.safe_load((again.run.path / "config.yaml").read_text())["tasks"]) == FIVE
+    now = content(again.run.path)
+    assert {name for name in files if now.get(name) != files[name]} <= {"config.yaml", "environment.json", "manifest.json"}
+    assert rescore(again.run) == 0 and again.run.scores.tasks == scores.tasks
+    shown = {cell.benchmark for sheet in sheets(again.run.scores) for cell in sheet.cells if cell.verdict is not Verdict.not_run}
+    assert shown == {registry()[name].card for name in FIVE}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            ["suite.tasks=[piqa]", "limit=2", "tasks.piqa.num_fewshot=2"],
+            r"piqa: this run has 4 items of it, .* ask 2 .*\(limit, num_fewshot",
+        ),
+        (["suite.tasks=[piqa]", "limit=2", "tasks.piqa.normalization=none"], r"piqa: this run has 4 items of it, .* normalization differ"),
+        (["suite.tasks=[piqa]", "seed=7", "limit=2"], r"piqa: this run has 4 items of it, .*seed differ"),
+        (["suite.tasks=[piqa,arc_easy]", "backend.dtype=bfloat16"], r"has boolq, trivia_qa, gsm8k from another model or engine"),
+        (["limit=2", "backend.dtype=bfloat16"], r"piqa: this run has 4 items of it, .* ask 2 that do not contain them"),
+    ],
+)
+def test_what_would_lose_answers_is_refused_before_anything_is_written(start: Start, results: Path, change: list[str], why: str) -> None:
+    before = content(results / "r")
+    with pytest.raises(RunError, match=rf"{why}.*run=NAME"):
+        start(results, *change)
+    assert content(results / "r") == before
+
+
+def test_a_wider_limit_of_one_task_extends_it(start: Start, results: Path) -> None:
+    before = RunDir.open(results / "r")
+    first, scores = before.records("piqa"), before.scores
+    wide = start(results, "suite.tasks=[piqa]", "limit=7").run
+    assert {name: task.n for name, task in wide.scores.tasks.items()} == dict.fromkeys(FIVE, 4) | {"piqa": 7}
+    assert all(record in wide.records("piqa") for record in first)
+    assert len(wide.records_file("piqa").read_text().splitlines()) == 7
+    assert {name: wide.scores.tasks[name] for name in FIVE[1:]} == {name: scores.tasks[name] for name in FIVE[1:]}
+
+
+def test_another_task_joins_a_finished_run(start: Start, results: Path) -> None:
+    wide = start(results, "suite.tasks=[winogrande]").run
+    assert list(wide.scores.tasks) == [*FIVE, "winogrande"]
+
+
+def test_another_engine_takes_over_where_it_is_asked_for_everything(start: Start, results: Path) -> None:
+    other = start(results, "backend.dtype=bfloat16").run
+    assert {name: task.n for name, task in other.scores.tasks.items()} == dict.fromkeys(FIVE, 4)
+    assert other.scores.model.dtype == "bfloat16" and other.environment.model["dtype"] == "bfloat16"
+    assert len(other.records_file("piqa").read_text().splitlines()) == 8
+
+
+def test_a_run_of_an_older_version_that_was_not_finished_goes_on(start: Start, results: Path) -> None:
+    """Schema 1 names the model in scores.json alone. The error says what to do, and that works."""
+    directory = RunDir(results / "r")
+    old = {key: value for key, value in directory.manifest.to_json().items() if key not in ("model", "suite")} | {"schema": 1}
+    directory.write_json("manifest.json", old)
+    assert RunDir(directory.path).manifest.model == directory.scores.model
+    (directory.path / "scores.json").unlink()
+    with pytest.raises(RunError, match="delete the file and run the same command again"):
+        start(results)
+    (directory.path / "manifest.json").unlink()
+    lines = directory.records_file("piqa").read_text()
+    assert list(start(results).run.scores.tasks) == FIVE
+    assert directory.records_file("piqa").read_text() == lines

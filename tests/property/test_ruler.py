@@ -41,7 +41,7 @@ def table(reader: Callable[[], TokenCounter] = EvenReader, source: Source | None
 
 def item(name: str, index: int = 0, length: int = 4096, **settings: Any) -> Row:
     listed = table(lengths=[length], **settings)
-    return listed.made(listed.rows[list(listed.ids).index(f"{length}/{name}/{index}")])
+    return listed.full_row(listed.rows[list(listed.ids).index(f"{length}/{name}/{index}")])
 
 
 def sample(row: Row) -> Sample:
@@ -101,7 +101,7 @@ def test_all_lengths_ask_for_the_same(name: str) -> None:
 def test_more_items_are_the_same_and_more() -> None:
     few, many = table(items=1), table(items=3)
     assert set(few.ids) < set(many.ids)
-    assert few.made(few.rows[0]) == many.made(many.rows[list(many.ids).index(few.ids[0])])
+    assert few.full_row(few.rows[0]) == many.full_row(many.rows[list(many.ids).index(few.ids[0])])
 
 
 # -- answers found again by reading the text --------------------------------------------------------------------

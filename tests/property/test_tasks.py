@@ -1,4 +1,4 @@
-"""Over every task: gold answers score 1, distractors 0, exemplars are never the item, limits are nested."""
+"""Of every task: gold answers score 1, distractors score 0, exemplars are never the item, and limits are nested."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from gemma_eval.types import GenerateResponse, Image, Sample, Score, ScoreRespon
 from tests.token_counters import EvenReader
 
 TASKS = sorted(registry())
-PARTIAL = {"f1", "chrf", "anls"}  # metrics that give part of the score for part of the answer
-FOUND_ANYWHERE = {"recall", "string_match"}  # metrics to which a longer answer is not worse
+PARTIAL = {"f1", "chrf", "anls"}  # metrics that give part of the answer part of the score
+FOUND_ANYWHERE = {"recall", "string_match"}  # metrics that do not lower the score of a longer answer
 PARSED_ANYWHERE = {"mmmu"}  # tasks whose parser finds the answer in a longer text
-HERE = {"chartqa": "test"}  # splits of real data, where another than the page's is at hand
+HERE = {"chartqa": "test"}  # the split of the real data at hand, if it is not the page's
 
 
 def task_of(name: str, **settings: Any) -> Task:
@@ -45,7 +45,7 @@ def build(task: Task, source: Source) -> TaskSamples:
 
 def rows_of(task: Task, source: Source) -> dict[str, Row]:
     table = task.table(source, EvenReader)
-    return {table.ids[i]: table.made(table.rows[i]) for i in range(len(table.rows))}
+    return {table.ids[i]: table.full_row(table.rows[i]) for i in range(len(table.rows))}
 
 
 def check_gold_and_distractors(task: Task, sample: Sample) -> None:
@@ -60,7 +60,7 @@ def check_gold_and_distractors(task: Task, sample: Sample) -> None:
 
 
 def score_of(task: Generation, sample: Sample, text: str) -> float:
-    """The primary score, 1 for a perfect answer; of a corpus metric, the score of the corpus that is this item alone."""
+    """The primary score, scaled so that a perfect answer scores 1. A corpus metric is computed on this item alone."""
     score = task.score(sample.target, GenerateResponse((text,), ("stop",), (1,))).scores[task.primary]
     value = float(task.corpus_metrics()[task.primary](np.array(score))) if isinstance(score, list) else score
     return value / task.scale
@@ -84,7 +84,7 @@ def check_task(task: Task, source: Source) -> None:
             stop = next((s for s in task.stop if s in f"{task.target_delimiter}{task.solution(row)}"), None)
             assert stop is None, f"the gold answer holds the stop string {stop!r}"
             golds = task.golds(row)
-            alone = [gold for gold in golds if task.extract(gold) == gold.strip()]  # where the protocol asks for the answer alone
+            alone = [gold for gold in golds if task.extract(gold) == gold.strip()]  # if the protocol asks for the answer alone
             for text in (f"{task.target_delimiter}{task.solution(row)}", *alone):
                 assert score_of(task, sample, text) == 1.0, (sample.id, text, sample.target)
             if task.primary in FOUND_ANYWHERE or task.name in PARSED_ANYWHERE:
@@ -101,9 +101,9 @@ def test_gold_scores_one_on_bundled_samples(name: str) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", TASKS)
 def test_gold_scores_one_on_real_rows(name: str, data_root: Path) -> None:
-    task = task_of(name, limit=300, num_fewshot=0)  # scoring does not see exemplars, and a folder may lack their split
+    task = task_of(name, limit=300, num_fewshot=0)  # scoring needs no exemplars, and the folder may lack their split
     here = [config for config in task.dataset.configs if (data_root / task.dataset.repo / config).is_dir()]
-    if here:  # a folder may have some of the languages
+    if here:  # the folder may have only some of the languages
         task.dataset = replace(task.dataset, configs=here)
     task.dataset = replace(task.dataset, split=HERE.get(name, task.dataset.split))
     config = task.dataset.config
@@ -133,7 +133,7 @@ def test_a_limit_is_not_the_first_n(name: str) -> None:
 @pytest.mark.parametrize("policy", [Fewshot.seeded, Fewshot.per_item])
 @pytest.mark.parametrize("name", TASKS)
 def test_exemplars_are_never_the_item(name: str, policy: Fewshot) -> None:
-    """Exemplars drawn from the scored split itself: none is scored, or none stands in its own prompt."""
+    """Exemplars are drawn from the scored split. Either none of them is scored, or none is in its own prompt."""
     task = task_of(name, fewshot=policy, num_fewshot=1)
     task.dataset = replace(task.dataset, fewshot_split=task.dataset.split)  # the default is shared by all instances
     rows = rows_of(task, sources())

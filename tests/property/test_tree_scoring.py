@@ -1,4 +1,4 @@
-"""Prefix-shared scoring equals plain full-prompt scoring, whatever the budget and the order, beyond the sliding window too."""
+"""Prefix-shared scoring equals full-prompt scoring, whatever the budget and the order, beyond the sliding window too."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from gemma_eval.backends.transformers import full_prompt as plain
-from gemma_eval.backends.transformers import tree_attention
+from gemma_eval.backends.transformers import full_prompt, tree_attention
 from gemma_eval.backends.transformers.score import score
 from gemma_eval.backends.transformers.self_check import self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
@@ -27,12 +26,12 @@ def tree_model(tiny_gemma: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def plain_model(tiny_gemma: Path) -> Any:
+def eager_model(tiny_gemma: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(tiny_gemma, dtype=torch.float32, attn_implementation="eager").eval()
 
 
 @torch.inference_mode()
-def plainly(model: Any, request: EncodedScore) -> ScoreResponse:
+def by_definition(model: Any, request: EncodedScore) -> ScoreResponse:
     """The definition: run the whole sequence, log-softmax over the whole vocabulary, add up."""
     sums, greedy = [], []
     for sequence, start in zip(request.sequences, request.starts, strict=True):
@@ -61,22 +60,22 @@ def requests(draw: st.DrawFn) -> list[EncodedScore]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    asked=requests(),
+    batch=requests(),
     budget=st.sampled_from([3, 8, 33, 2000]),
     queries=st.sampled_from([1, 7, 256]),
     share=st.booleans(),
     seed=st.integers(0, 3),
 )
-def test_shared_equals_plain(
-    tree_model: Any, plain_model: Any, asked: list[EncodedScore], budget: int, queries: int, share: bool, seed: int
+def test_shared_prefixes_equal_full_prompts(
+    tree_model: Any, eager_model: Any, batch: list[EncodedScore], budget: int, queries: int, share: bool, seed: int
 ) -> None:
-    order = np.random.default_rng(seed).permutation(len(asked))
-    run = score if share else plain.score
+    order = np.random.default_rng(seed).permutation(len(batch))
+    run = score if share else full_prompt.score
     with patch.object(tree_attention, "QUERIES_CPU", queries):
-        answers = {int(order[a.index]): a.response for a in run(tree_model, [asked[i] for i in order], budget)}
-    assert sorted(answers) == list(range(len(asked)))
-    for index, request in enumerate(asked):
-        expected, found = plainly(plain_model, request), answers[index]
+        answers = {int(order[a.index]): a.response for a in run(tree_model, [batch[i] for i in order], budget)}
+    assert sorted(answers) == list(range(len(batch)))
+    for index, request in enumerate(batch):
+        expected, found = by_definition(eager_model, request), answers[index]
         assert isinstance(found, ScoreResponse)
         assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-3, rel=2e-5)
         assert found.lengths == expected.lengths
@@ -85,12 +84,12 @@ def test_shared_equals_plain(
 
 def test_usage_counts_unique_tokens_once(tree_model: Any) -> None:
     prompt = [2, *range(10, 30)]
-    asked = [EncodedScore(tuple(np.asarray([*prompt, q, c, 7], dtype=np.int32) for c in (1, 3)), (len(prompt) + 1,) * 2) for q in (5, 6)]
-    answers = list(score(tree_model, asked, 1000))
+    batch = [EncodedScore(tuple(np.asarray([*prompt, q, c, 7], dtype=np.int32) for c in (1, 3)), (len(prompt) + 1,) * 2) for q in (5, 6)]
+    answers = list(score(tree_model, batch, 1000))
     assert sum(a.usage.computed for a in answers) == len(prompt) + 2 * (1 + 2)
     assert sum(a.usage.prompt for a in answers) == 4 * (len(prompt) + 2)
 
 
-def test_the_self_check_passes_where_the_tree_fits_and_sees_where_it_does_not(tree_model: Any, plain_model: Any) -> None:
+def test_the_self_check_passes_where_the_tree_fits_and_sees_where_it_does_not(tree_model: Any, eager_model: Any) -> None:
     assert self_check(tree_model) is None
-    assert self_check(plain_model) is not None  # eager attention ignores the tree
+    assert self_check(eager_model) is not None  # eager attention ignores the tree

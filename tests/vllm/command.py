@@ -1,4 +1,4 @@
-"""`gemma-eval` as a process, and what it left behind."""
+"""`gemma-eval` as a process, and the records that it wrote."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def records(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
         for line in file.read_text().splitlines():
             record = json.loads(line)
             before = found.get((file.stem, record["id"]))
-            assert before is None or not before["scores"], "a sample was answered twice"  # a slow metric's scores come later
+            assert before is None or not before["scores"], "a sample was answered twice"  # the scores of a slow metric come later
             found[file.stem, record["id"]] = record
     return found
 

@@ -1,4 +1,4 @@
-"""The real vLLM engine over the real Gemma 3 270M: `make test-vllm`. Engines take long to start, so tests share them."""
+"""The real vLLM engine with the real Gemma 3 270M: `make test-vllm`. Engines take long to start, so tests share them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.settings import Dtype, VllmConfig
 from tests.settings import compose
 
-os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")  # vLLM's small kernels: compiling them takes longer than these tests
+os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")  # compiling vLLM's small kernels takes longer than these tests
 MEMORY = 1 << 30
 
 

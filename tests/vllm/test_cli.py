@@ -1,4 +1,4 @@
-"""`gemma-eval run backend=vllm` as users run it: killed, resumed, compared with the transformers backend; and the doctor's word on it."""
+"""`gemma-eval run backend=vllm` as users run it: killed, resumed, and compared with the transformers backend, also by the doctor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_killed_run_is_resumed_and_scores_as_on_transformers(gemma_270m: Path,
 
 @pytest.mark.slow
 def test_every_text_row_answers_as_on_transformers(gemma_270m: Path, tmp_path: Path) -> None:
-    """Two items of each, long answers cut short as in the demo."""
+    """Two items of each, with the demo's limits on long answers."""
     rows = ["experiment=demo", "limit=2", "backend.dtype=float32", f"results={tmp_path}"]
     finish(start("run", *rows, *VLLM, "run=vllm"))
     finish(start("run", *rows, "backend.compile=off", "run=transformers"))
@@ -41,6 +41,6 @@ def test_every_text_row_answers_as_on_transformers(gemma_270m: Path, tmp_path: P
 
 
 def test_the_doctor_finds_the_engine_healthy(gemma_270m: Path) -> None:
-    """Against the reference that is stored for this checkpoint, made by the transformers backend in float32."""
+    """The reference stored for this checkpoint was made by the transformers backend in float32."""
     printed = finish(start("doctor", *SETTINGS, *VLLM))
     assert "not healthy" not in printed and "same greedy text" in printed

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from gemma_eval.backends import Answer, Backend, open_backend
+from gemma_eval.backends.base import Phase
+from gemma_eval.backends.prefix_cache import feed
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Capabilities
 from gemma_eval.checkpoint.resolve import Checkpoint
@@ -69,11 +71,11 @@ def test_scores_equal_the_transformers_backends(
 ) -> None:
     """Through the prefix cache (one request verified without), in another order, and when all of it is cached."""
     reference = by_index(exact, questions)
-    monkeypatch.setattr(vllm_backend._settings, "verify", 1)
-    found = by_index(vllm_backend, questions)
+    with monkeypatch.context() as patch:
+        patch.setattr(vllm_backend, "_settings", dataclasses.replace(vllm_backend._settings, verify=1))
+        found = by_index(vllm_backend, questions)
     assert_equal_scores(found, reference)
     assert {"next_token", "cached_rows"} <= set(Counter(answer.method for answer in found.values()))
-    monkeypatch.setattr(vllm_backend._settings, "verify", 0)
     some = range(len(questions) - 1, SCORED["mmlu"], -3)
     again = by_index(vllm_backend, [questions[i] for i in some])
     assert_equal_scores({some[index]: answer for index, answer in again.items()}, reference)
@@ -81,25 +83,25 @@ def test_scores_equal_the_transformers_backends(
 
 
 def test_shared_prefixes_are_computed_once(vllm_backend: VllmBackend, questions: list[Encoded]) -> None:
-    """Nearly: the cache keeps whole blocks of 32 tokens, so each choice computes again what stands in the last."""
-    vllm_backend.forget()
+    """But for the last block of 32 tokens, which each choice computes again, since the cache keeps whole blocks."""
+    vllm_backend.reset_prefix_cache()
     found = by_index(vllm_backend, questions)
-    asked = cost(questions)
+    tokens = cost(questions)
     choices = sum(len(ids.sequences) for ids in questions if isinstance(ids, EncodedScore))
     computed = sum(answer.usage.computed for answer in found.values())
-    assert asked.unique < computed < asked.unique + 32 * (choices + len(questions)) < asked.unshared / 2
+    assert tokens.unique < computed < tokens.unique + 32 * (choices + len(questions)) < tokens.unshared / 2
 
 
 def test_an_engine_that_takes_one_candidate_at_a_time(vllm_backend: VllmBackend, questions: list[Encoded], exact: Backend) -> None:
-    """What older versions offer: allowed_token_ids, with log-probabilities from before the others are masked."""
+    """Older versions offer allowed_token_ids, with log-probabilities as they were before the others were masked."""
     mode = vllm_backend._scoring_mode
     few = questions[:2] + questions[SCORED["mmlu"] :][:2]
     try:
-        vllm_backend.__dict__["_way"] = dataclasses.replace(mode, ids_per_request=1)
+        vllm_backend.__dict__["_scoring_mode"] = dataclasses.replace(mode, ids_per_request=1)
         vllm_backend._engines[0].capabilities = Capabilities(ids_per_request=1, rows_through_cache=True)
         assert_equal_scores(by_index(vllm_backend, few), by_index(exact, few))
     finally:
-        vllm_backend.__dict__["_way"] = mode
+        vllm_backend.__dict__["_scoring_mode"] = mode
         vllm_backend._engines[0].capabilities = Capabilities.probe()
 
 
@@ -116,17 +118,45 @@ def generations(backend: Backend, stop: tuple[str, ...] = (), **settings: Any) -
 
 @pytest.mark.parametrize("stop", [(), ("\n",), ("ing", ".", ", 5")])
 def test_greedy_texts_equal_the_transformers_backends(vllm_backend: VllmBackend, exact: Backend, stop: tuple[str, ...]) -> None:
-    asked = generations(exact, stop=stop)
-    found, reference = by_index(vllm_backend, asked), by_index(exact, asked)
+    requests = generations(exact, stop=stop)
+    found, reference = by_index(vllm_backend, requests), by_index(exact, requests)
     assert {i: answer.response for i, answer in found.items()} == {i: answer.response for i, answer in reference.items()}
     assert sum(a.usage.generated for a in found.values()) == sum(a.usage.generated for a in reference.values())
 
 
+class Heard:
+    """A watcher that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.phases: list[Phase] = []
+        self.tokens: list[int] = []
+
+    def phase(self, phase: Phase) -> None:
+        self.phases.append(phase)
+
+    def generated(self, tokens: int) -> None:
+        self.tokens.append(tokens)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_a_watcher_hears_of_every_token_once(
+    vllm_backend: VllmBackend, exact: Backend, questions: list[Encoded], monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """At each step, if there is time for that; else once the texts have ended."""
+    monkeypatch.setattr(feed, "SECONDS", seconds)
+    heard = Heard()
+    texts = generations(exact, stop=("\n",), temperature=1.0, samples=2, seed=3)
+    answers = [answer for answer in vllm_backend.answer([*questions[:2], *texts], heard) if answer.method == "generate"]
+    assert heard.phases[-2:] == ["scoring", "generating"] and len(answers) == len(texts)
+    assert sum(heard.tokens) == sum(answer.usage.generated for answer in answers) > 0
+    assert len(heard.tokens) > 5 if seconds == 0 else len(heard.tokens) == 1
+
+
 def test_samples_have_seeds_of_their_own(vllm_backend: VllmBackend, exact: Backend) -> None:
     """The same request gives the same texts, whatever it runs with; samples differ, and so do seeds."""
-    asked = generations(exact, temperature=1.0, samples=3, seed=7)
-    together = by_index(vllm_backend, asked)
-    (alone,) = by_index(vllm_backend, asked[1:2]).values()
+    requests = generations(exact, temperature=1.0, samples=3, seed=7)
+    together = by_index(vllm_backend, requests)
+    (alone,) = by_index(vllm_backend, requests[1:2]).values()
     assert alone.response == together[1].response
     assert isinstance(alone.response, GenerateResponse) and len(set(alone.response.texts)) == 3
     (other,) = by_index(vllm_backend, generations(exact, temperature=1.0, samples=3, seed=8)[1:2]).values()
@@ -139,6 +169,7 @@ def test_samples_have_seeds_of_their_own(vllm_backend: VllmBackend, exact: Backe
         ({"block_sise": 16}, "has no such engine argument"),
         ({"dtype": "float16"}, "set backend.dtype instead"),
         ({"model": "x"}, "set by gemma_eval"),
+        ({"worker_extension_cls": "x"}, "set by gemma_eval"),
     ],
 )
 def test_unknown_engine_arguments_are_refused(checkpoint: Checkpoint, arguments: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""ImageInputs through the vLLM backend. Its CPU attention is causal throughout, so transformers is asked for the same here."""
+"""Images through the vLLM backend. Its CPU attention is causal throughout, so transformers is made to attend like that here."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def encoded(tiny_vision: Path, backend: VllmBackend, requests: list[Any]) -> lis
     return [ids for ids in found if not isinstance(ids, PromptError)]
 
 
-def by_index(backend: VllmBackend, asked: list[Encoded]) -> dict[int, Answer]:
-    return {answer.index: answer for answer in backend.answer(asked)}
+def by_index(backend: VllmBackend, requests: list[Encoded]) -> dict[int, Answer]:
+    return {answer.index: answer for answer in backend.answer(requests)}
 
 
 def test_attention_that_cannot_express_images_is_refused(tiny_vision: Path, backend: VllmBackend) -> None:
@@ -79,18 +79,18 @@ def test_attention_that_cannot_express_images_is_refused(tiny_vision: Path, back
 def test_answers_equal_those_of_transformers(tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import Gemma3ForConditionalGeneration
 
-    monkeypatch.setattr(Engine, "check_pictures", lambda engine: None)
-    asked = encoded(tiny_vision, backend, REQUESTS)
-    found = by_index(backend, asked)
+    monkeypatch.setattr(Engine, "check_images", lambda engine: None)
+    requests = encoded(tiny_vision, backend, REQUESTS)
+    found = by_index(backend, requests)
     model = Gemma3ForConditionalGeneration.from_pretrained(tiny_vision, dtype=torch.float32, attn_implementation="eager").eval()
-    pixels = ImageProcessor.of(tiny_vision)
+    processor = ImageProcessor.of(tiny_vision)
 
     @torch.inference_mode()
     def logprobs(ids: list[int], request: Encoded) -> torch.Tensor:
-        shown = torch.cat([pixels.read(span) for span in request.images]) if request.images else None
-        return model(input_ids=torch.tensor([ids]), pixel_values=shown).logits[0].log_softmax(-1)  # type: ignore[no-any-return]
+        pixel_values = torch.cat([processor.read(span) for span in request.images]) if request.images else None
+        return model(input_ids=torch.tensor([ids]), pixel_values=pixel_values).logits[0].log_softmax(-1)  # type: ignore[no-any-return]
 
-    for index, request in enumerate(asked):
+    for index, request in enumerate(requests):
         response = found[index].response
         if isinstance(request, EncodedGenerate):
             ids = request.prompt.tolist()
@@ -105,23 +105,21 @@ def test_answers_equal_those_of_transformers(tiny_vision: Path, backend: VllmBac
                 expected = sum(float(rows[at - 1, sequence[at]]) for at in range(start, len(sequence)))
                 assert found_logprob == pytest.approx(expected, abs=1e-3)
     computed = sum(answer.usage.computed for answer in found.values())
-    assert computed < 0.5 * sum(answer.usage.prompt for answer in found.values()), "exemplars with their pictures are computed once"
+    assert computed < 0.5 * sum(answer.usage.prompt for answer in found.values()), "exemplars with their images are computed once"
 
 
-def test_a_picture_that_does_not_decode_fails_alone(tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "check_pictures", lambda engine: None)
+def test_an_image_that_does_not_decode_fails_by_itself(tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "check_images", lambda engine: None)
     broken = Image(picture(3, 300, 200).data[:-100])
-    asked = encoded(tiny_vision, backend, [REQUESTS[0], Generate(Prompt((broken, "What?")), (), 2), REQUESTS[5]])
+    requests = encoded(tiny_vision, backend, [REQUESTS[0], Generate(Prompt((broken, "What?")), (), 2), REQUESTS[5]])
     answers: dict[int, Answer] = {}
     with pytest.raises(UnansweredError) as error:
-        for answer in backend.answer(asked):
+        for answer in backend.answer(requests):
             answers[answer.index] = answer
     assert sorted(answers) == [0, 2] and list(error.value.reasons) == [1] and "cannot be decoded" in error.value.reasons[1]
 
 
-def test_the_doctor_tells_refused_pictures_from_wrong_ones(
-    tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_tells_refused_images_from_wrong_ones(tiny_vision: Path, backend: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PROMPTS", {"mixed": PROMPTS["mixed"]})
     monkeypatch.setattr(doctor, "SCORED", 16)
     config = compose("model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu")
@@ -132,9 +130,9 @@ def test_the_doctor_tells_refused_pictures_from_wrong_ones(
         return {finding.name: finding.detail for finding in examine(doctor.measure(config), exact) if not finding.healthy}
 
     refused = wrong()
-    assert list(refused) == ["picture: answered"] and "backend=transformers" in refused["picture: answered"]
-    monkeypatch.setattr(Engine, "check_pictures", lambda engine: None)
-    assert "picture: same log-probabilities" in wrong().keys() <= {"picture: same log-probabilities", "picture: same greedy text"}
+    assert list(refused) == ["image: answered"] and "backend=transformers" in refused["image: answered"]
+    monkeypatch.setattr(Engine, "check_images", lambda engine: None)
+    assert "image: same log-probabilities" in wrong().keys() <= {"image: same log-probabilities", "image: same greedy text"}
 
 
 def test_the_doctor_names_what_the_image_model_lacks(tiny_vision: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,39 +1,103 @@
-"""Jobs go to an engine in their order, a window of asks at a time; answers leave as they complete."""
+"""Jobs go to an engine in their order, so many requests at a time, and answers leave as they complete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+import itertools
+import time
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Protocol
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import UNWATCHED, Answer, Watcher
 from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, Job
+
+SECONDS = 0.25  # between two looks at the tokens of texts that are being generated
+
+_tags = map(str, itertools.count(1))  # no two requests of this process share one
 
 
 class CachingEngine(Protocol):
-    """What feeding needs of an engine."""
+    """An engine that answers many requests at once. It knows them by tags; what they are about is kept by `feed`."""
 
-    max_in_flight: int  # asks worth having in flight
+    max_in_flight: int  # requests that keep the engine busy
 
-    @property
-    def in_flight(self) -> int: ...
-    def submit(self, request: EngineRequest) -> str: ...
-    def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]: ...
-    def abort(self) -> None: ...
+    def submit(self, tag: str, request: EngineRequest) -> None:
+        """Queue a request."""
+        ...
+
+    def step(self) -> Iterator[tuple[str, Any]]:
+        """Work until something finishes. The tags of what did, each with the engine's output for it."""
+        ...
+
+    def reply(self, request: EngineRequest, output: Any) -> EngineReply:
+        """The engine's output for a request, as a reply."""
+        ...
+
+    def generated(self) -> int:
+        """Tokens generated so far for requests that have not finished; 0 from an engine that does not say."""
+        ...
+
+    def abort(self, tags: Collection[str]) -> None:
+        """Drop the requests of these tags."""
+        ...
 
 
-def feed(engine: CachingEngine, jobs: Iterator[Job]) -> Iterator[Answer]:
-    """Answers of `jobs`. The window keeps the engine busy, and so small that what one prompt left in the cache is there for the next."""
-    owners: dict[str, Job] = {}
+def feed(engine: CachingEngine, jobs: Iterator[Job], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
+    """Answers of `jobs`, in any order. `watcher` hears of generated tokens.
+
+    At most `max_in_flight` requests are in flight. More would not make the engine faster, and what one prompt left in its cache might be
+    gone when the next one needs it.
+    """
+    in_flight: dict[str, tuple[Job, EngineRequest]] = {}
+    tokens = _TokenCount(engine, watcher)
+
+    def submit(job: Job, requests: Iterable[EngineRequest]) -> None:
+        for request in requests:
+            tag = next(_tags)
+            engine.submit(tag, request)
+            in_flight[tag] = job, request
+
     try:
         while True:
-            while engine.in_flight < engine.max_in_flight and (job := next(jobs, None)) is not None:
-                owners.update((engine.submit(request), job) for request in job.requests())
-            if not owners:
+            while len(in_flight) < engine.max_in_flight and (job := next(jobs, None)) is not None:
+                submit(job, job.requests())
+            if not in_flight:
+                tokens.tell()
                 return
-            for tag, request, reply in engine.step():
-                job = owners.pop(tag)
-                owners.update((engine.submit(further), job) for further in job.take(request, reply))
+            for tag, output in engine.step():
+                job, request = in_flight.pop(tag)
+                reply = engine.reply(request, output)
+                tokens.finished += reply.generated
+                submit(job, job.take(request, reply))
                 if answer := job.answer():
                     yield answer
+            tokens.tell_now_and_then()
     finally:
-        engine.abort()
+        engine.abort(in_flight)
+
+
+class _TokenCount:
+    """Tells a watcher how many tokens were generated since it last heard.
+
+    An engine's step outputs would have to carry every request's tokens to be counted. A look at its counters a few times a second costs
+    nothing, and the sum comes out the same, since what has finished is counted by its reply.
+    """
+
+    def __init__(self, engine: CachingEngine, watcher: Watcher) -> None:
+        self.finished = 0
+        self._engine = engine
+        self._watcher = watcher
+        self._told = 0
+        self._next = time.monotonic() + SECONDS
+
+    def tell(self) -> None:
+        """Tell now."""
+        count = self.finished + self._engine.generated()
+        if count > self._told:
+            self._watcher.generated(count - self._told)
+            self._told = count
+
+    def tell_now_and_then(self) -> None:
+        """Tell if `SECONDS` have passed."""
+        if time.monotonic() >= self._next:
+            self.tell()
+            self._next = time.monotonic() + SECONDS

@@ -1,4 +1,4 @@
-"""Texts: each sample of a request is a request of its own to the engine, with a seed of its own."""
+"""Texts: each sample of a request is an engine request of its own, with a seed of its own."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from gemma_eval.types import EncodedGenerate, Finish, GenerateResponse, Usage
 
 
 class GenerateJob:
-    """One generation request. The engine ends a text early at a stop string; where it ends exactly is decided here, on the text."""
+    """One generation request. The engine stops soon after a stop string; where the text ends exactly is decided here, on the text."""
 
-    def __init__(self, index: int, request: EncodedGenerate, tokenizer: Any, ends: set[int]) -> None:
+    def __init__(self, index: int, request: EncodedGenerate, tokenizer: Any) -> None:
         self.index = index
         self._request = request
         self._tokenizer = tokenizer
-        self._ends = ends
         self._texts: dict[int, tuple[str, Finish, int]] = {}
         self._computed = 0
 
     def requests(self) -> list[EngineRequest]:
+        """A request for each sample."""
         settings = self._request.request
         return [GenerateRequest(self._request.prompt, settings, sample, self._request.images) for sample in range(settings.samples)]
 
     def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
+        """Note the text of a sample. Nothing further has to be asked."""
         assert isinstance(request, GenerateRequest)
         self._texts[request.sample] = self._finished(reply)
         self._computed += len(request.prompt) - reply.cached
         return []
 
     def answer(self) -> Answer | None:
+        """The texts of all samples; None while one is due."""
         samples = self._request.request.samples
         if len(self._texts) < samples:
             return None
@@ -41,15 +43,11 @@ class GenerateJob:
         return Answer(self.index, GenerateResponse(texts, finish, tokens), usage, "generate")
 
     def _finished(self, reply: EngineReply) -> tuple[str, Finish, int]:
-        """Text before the stop string, why it ended, and tokens (an end token is not one of them)."""
-        if reply.text is not None:
-            return reply.text.text, reply.text.finish, reply.text.tokens
-        tokens = list(reply.tokens)
-        ended = bool(tokens) and tokens[-1] in self._ends
-        if ended:
-            tokens.pop()
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        """The text before the stop string, why it ended, and its tokens."""
+        if reply.completion:
+            return reply.completion.text, reply.completion.finish, reply.generated
+        text = self._tokenizer.decode(list(reply.tokens), skip_special_tokens=True)
         stopped = before_stop(text, self._request.request.stop)
         if stopped is not None:
-            return stopped, "stop", len(tokens)
-        return text, "eos" if ended else "length", len(tokens)
+            return stopped, "stop", reply.generated
+        return text, "eos" if reply.ended else "length", reply.generated

@@ -12,7 +12,7 @@ from gemma_eval.backends.prefix_cache.feed import CachingEngine, feed
 from gemma_eval.backends.prefix_cache.generate import GenerateJob
 from gemma_eval.backends.prefix_cache.messages import Job
 from gemma_eval.backends.prefix_cache.score import ScoreJob, ScoringMode
-from gemma_eval.backends.prefix_cache.verify import Checked, chosen
+from gemma_eval.backends.prefix_cache.verify import VerifiedJob, drawn
 from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.checkpoint.resolve import Checkpoint
@@ -24,30 +24,31 @@ log = logging.getLogger(__name__)
 
 
 def score_jobs(requests: Sequence[Encoded], mode: ScoringMode, dtype: Dtype, verify: int, seed: int) -> list[Job]:
-    """Scoring requests as jobs; `verify` of them, chosen at random, are computed without the prefix cache too."""
+    """The scoring requests as jobs. Of `verify` of them, drawn at random, full prompts are computed too and compared."""
     jobs: list[Job] = []
     scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
-    verified = chosen(scores, verify, seed)
+    verified = drawn(scores, verify, seed)
     for index, seen in _in_prefix_order(requests, scores):
         request = requests[index]
         assert isinstance(request, EncodedScore)
         job = ScoreJob(index, request, mode, seen)
-        jobs.append(Checked(job, ScoreJob(index, request, mode.full_prompt), dtype) if index in verified else job)
+        jobs.append(VerifiedJob(job, ScoreJob(index, request, mode.full_prompt), dtype) if index in verified else job)
     return jobs
 
 
-def generate_jobs(requests: Sequence[Encoded], tokenizer: Any, ends: set[int]) -> list[Job]:
+def generate_jobs(requests: Sequence[Encoded], tokenizer: Any) -> list[Job]:
+    """The generation requests as jobs."""
     texts = {i: request for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)}
-    return [GenerateJob(index, texts[index], tokenizer, ends) for index, _ in _in_prefix_order(requests, list(texts))]
+    return [GenerateJob(index, texts[index], tokenizer) for index, _ in _in_prefix_order(requests, list(texts))]
 
 
 def _in_prefix_order(requests: Sequence[Encoded], indices: list[int]) -> list[tuple[int, int]]:
-    """Some of the requests, so that the cache still has what neighbours share; with each, the tokens shared with those before."""
+    """`indices` so ordered that the cache still holds what neighbours share; with each, how many tokens it shares with those before."""
     return [(indices[at], shared) for at, shared in in_prefix_order([requests[i] for i in indices])]
 
 
-def trusted(engine: CachingEngine, mode: ScoringMode, dtype: Dtype, tokenizer: Any) -> ScoringMode:
-    """`mode`, or its plain form where small requests do not score by it as they do plainly."""
+def self_checked(engine: CachingEngine, mode: ScoringMode, dtype: Dtype, tokenizer: Any) -> ScoringMode:
+    """`mode` if small requests score by it as full prompts do; else the mode of full prompts, with a warning."""
     if not mode.share:
         return mode
     requests = small_requests(len(tokenizer) // 2, exemplars=100)
@@ -56,14 +57,14 @@ def trusted(engine: CachingEngine, mode: ScoringMode, dtype: Dtype, tokenizer: A
         jobs = (ScoreJob(i, request, by) for i, request in enumerate(requests))
         return [answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index)]
 
-    if reason := difference(scored(mode), scored(mode.full_prompt), dtype.value):
-        log.warning("the prefix cache is not used for scoring, every prompt is computed whole: %s", reason)
+    if reason := difference(scored(mode), scored(mode.full_prompt), dtype):
+        log.warning("the prefix cache is not used for scoring, and every full prompt is computed: %s", reason)
         return mode.full_prompt
     return mode
 
 
 def checkpoint_ends(checkpoint: Checkpoint, tokenizer: Any) -> set[int]:
-    """Ids that end a text, by the checkpoint's own files."""
+    """Ids that end a text, by the checkpoint's generation config and tokenizer."""
     try:
         configured = transformers.GenerationConfig.from_pretrained(checkpoint.path)
     except OSError:

@@ -1,4 +1,4 @@
-"""What is asked of an engine and what comes back, in plain values: jobs can be tested without an engine."""
+"""What an engine is asked and what it replies, in plain values, so that jobs can be tested without an engine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gemma_eval.types import Finish, Generate, ImageSpan, TokenIds
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """One forward of `prompt`: how likely each of `ids` is as the next token.
+    """One forward of `prompt` [tokens]: how likely is each of `ids` as the next token?
 
-    `rows_from`: also how likely the prompt's own tokens are, from this position on. `fresh`: read nothing from the prefix cache.
+    `rows_from`: how likely are the prompt's own tokens too, from this position on? `fresh`: read nothing from the prefix cache.
     """
 
     prompt: TokenIds
@@ -26,7 +26,7 @@ class ScoreRequest:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """One text after `prompt`: sample number `sample` of `settings`."""
+    """One text after `prompt` [tokens]: sample number `sample` of `settings`."""
 
     prompt: TokenIds
     settings: Generate
@@ -46,8 +46,8 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text that the engine itself has cut at its stop string. `tokens`: how many it had."""
+class Completion:
+    """A text that the engine itself ended before its stop string. `tokens`: how many were generated."""
 
     text: str
     finish: Finish
@@ -56,29 +56,37 @@ class Text:
 
 @dataclass(frozen=True)
 class EngineReply:
-    """What the engine made of an ask. `cached`: tokens of the prompt that it did not compute.
+    """What an engine replies to one request. `cached`: tokens of the prompt that it did not compute.
 
-    `next`: by token. `rows`: by position in the prompt, only those that the engine computed (the cache holds no logits).
+    Of a `ScoreRequest`, `next` has the candidates by id, and `rows` the prompt's own tokens by position. The cache holds no logits, so only
+    rows that the engine computed are there. Of a `GenerateRequest`, `tokens` are the generated ids without the end token, and `ended` says
+    whether there was one. An engine that tells no ids has a `completion` instead.
     """
 
     cached: int
     next: Mapping[int, Scored] = field(default_factory=dict)
     rows: Mapping[int, Scored] = field(default_factory=dict)
-    tokens: tuple[int, ...] = ()  # generated, an end token included
-    text: Text | None = None  # generated, from an engine that tells no tokens
+    tokens: tuple[int, ...] = ()
+    ended: bool = False
+    completion: Completion | None = None
+
+    @property
+    def generated(self) -> int:
+        """How many tokens were generated."""
+        return self.completion.tokens if self.completion else len(self.tokens)
 
 
 class Job(Protocol):
-    """A request on its way: what it still has to ask, and its answer once it has asked all."""
+    """A request to the backend, as a conversation with an engine: what is still to be asked, and the answer in the end."""
 
     def requests(self) -> list[EngineRequest]:
-        """What to ask now, in this order."""
+        """What to ask first, in this order."""
         ...
 
     def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
-        """Note a reply; returns what it makes necessary."""
+        """Note a reply. Returns what has to be asked because of it."""
         ...
 
     def answer(self) -> Answer | None:
-        """None while replies are due."""
+        """The answer; None while replies are due."""
         ...

@@ -1,16 +1,17 @@
 """Log-likelihoods through a prefix cache, exactly.
 
-An engine's cache holds keys and values, not logits: a request for the log-probabilities of its prompt either skips the cache (what
-every harness that asks for `prompt_logprobs` pays) or lacks the rows that the cache spared it. So a question is asked in two kinds:
+An engine's cache holds keys and values, not logits. A request for the log-probabilities of its prompt either skips the cache, which is what
+every harness pays that asks for `prompt_logprobs`, or lacks the rows that the cache spared it. So a question is asked by two kinds of
+requests:
 
 1. its context, once, for the *next* token: one forward gives the log-probability of the first token of every choice;
 2. each choice of more than one token: context and choice without the last token, for the rows of the choice and for the next token.
 
-The first puts the context into the cache without running the output head over it. Where that would not pay (nearly all of the context is
-there already), choices of several tokens are asked alone, for their first row too.
+The first puts the context into the cache without running the output head over it. Where nearly all of the context is in the cache already,
+that would not pay, and choices of several tokens are asked for their first row too.
 
-The cache works in whole blocks, so it may reach into a choice (choices that begin alike, questions asked before). Rows that did
-not come back are asked for one by one as next tokens, which an engine always computes.
+The cache works in whole blocks, so it may reach into a choice, as where choices or earlier questions begin alike. Rows that did not come
+back are asked for one by one as next tokens, which an engine always computes.
 """
 
 from __future__ import annotations
@@ -27,25 +28,33 @@ from gemma_eval.errors import RunError
 from gemma_eval.plan.tree import common_prefix
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
 
-WORTH = 4  # a context is asked alone if it brings so many times the tokens that every choice computes again in its last block
+WORTH = 4  # a context is asked for by itself if it is so many times as long as what each choice computes again of its last block
 
 
 @dataclass(frozen=True)
 class ScoringMode:
-    """How an engine is asked. Without `share`, every continuation is computed from the first token on."""
+    """How an engine is asked for log-likelihoods. Without `share`, every full prompt is computed.
+
+    `ids_per_request`: candidates for the next token in one request; 0 if the engine only tells how likely the prompt's own tokens are.
+    `rows_through_cache`: whether it tells that while it reads its prefix cache. `block`: tokens in a block of the cache.
+    """
 
     share: bool = True
-    ids_per_request: int = 128  # candidates for the next token in one ask; 0: the engine tells only how likely the prompt's own tokens are
-    rows_through_cache: bool = True  # rows of the prompt while reading the prefix cache
-    block: int = 16  # tokens: the cache keeps whole blocks
+    ids_per_request: int = 128
+    rows_through_cache: bool = True
+    block: int = 16
 
     @property
     def full_prompt(self) -> ScoringMode:
+        """The same without sharing."""
         return replace(self, share=False)
 
 
 class _Context:
-    """What stands before some choices: their first tokens, and whether one of them has no other."""
+    """What stands before some choices.
+
+    `ids` [tokens]; `first`: the first tokens of the choices, in order; `single`: whether one of them has no other token.
+    """
 
     def __init__(self, ids: TokenIds) -> None:
         self.ids = ids
@@ -54,7 +63,7 @@ class _Context:
 
 
 class ScoreJob:
-    """One scoring request. `seen`: how many tokens of its prompt stood in an earlier request."""
+    """One scoring request. `seen`: how many tokens of its prompt an earlier request had."""
 
     def __init__(self, index: int, request: EncodedScore, mode: ScoringMode, seen: int = 0) -> None:
         self.index = index
@@ -68,7 +77,7 @@ class ScoreJob:
 
     @property
     def method(self) -> str:
-        """How the answer was had: kept beside the score."""
+        """How the engine was asked, which is kept with the score."""
         if not self._scoring_mode.share:
             return "full_prompt"
         if self._again:
@@ -76,9 +85,11 @@ class ScoreJob:
         return "next_token" if all(len(s) - start == 1 for s, start in self._parts()) else "cached_rows"
 
     def requests(self) -> list[EngineRequest]:
+        """What to ask first: contexts, then choices."""
         return self._due(self._shared_requests() if self._scoring_mode.share else self._full_requests())
 
     def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
+        """Note a reply. With the last one, returns requests for the tokens that no reply told. Raises `RunError` if it did so before."""
         assert isinstance(request, ScoreRequest)
         self._waiting -= 1
         self._computed += len(request.prompt) - reply.cached
@@ -95,6 +106,7 @@ class ScoreJob:
         return self._due(request for prompt, ids in missing for request in self._next_token_requests(prompt, ids))
 
     def answer(self) -> Answer | None:
+        """Sums over the tokens of each choice; None while replies are due."""
         if self._waiting:
             return None
         parts = [[self._known[s[:position].tobytes(), int(s[position])] for position in range(start, len(s))] for s, start in self._parts()]
@@ -107,7 +119,7 @@ class ScoreJob:
         return Answer(self.index, response, Usage(prompt=unshared, computed=self._computed), self.method)
 
     def _due(self, requests: Iterable[ScoreRequest]) -> list[EngineRequest]:
-        """Asks to be waited for, each with the pictures of its prompt."""
+        """Requests to be waited for, each with the images of its prompt."""
         due: list[EngineRequest] = [replace(request, images=self.request.images) for request in requests]
         self._waiting += len(due)
         return due
@@ -121,13 +133,13 @@ class ScoreJob:
             context = contexts.setdefault(sequence[:start].tobytes(), _Context(sequence[:start]))
             context.first[int(sequence[start])] = None
             context.single |= len(sequence) - start == 1
-        alone = self._alone(list(contexts.values()))
-        for context in alone:
+        by_themselves = self._asked_by_themselves(list(contexts.values()))
+        for context in by_themselves:
             yield from self._next_token_requests(context.ids, list(context.first))
         longer: dict[bytes, tuple[TokenIds, int, dict[int, None]]] = {}
         for sequence, start in self._parts():
             if len(sequence) - start > 1:
-                rows_from = start + (contexts[sequence[:start].tobytes()] in alone)
+                rows_from = start + (contexts[sequence[:start].tobytes()] in by_themselves)
                 request = longer.setdefault(sequence[:-1].tobytes(), (sequence[:-1], rows_from, {}))
                 request[2][int(sequence[-1])] = None
         for prompt, rows_from, last in longer.values():
@@ -135,8 +147,8 @@ class ScoreJob:
             for several in _chunks(list(last), self._scoring_mode.ids_per_request):
                 yield ScoreRequest(prompt, several, rows, fresh=rows is not None and not self._scoring_mode.rows_through_cache)
 
-    def _alone(self, contexts: list[_Context]) -> list[_Context]:
-        """The contexts to ask for the next token before their choices are asked."""
+    def _asked_by_themselves(self, contexts: list[_Context]) -> list[_Context]:
+        """The contexts that are asked for the next token before their choices are asked."""
         chosen = []
         for i, context in enumerate(contexts):
             size, block = len(context.ids), self._scoring_mode.block
@@ -159,7 +171,7 @@ class ScoreJob:
             yield ScoreRequest(sequence[:-1], (int(sequence[-1]),), rows, fresh=True)
 
     def _missing(self) -> list[tuple[TokenIds, list[int]]]:
-        """What is not known yet: prompts with the next tokens wanted, shared beginnings once."""
+        """The tokens that no reply told: prompts with their next tokens, each prompt once."""
         found: dict[bytes, list[int]] = defaultdict(list)
         for sequence, start in self._parts():
             for position in range(start, len(sequence)):

@@ -1,4 +1,4 @@
-"""`backend.verify`: some requests are answered both ways, and the run stops where the two differ."""
+"""`backend.verify`: some requests are scored in full too, and the run stops where the two results differ."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from dataclasses import replace
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest
 from gemma_eval.backends.prefix_cache.score import ScoreJob
+from gemma_eval.backends.tolerance import TOLERANCES
 from gemma_eval.errors import RunError
 from gemma_eval.settings import Dtype
 from gemma_eval.types import ScoreResponse
 
-TOLERANCE = {Dtype.float32: (2e-3, 2e-5), Dtype.bfloat16: (0.5, 0.02)}  # nats: per sequence, and per nat of its log-likelihood
 
-
-def chosen(indices: Sequence[int], count: int, seed: int) -> set[int]:
-    """Which of the requests to verify."""
+def drawn(indices: Sequence[int], count: int, seed: int) -> set[int]:
+    """`count` of the indices, drawn at random: the requests to verify."""
     return set(random.Random(seed).sample(list(indices), min(count, len(indices))))
 
 
-class Checked:
-    """A scoring job that answers only once the plain way has given the same."""
+class VerifiedJob:
+    """A scoring job that answers only once full prompts have given the same log-likelihoods."""
 
     def __init__(self, job: ScoreJob, full_prompt: ScoreJob, dtype: Dtype) -> None:
         self._job = job
@@ -31,9 +30,11 @@ class Checked:
         self._found: Answer | None = None
 
     def requests(self) -> list[EngineRequest]:
+        """What the scoring job asks."""
         return self._job.requests()
 
     def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
+        """Note a reply. Full prompts are asked for once the scoring job has its answer."""
         if self._found is not None:
             return self._full_prompt.take(request, reply)
         further = self._job.take(request, reply)
@@ -41,6 +42,7 @@ class Checked:
         return further if self._found is None else self._full_prompt.requests()
 
     def answer(self) -> Answer | None:
+        """The scoring job's answer, with the tokens of both. Raises `RunError` if full prompts give another."""
         full_prompt = None if self._found is None else self._full_prompt.answer()
         if full_prompt is None or self._found is None:
             return None
@@ -50,9 +52,10 @@ class Checked:
 
     def _compare(self, found: object, full_prompt: object) -> None:
         assert isinstance(found, ScoreResponse) and isinstance(full_prompt, ScoreResponse)
-        absolute, relative = TOLERANCE[self._dtype]
-        for choice, (one, other) in enumerate(zip(found.logprobs, full_prompt.logprobs, strict=True)):
-            if not abs(one - other) <= absolute + relative * abs(other):
+        tolerance = TOLERANCES[self._dtype]
+        pairs = zip(found.logprobs, full_prompt.logprobs, found.lengths, strict=True)
+        for choice, (one, other, tokens) in enumerate(pairs):
+            if not abs(one - other) <= tolerance.of_sum(tokens):
                 raise RunError(
                     f"backend.verify: choice {choice} of request {self._job.index} has log-likelihood {one:.4f} through the prefix cache "
                     f"and {other:.4f} without; run with backend.share_prefixes=false, and report this with the versions in environment.json"

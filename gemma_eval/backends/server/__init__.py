@@ -1,4 +1,4 @@
-"""Answers from a server with OpenAI's completions interface: `vllm serve`, SGLang, llama.cpp's server."""
+"""Answers from a server with OpenAI's completions interface: `vllm serve`, SGLang, or llama.cpp's server."""
 
 from gemma_eval.backends.server.backend import ServerBackend
 

@@ -1,4 +1,4 @@
-"""HTTP: a bounded number of requests in flight, retried while the server is away or busy."""
+"""HTTP: many requests in flight, each tried again while the server is away or busy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import os
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import aiohttp
 
-from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest
 from gemma_eval.errors import RunError
 from gemma_eval.settings import ServerConfig
 
@@ -23,12 +22,10 @@ LONGEST_PAUSE = 300.0  # seconds
 
 
 class Client:
-    """An engine at the other end of HTTP. `payload` and `reply` translate asks into the server's dialect and back."""
+    """Sends JSON to a server, from an event loop in a thread of its own. `concurrency`: requests worth having in flight."""
 
     def __init__(self, settings: ServerConfig) -> None:
-        self.max_in_flight = settings.concurrency
-        self.payload: Callable[[EngineRequest], dict[str, Any]] = _no_dialect
-        self.reply: Callable[[EngineRequest, dict[str, Any]], EngineReply] = _no_dialect
+        self.concurrency = settings.concurrency
         self._settings = settings
         self._url = settings.url.rstrip("/")
         key = os.environ.get(settings.key_variable)
@@ -36,52 +33,48 @@ class Client:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._session: aiohttp.ClientSession | None = None
-        self._done: queue.SimpleQueue[tuple[str, EngineRequest, EngineReply | Exception]] = queue.SimpleQueue()
-        self._asked: dict[str, concurrent.futures.Future[None]] = {}
-        self._serial = 0
+        self._responses: queue.SimpleQueue[tuple[str, dict[str, Any] | Exception]] = queue.SimpleQueue()
+        self._in_flight: dict[str, concurrent.futures.Future[None]] = {}
         atexit.register(self.close)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One request, waited for. Raises `RunError` with the server's own words where it refuses."""
+        """The response to one request. Raises `RunError` with the server's own words if it refuses."""
         return asyncio.run_coroutine_threadsafe(self._request(method, path, body), self._loop).result()
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._asked)
+    def post(self, tag: str, path: str, body: dict[str, Any]) -> None:
+        """Send a request whose response comes later, with this tag."""
+        self._in_flight[tag] = asyncio.run_coroutine_threadsafe(self._post(tag, path, body), self._loop)
 
-    def submit(self, request: EngineRequest) -> str:
-        self._serial += 1
-        tag = str(self._serial)
-        self._asked[tag] = asyncio.run_coroutine_threadsafe(self._answer(tag, request), self._loop)
-        return tag
-
-    def step(self) -> Iterator[tuple[str, EngineRequest, EngineReply]]:
-        """The next reply, as soon as there is one. Raises what went wrong with a request."""
-        tag, request, found = self._done.get()
-        self._asked.pop(tag, None)
+    def next_response(self) -> tuple[str, dict[str, Any]]:
+        """The next response to a `post`, with its tag, once there is one. Raises what went wrong with that request."""
+        tag, found = self._responses.get()
+        self._in_flight.pop(tag, None)
         if isinstance(found, Exception):
             raise found
-        yield tag, request, found
+        return tag, found
 
-    def abort(self) -> None:
-        for future in self._asked.values():
-            future.cancel()
-        self._asked.clear()
-        self._done = queue.SimpleQueue()  # what comes late is not heard
+    def cancel(self, tags: Collection[str]) -> None:
+        """Drop these requests. A response that came in the meantime is dropped too."""
+        for tag in tags:
+            if future := self._in_flight.pop(tag, None):
+                future.cancel()
+        self._responses = queue.SimpleQueue()
 
     def close(self) -> None:
+        """Close the connections."""
         if self._session is not None:
             asyncio.run_coroutine_threadsafe(self._session.close(), self._loop).result(timeout=5)
             self._session = None
 
-    async def _answer(self, tag: str, request: EngineRequest) -> None:
-        done = self._done
+    async def _post(self, tag: str, path: str, body: dict[str, Any]) -> None:
+        responses = self._responses
         try:
-            done.put((tag, request, self.reply(request, await self._request("POST", "/completions", self.payload(request)))))
-        except Exception as error:  # raised again by `step`
-            done.put((tag, request, error))
+            responses.put((tag, await self._request("POST", path, body)))
+        except Exception as error:  # raised again by `next_response`
+            responses.put((tag, error))
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """The response, after as many attempts as the settings allow."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
@@ -106,7 +99,3 @@ class Client:
             f"{self._url}{path} does not answer ({problem}), tried {self._settings.retries + 1} times. Start the server and run the same "
             "command again: what is answered is kept"
         )
-
-
-def _no_dialect(*_: Any) -> Any:
-    raise AssertionError("the server's dialect is set before it is asked")

@@ -1,4 +1,4 @@
-"""How a server tells log-probabilities of given tokens. Found out by asking: some servers ignore what they do not know."""
+"""How a server tells log-probabilities of given tokens, which is tried out: some servers ignore parameters that they do not know."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest, Text
+from gemma_eval.backends.prefix_cache.messages import Completion, EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest
 from gemma_eval.backends.prefix_cache.score import ScoringMode
 from gemma_eval.backends.server.client import Client
 from gemma_eval.errors import RunError
@@ -21,11 +21,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Dialect:
-    """The completions interface. `model`: the server's name for it."""
+    """The completions interface, as far as every server has it: texts. `model`: the server's name for it."""
 
     model: str
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
+        """The body of a POST to /completions."""
         assert isinstance(request, GenerateRequest), "this dialect cannot score"
         settings = request.settings
         body = {
@@ -38,14 +39,20 @@ class Dialect:
         return body | ({"seed": settings.seed * 1_000_003 + request.sample} if settings.temperature > 0 else {})
 
     def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
-        """Raises `RunError` where the server has read another prompt: a second BOS is the commonest reason."""
+        """The response as a reply. Raises `RunError` if the server has read another prompt, most likely with a second BOS."""
         assert isinstance(request, GenerateRequest)
         choice, cached = _choice(request.prompt, found)
         count = int((found.get("usage") or {}).get("completion_tokens") or 0)
-        return EngineReply(cached, text=Text(choice["text"], _finish(choice, request), count))
+        return EngineReply(cached, completion=Completion(choice["text"], _finish(choice, request), count))
 
 
-class NextTokens(Dialect):
+class ScoringDialect(Dialect):
+    """A dialect with log-probabilities. `mode`: how it is asked for them."""
+
+    mode: ClassVar[ScoringMode]
+
+
+class NextTokens(ScoringDialect):
     """vLLM's: `logprob_token_ids` for the next token, `prompt_logprobs` for the prompt's own."""
 
     mode = ScoringMode(rows_through_cache=False)
@@ -76,8 +83,8 @@ class NextTokens(Dialect):
                 yield position, Scored(scored["logprob"], scored["logprob"] >= max(other["logprob"] for other in entry.values()))
 
 
-class Echo(Dialect):
-    """OpenAI's older one: `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, from the first on."""
+class Echo(ScoringDialect):
+    """OpenAI's older one: `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens."""
 
     mode = ScoringMode(share=False, ids_per_request=0)
 
@@ -103,10 +110,13 @@ class Echo(Dialect):
         return EngineReply(cached, rows=rows)
 
 
-def scoring_dialect(client: Client, model: str, bos: list[int]) -> NextTokens | Echo | None:
-    """The best dialect in which this server tells log-probabilities, tried on a few tokens; None if it tells none."""
+def scoring_dialect(client: Client, model: str, bos: list[int]) -> ScoringDialect | None:
+    """The first dialect in which this server tells log-probabilities of a few tokens; None if it tells none.
+
+    `model`: the server's name for it. `bos`: the ids that begin a prompt.
+    """
     prompt = np.array([*bos, 1000, 1001, 1002, 1003], dtype=np.int32)
-    trials: list[tuple[NextTokens | Echo, ScoreRequest]] = [
+    trials: list[tuple[ScoringDialect, ScoreRequest]] = [
         (NextTokens(model), ScoreRequest(prompt, (1004, 1005), rows_from=len(prompt) - 2)),
         (Echo(model), ScoreRequest(prompt, (), rows_from=len(prompt) - 2)),
     ]
@@ -126,7 +136,7 @@ def _likely(scored: Scored) -> bool:
 
 
 def _choice(prompt: TokenIds, found: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The one choice, and how many tokens of the prompt came from a cache."""
+    """The one choice of a response, and how many tokens of the prompt came from a cache."""
     usage = found.get("usage") or {}
     read = usage.get("prompt_tokens")
     if read is not None and read != len(prompt):

@@ -1,7 +1,7 @@
 """Memory that torch has freed on a CPU goes back to the system.
 
-glibc keeps freed blocks for later, and passes of ever other shapes leave them in pieces that fit nothing: a long run of the 270M model
-grew to 4 GB, of which 2 GB were such pieces.
+glibc keeps freed blocks for later use. Passes of ever new shapes leave them in pieces that fit nothing: a long run of the 270M model grew
+to 4 GB, of which 2 GB were such pieces.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import time
 from functools import cache
 from typing import Any
 
-SECONDS = 2.0  # between two returns, each of which takes a few milliseconds
+SECONDS = 2.0  # between two trims, each of which takes a few milliseconds
 
-_returned = time.monotonic()
+_trimmed = time.monotonic()
 
 
-def give_back() -> None:
-    """Return what glibc holds and nobody uses, if that was not done just now. Nothing to do with another C library."""
-    global _returned
-    if (trim := _malloc_trim()) and time.monotonic() - _returned > SECONDS:
+def trim_memory() -> None:
+    """Return glibc's unused memory to the system, unless that was done less than `SECONDS` ago. Does nothing with another C library."""
+    global _trimmed
+    if (trim := _malloc_trim()) and time.monotonic() - _trimmed > SECONDS:
         trim(0)
-        _returned = time.monotonic()
+        _trimmed = time.monotonic()
 
 
 @cache
 def _malloc_trim() -> Any:
+    """glibc's `malloc_trim`; None where there is none."""
     try:
         return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # not glibc, or no C library to be had by no name (Windows)
+    except (AttributeError, OSError, TypeError):  # another C library, or Windows, where none is found by no name
         return None

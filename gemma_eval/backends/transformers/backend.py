@@ -1,24 +1,23 @@
-"""Model loading, budgets, and going on after out-of-memory."""
+"""The transformers backend: the model is loaded once, and work goes on in smaller batches when memory runs out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 import transformers
 
-from gemma_eval.backends.base import Answer, Draft
+from gemma_eval.backends.base import UNWATCHED, Answer, Draft, Watcher
 from gemma_eval.backends.image_processor import ImageProcessor, readable, why_unreadable
 from gemma_eval.backends.transformers import full_prompt, generate, score
-from gemma_eval.backends.transformers.allocator import give_back
+from gemma_eval.backends.transformers.allocator import trim_memory
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings, ImageEncoder
-from gemma_eval.backends.transformers.quantize import transformers_config
-from gemma_eval.backends.transformers.sampling import GeneratedRow, answers, draft
+from gemma_eval.backends.transformers.quantize import stored_layers, transformers_config
+from gemma_eval.backends.transformers.sampling import GeneratedRow, TokenCount, draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
 from gemma_eval.checkpoint.memory import cache_bytes, device_bytes
@@ -32,12 +31,14 @@ from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
 
-SMALLEST_BUDGET = 32  # tokens; out-of-memory below this is not a matter of batch size
+SMALLEST_BUDGET = 32  # tokens; with fewer, batches are not what takes the memory
 
 
 class TransformersBackend:
-    """Answers requests with a Hugging Face causal language model on CPU, one GPU, or several (accelerate's device map). Of several
-    processes, each has a model and a GPU of its own."""
+    """Answers requests with a Hugging Face causal language model on CPU, one GPU, or several (accelerate's device map).
+
+    In a run of several processes, each has a model and a GPU of its own.
+    """
 
     def __init__(self, settings: TransformersConfig, checkpoint: Checkpoint) -> None:
         self._settings = settings
@@ -47,10 +48,12 @@ class TransformersBackend:
 
     @cached_property
     def tokenizer(self) -> Any:
+        """The checkpoint's tokenizer."""
         return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
 
     @cached_property
     def device(self) -> torch.device:
+        """Where the model is, or its inputs if it is spread over several devices."""
         if self._settings.device != "auto":
             return torch.device(self._settings.device)
         if this().several:
@@ -59,6 +62,8 @@ class TransformersBackend:
 
     @cached_property
     def fingerprint(self) -> dict[str, JSON]:
+        """What can change an answer: checkpoint and quantization, dtype, versions, attention and type of device."""
+        quantization_library = library(self._checkpoint.quantization, "transformers")
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
@@ -67,20 +72,41 @@ class TransformersBackend:
             "torch_version": torch.__version__,
             "attention": TREE_ATTENTION,
             "device": self.device.type,
-            **({"quantization_library": self._library} if self._library else {}),
+            **({"quantization_library": quantization_library} if quantization_library else {}),
             **(self._image_processor.fingerprint if self._checkpoint.reads_images else {}),
         }
 
     @cached_property
     def model(self) -> Any:
-        """The model, loaded on first use."""
-        log.info("loading %s", self._checkpoint.path.name)
+        """The model, loaded on first use. Raises `ConfigError` if its weights are not stored as `weights=` promises."""
+        log.info("loading %s", self._checkpoint.name)
         transformers.utils.logging.disable_progress_bar()
         try:
             model = self._load(attn_implementation=TREE_ATTENTION)
-        except ValueError:  # a model without replaceable attention; `_shares` finds out and says so
+        except ValueError:  # a model without replaceable attention; `_shares` notices and says so
             model = self._load()
+        if promise := self._checkpoint.promise:
+            promise.check_layers("transformers", stored_layers(model))
         return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
+
+    def _load(self, **arguments: Any) -> Any:
+        if config := transformers_config(self._checkpoint.quantization, self._settings.dtype):
+            arguments["quantization_config"] = config  # a None would override what the checkpoint says
+        if self._quantized:  # quantized weights cannot be moved afterwards
+            arguments["device_map"] = {"": self.device}
+        if self._settings.device_map:
+            arguments["device_map"] = self._settings.device_map
+        auto = transformers.AutoModelForImageTextToText if self._checkpoint.reads_images else transformers.AutoModelForCausalLM
+        try:
+            return auto.from_pretrained(self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments)
+        except ImportError as error:
+            if not self._quantized:
+                raise
+            raise ConfigError(f"{self._checkpoint.name}: its quantized weights cannot be loaded: {str(error).splitlines()[0]}") from error
+
+    @property
+    def _quantized(self) -> bool:
+        return self._checkpoint.quantization is not Quantization.none or self._checkpoint.stored_quantization is not None
 
     @cached_property
     def _image_processor(self) -> ImageProcessor:
@@ -96,33 +122,26 @@ class TransformersBackend:
             )
         return ImageEncoder(self.model, self._image_processor)
 
-    def _load(self, **arguments: Any) -> Any:
-        if self._quantized:  # quantized weights cannot be moved afterwards
-            arguments |= {"quantization_config": transformers_config(self._checkpoint.quantization), "device_map": {"": self.device}}
-        if self._settings.device_map:
-            arguments["device_map"] = self._settings.device_map
-        auto = transformers.AutoModelForImageTextToText if self._checkpoint.reads_images else transformers.AutoModelForCausalLM
-        return auto.from_pretrained(self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments)
+    def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
+        """Answers in the order of the prefix tree: scores first, then texts. Raises `UnansweredError` in the end for unreadable images."""
+        return readable(requests, self._answers(requests, watcher), self._unreadable)
 
-    @property
-    def _quantized(self) -> bool:
-        return self._checkpoint.quantization is not Quantization.none
-
-    @cached_property
-    def _library(self) -> str | None:
-        return library(self._checkpoint.quantization, "transformers")
-
-    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
-        scores = [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]
-        generations = [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]
-        found = chain(
-            self._within_memory(requests, scores, self._score, self._settings.pass_tokens),
-            self._within_memory(requests, generations, self._generate, self._cache_tokens()),
-        )
-        return readable(requests, found, self._unreadable)
+    def _answers(self, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Answer]:
+        if not requests:
+            return
+        if "model" not in vars(self):
+            watcher.phase("loading")
+            _ = self.model
+        if scores := [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]:
+            watcher.phase("scoring")
+            yield from self._within_memory(requests, scores, self._score, self._settings.pass_tokens)
+        if generations := [i for i, request in enumerate(requests) if isinstance(request, EncodedGenerate)]:
+            watcher.phase("generating")
+            generate_texts = partial(self._generate, TokenCount(watcher))
+            yield from self._within_memory(requests, generations, generate_texts, self._cache_tokens())
 
     def stream(self, request: EncodedGenerate) -> Iterator[Draft]:
-        """One text as it grows, token by token; the last draft is what `answer` gives."""
+        """One text while it is generated, a draft for each token. The last draft is the text that `answer` gives."""
         for row in self._grow([request], self._cache_tokens()):
             if why := why_unreadable(request, self._unreadable):
                 raise UnansweredError({0: why})
@@ -138,8 +157,8 @@ class TransformersBackend:
             return score.score(self.model, requests, budget, self._compiler, images)
         return full_prompt.score(self.model, requests, budget, images)
 
-    def _generate(self, requests: list[Any], budget: int) -> Iterator[Answer]:
-        return answers(self._grow(requests, budget, self._compiler))
+    def _generate(self, count: TokenCount, requests: list[Any], budget: int) -> Iterator[Answer]:
+        return count.answers(self._grow(requests, budget, self._compiler))
 
     def _grow(self, requests: list[Any], budget: int, compiler: Compiler | None = None) -> Iterator[GeneratedRow]:
         requests, images = self._numbered(requests)
@@ -154,11 +173,11 @@ class TransformersBackend:
 
     @cached_property
     def _shares(self) -> bool:
-        """Whether prefixes are shared: asked for, and the model's attention gives the same answer under a tree."""
+        """Whether prefixes are shared: the settings say so, and the model answers the same under tree attention as by itself."""
         if not self._settings.share_prefixes:
             return False
         if reason := self_check(self.model):
-            log.warning("%s: prefixes are not shared, every prompt is computed whole: %s", type(self.model).__name__, reason)
+            log.warning("%s: prefixes are not shared, and every full prompt is computed: %s", type(self.model).__name__, reason)
             return False
         return True
 
@@ -173,14 +192,14 @@ class TransformersBackend:
         run: Callable[[list[Any], int], Iterator[Answer]],
         budget: int,
     ) -> Iterator[Answer]:
-        """Run, and on out-of-memory run what is still unanswered with half the budget."""
+        """Answer the requests at `indices`. When memory runs out, those still unanswered are run again with half the budget of tokens."""
         left = indices
         while left:
             answered: set[int] = set()
             try:
                 for answer in run([requests[i] for i in left], budget):
                     answered.add(answer.index)
-                    give_back()
+                    trim_memory()
                     yield Answer(left[answer.index], answer.response, answer.usage)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _out_of_memory(error) or budget // 2 < SMALLEST_BUDGET:
@@ -197,10 +216,10 @@ class TransformersBackend:
             return self._settings.cache_tokens
         text = self.model.config.get_text_config()
         per_token = cache_bytes(text, 1, dtype_bytes=self.model.dtype.itemsize, windowed=False)
-        return max(1 << 12, self._cache_room() // per_token)
+        return max(1 << 12, self._cache_memory() // per_token)
 
-    def _cache_room(self) -> int:
-        """Bytes for that cache. Of a CPU's memory not what is free but a fixed share, so that a run repeats the one before."""
+    def _cache_memory(self) -> int:
+        """Bytes for that cache: half of what is free on a GPU; on a CPU a fixed share of all memory, so that runs are repeatable."""
         if self.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self.device)
             return free // 2

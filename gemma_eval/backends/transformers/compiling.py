@@ -1,7 +1,7 @@
 """torch.compile where it pays for itself: the layers between attention calls, and the log-sum-exp of the output head.
 
-Compiling costs about a minute at first (seconds once torch has it on disk) and saves about a quarter of a run's time, so
-`auto` waits until the run's own speed says that what is left is worth it.
+Compiling takes about a minute at first, and seconds once torch has the result on disk. It saves about a quarter of a run's time. So `auto`
+waits until the run's own speed shows that enough is left.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 COST_SECONDS = 60.0
 SAVING = 0.25  # of the time left
-SETTLED_SECONDS = 10.0  # of running before its speed is believed
+SETTLED_SECONDS = 10.0  # of running before its speed is relied on
 
 
 class Compiler:
-    """Compiles a model's layers in place, at once or when enough work is left."""
+    """Compiles a model's layers in place, at once, when it pays, or never, as `mode` says."""
 
     def __init__(self, model: Any, mode: Compile) -> None:
         self._model = model
@@ -37,11 +37,11 @@ class Compiler:
             self._compile()
 
     def start(self) -> None:
-        """A plan begins: speed is measured from here."""
+        """A plan begins. Its speed is measured from here."""
         self._started = time.monotonic()
 
     def consider(self, done: int, planned: int) -> None:
-        """Compile now if the time saved on the rest of the plan is worth it. `done` of at most `planned` tokens are computed."""
+        """Compile now if that saves more time on the rest of the plan than it takes. `done` of at most `planned` tokens are computed."""
         elapsed = time.monotonic() - self._started
         if self._pending and elapsed > SETTLED_SECONDS and SAVING * elapsed * (planned - done) / done > COST_SECONDS:
             self._compile()
@@ -49,7 +49,7 @@ class Compiler:
     def _compile(self) -> None:
         self._pending = False
         log.info("compiling the model's layers")
-        torch._dynamo.config.suppress_errors = True  # what cannot be compiled (no C++ compiler, say) runs as it was
+        torch._dynamo.config.suppress_errors = True  # what cannot be compiled, as without a C++ compiler, runs as before
         layers = self._model.get_decoder().layers
         for module in chain.from_iterable(layer.modules() for layer in layers):
             if isinstance(module, GELUTanh):
@@ -59,8 +59,11 @@ class Compiler:
 
 
 def gelu_tanh(x: torch.Tensor) -> torch.Tensor:
-    """GELU in its tanh form. Compiled, by way of a sigmoid, x (1 + tanh u) / 2 = x sigmoid(2u): on a CPU in less than half the time,
-    and the activation took as long as the feed-forward's largest matrix product."""
+    """GELU in its tanh form, of any shape.
+
+    When compiled, it uses a sigmoid: x (1 + tanh u) / 2 = x sigmoid(2u). On a CPU that takes less than half the time of tanh, which took as
+    long as the feed-forward's largest matrix product.
+    """
     if not torch.compiler.is_compiling():
         return functional.gelu(x, approximate="tanh")
     wide = x.float()

@@ -1,4 +1,4 @@
-"""Attention of a decoding step: one new token of every row, each under the kept path of its own group and its own slot."""
+"""Attention of a decoding step: one new token of every row, each under the path of its group and under its own slot."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import torch
 
 from gemma_eval.backends.transformers.tree_attention import KeyValues, path_length
 
-GROWTH = 64  # tokens by which shapes change: of slots as they grow, of a path as it falls out of a sliding window
+GROWTH = 64  # tokens by which shapes change, of slots that grow and of a path that leaves a sliding window
 
 
 class Slots:
     """Keys and values that belong to single rows, by layer. Rows come and go.
 
-    Keys are kept transposed, [rows, key-value heads, head dim, room], as their product with a query wants them (several times
-    faster on CPU); values are [rows, key-value heads, room, head dim]. Attention reads them whole, unused room being masked: a
-    part of them would be copied first. A layer with a window has no more room than that: a row's token i stands at i modulo room,
-    so that the newest takes the place of one that is out of sight.
+    Keys are kept transposed, [rows, key-value heads, head dim, capacity], which makes their product with a query several times faster on a
+    CPU. Values are [rows, key-value heads, capacity, head dim]. Attention reads them whole and masks unused places, since a part of them
+    would be copied first. A layer with a window has no more places than that: token i of a row stands at i modulo capacity, so that the
+    newest replaces one that is out of sight.
     """
 
     def __init__(self) -> None:
-        self._layers: dict[int, KeyValues] = {}  # with places for more rows than there are
+        self._layers: dict[int, KeyValues] = {}  # with places for more rows than there are now
         self.lengths = torch.zeros(0, dtype=torch.long)  # tokens so far, by row
         self._capacity = 0
 
     def capacity(self, window: int | None) -> int:
-        """Tokens of a row that a layer of this window has a place for."""
+        """Tokens of a row for which a layer of this window has places."""
         return self._capacity if window is None else min(self._capacity, _rounded(window))
 
     def held(self, window: int | None) -> torch.Tensor:
-        """Which of its tokens a row has at each place [rows, room]; below zero: none yet."""
+        """Which of its tokens a row has at each place, [rows, capacity]; negative: none yet."""
         last = self.lengths[:, None] - 1
         return last - (last - torch.arange(capacity := self.capacity(window))) % capacity
 
     def add(self, rows: Sequence[dict[int, KeyValues]]) -> None:
-        """New rows, each with its own keys and values by layer."""
+        """Add rows, each with its own keys and values by layer."""
         lengths = torch.tensor([next(iter(row.values())).keys.shape[2] for row in rows])
         self._widen(max(self._capacity, _rounded(int(lengths.max()) + 1)))
         first = len(self.lengths)
@@ -49,7 +49,7 @@ class Slots:
         self.lengths = torch.cat([self.lengths, lengths])
 
     def keep(self, stay: Sequence[bool]) -> list[int]:
-        """Drop the rows that do not stay; which row stands at each place now. Those at the end take the places of those that go."""
+        """Drop the rows that do not stay. The last rows take their places; returns which row stands at each place now."""
         count = sum(stay)
         last = (row for row in reversed(range(count, len(stay))) if stay[row])
         order = [row if stay[row] else next(last) for row in range(count)]
@@ -63,13 +63,13 @@ class Slots:
         return order
 
     def grow(self) -> None:
-        """Make room for one more token of each row, and count it."""
+        """Give each row a place for one more token, and count it."""
         if int(self.lengths.max()) == self._capacity:
             self._widen(self._capacity + GROWTH)
         self.lengths = self.lengths + 1
 
     def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store the newest token of each row (`key` [rows, key-value heads, head dim]); all keys and values."""
+        """Store the newest token of each row. `key` and `value`: [rows, key-value heads, head dim]. Returns all keys and values."""
         keys, values, window = self._layers[layer]
         count = len(self.lengths)
         keys, values = keys[:count], values[:count]
@@ -79,12 +79,12 @@ class Slots:
         return keys, values
 
     def _placed(self, tokens: torch.Tensor, window: int | None) -> torch.Tensor:
-        """The last of a new row's tokens [1, key-value heads, tokens, head dim] that there is room for, each at its place."""
+        """A new row's tokens [1, key-value heads, tokens, head dim], each at its place; the last ones, if there are more than places."""
         count, capacity = tokens.shape[2], self.capacity(window)
         return _widened(tokens, 2, capacity) if count <= capacity else tokens[:, :, -capacity:].roll(count % capacity, 2)
 
     def _with_places(self, layer: int, like: KeyValues, count: int) -> KeyValues:
-        """A layer's keys and values with places for so many rows, and if they must be copied for it, for half as many more."""
+        """A layer's keys and values with places for `count` rows, or half as many more if they have to be copied for that."""
         (_, heads, _, dim), capacity = like.keys.shape, self.capacity(like.window)
         found = self._layers.get(layer)
         if found and len(found.keys) >= count:
@@ -99,6 +99,7 @@ class Slots:
         return KeyValues(keys, values, like.window)
 
     def _widen(self, capacity: int) -> None:
+        """Give rows places for so many tokens in layers without a window, and for as many as the window takes in the others."""
         if capacity == self._capacity:
             return
         self._capacity = capacity
@@ -113,14 +114,14 @@ def _rounded(tokens: int) -> int:
 
 
 def _widened(tensor: torch.Tensor, dim: int, size: int) -> torch.Tensor:
-    """`tensor` with zeros after it in `dim`, up to `size`."""
+    """`tensor` with zeros appended in `dim`, up to `size`."""
     more = list(tensor.shape)
     more[dim] = size - tensor.shape[dim]
     return torch.cat([tensor, tensor.new_zeros(more)], dim=dim)
 
 
 class DecodePath:
-    """Keys and values that all rows of a group share, by layer; keys transposed as in `Slots`. May be empty."""
+    """Keys and values that all rows of a group share, by layer. Keys are transposed as in `Slots`. It may be empty."""
 
     def __init__(self, path: Sequence[dict[int, KeyValues]]) -> None:
         self.length = path_length(path)
@@ -130,7 +131,7 @@ class DecodePath:
             self._layers[layer] = keys.transpose(1, 2).contiguous(), torch.cat([node[layer].values for node in path], dim=2)[0]
 
     def visible(self, layer: int, skip: int) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Keys [key-value heads, head dim, tokens] and values [key-value heads, tokens, head dim] from position `skip` on."""
+        """Keys [key-value heads, head dim, tokens] and values [key-value heads, tokens, head dim] from position `skip` on, if any."""
         if skip >= self.length:
             return None
         keys, values = self._layers[layer]
@@ -138,7 +139,7 @@ class DecodePath:
 
 
 class Members(NamedTuple):
-    """Rows that stand under the same path. `depth` [rows]: position of each one's new token."""
+    """Rows under the same path. `depth` [rows]: position of each one's new token."""
 
     path: DecodePath
     slots: Slots
@@ -148,7 +149,7 @@ class Members(NamedTuple):
 class DecodeContext:
     """One new token of each row of several groups, side by side as if they were tokens of one sequence.
 
-    Everything outside attention is computed for all groups at once: reading the weights is most of a step's time.
+    Everything outside attention is computed for all groups at once, since reading the weights is most of a step's time.
     """
 
     def __init__(self, groups: Sequence[Members]) -> None:
@@ -168,14 +169,14 @@ class DecodeContext:
 
 
 class _Group:
-    """A group's attention in one step; masks are made once for all layers of a window."""
+    """A group's attention in one step. Masks are made once for all layers of a window."""
 
     def __init__(self, members: Members) -> None:
         self._path, self._slots, self.depth = members
         self._masks: dict[tuple[int | None, torch.device], tuple[int, torch.Tensor]] = {}
 
     def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None) -> torch.Tensor:
-        """All [rows, heads or key-value heads, head dim]; `query` is scaled."""
+        """All are [rows, heads or key-value heads, head dim], and `query` is scaled already."""
         own_keys, own_values = self._slots.write(layer, key, value)
         skip, mask = self._mask(window, query.device)
         path = self._path.visible(layer, skip)
@@ -183,7 +184,7 @@ class _Group:
         groups = query.shape[1] // heads
         grouped = query.reshape(rows, heads, groups, dim)
         scores = grouped @ own_keys
-        if path:  # all rows at once against the one copy of the path
+        if path:  # all rows at once, against one copy of the path
             together = grouped.transpose(0, 1).reshape(heads, rows * groups, dim) @ path[0]
             scores = torch.cat([together.view(heads, rows, groups, -1).transpose(0, 1), scores], dim=3)
         weights = (scores.float() + mask).softmax(dim=3).to(value.dtype)
@@ -195,7 +196,7 @@ class _Group:
         return output.reshape(rows, heads * groups, dim)
 
     def _mask(self, window: int | None, device: torch.device) -> tuple[int, torch.Tensor]:
-        """The path tokens left out, which no row sees, and what is added to scores [rows, 1, 1, rest of path + slot]: 0 or -inf."""
+        """How many tokens of the path no row sees, and the mask to add to scores, [rows, 1, 1, rest of path + capacity]: 0 or -inf."""
         if (window, device) not in self._masks:
             length, held = self._path.length, self._slots.held(window)
             skip = 0 if window is None else min(max(0, int(self.depth.min()) - window + 1) // GROWTH * GROWTH, length)

@@ -1,6 +1,6 @@
-"""Plain batches: every sequence computed whole, with the model's own cache and attention.
+"""Full prompts: every sequence is computed from its first token on, with the model's own cache and attention.
 
-For models whose attention the tree cannot stand in for, and as the reference that shared prefixes are checked against.
+This serves models whose attention cannot be replaced, and is the reference for shared prefixes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ S = TypeVar("S", bound=_Sized)
 
 
 def _batches(items: list[S], budget: int) -> Iterator[list[S]]:
-    """Longest first, at most `budget` tokens with padding."""
+    """Batches of at most `budget` tokens with padding, the longest items first."""
     batch: list[S] = []
     for item in sorted(items, key=lambda item: -item.tokens_needed):
         if batch and batch[0].tokens_needed * (len(batch) + 1) > budget:
@@ -44,7 +44,7 @@ def _batches(items: list[S], budget: int) -> Iterator[list[S]]:
 
 
 class _Scored:
-    """One continuation of one request, and its answer."""
+    """One continuation of one request: `ids` [tokens] with its prompt, scored from `start` on. Log-likelihood in nats."""
 
     def __init__(self, request: int, ids: TokenIds, start: int) -> None:
         self.request, self.ids, self.start = request, ids, start
@@ -57,8 +57,10 @@ class _Scored:
 
 
 def score(model: Any, requests: Sequence[EncodedScore], budget: int, images: ImageEmbeddings | None = None) -> Iterator[Answer]:
-    """Log-likelihoods, each continuation with its whole prompt, in padded batches of `budget` tokens.
-    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
+    """Log-likelihoods, each continuation with its full prompt, in padded batches of at most `budget` tokens.
+
+    Images in `requests` are numbered (`plan.tree.number_images`), and `images` has them by number.
+    """
     scored = [
         [_Scored(r, ids, start) for ids, start in zip(request.sequences, request.starts, strict=True)] for r, request in enumerate(requests)
     ]
@@ -73,6 +75,7 @@ def score(model: Any, requests: Sequence[EncodedScore], budget: int, images: Ima
 
 @torch.inference_mode()
 def _score_batch(model: Any, batch: list[_Scored], images: ImageEmbeddings | None) -> None:
+    """Score the continuations of one batch."""
     width = max(part.tokens_needed for part in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -91,15 +94,15 @@ def _score_batch(model: Any, batch: list[_Scored], images: ImageEmbeddings | Non
 
 @torch.inference_mode()
 def hidden_states(model: Any, ids: torch.Tensor, mask: torch.Tensor, images: ImageEmbeddings | None) -> torch.Tensor:
-    """Last hidden states [rows, tokens, hidden size] of `ids` [rows, tokens], right-padded as `mask` says."""
+    """Last hidden states [rows, tokens, hidden size] of `ids` [rows, tokens]. `mask` is 0 where `ids` are padding, on the right."""
     inputs = _inputs(model, ids, images)
-    body = model.base_model if images else model.get_decoder()  # the whole model makes masks for images, its decoder does not
+    body = model.base_model if images else model.get_decoder()  # the whole model makes masks for images; its decoder does not
     hidden: torch.Tensor = body(**inputs, attention_mask=mask.to(model.device), use_cache=False).last_hidden_state
     return hidden
 
 
 def _inputs(model: Any, ids: torch.Tensor, images: ImageEmbeddings | None) -> dict[str, torch.Tensor]:
-    """What a model takes for `ids` [rows, tokens]: with pictures, embeddings and the token types that let an image attend to itself."""
+    """What a model takes for `ids` [rows, tokens]: with images, embeddings and the token types that let an image attend to itself."""
     device = model.get_input_embeddings().weight.device
     if images is None:
         return {"input_ids": ids.to(device)}
@@ -122,15 +125,17 @@ def _answer(request: int, parts: list[_Scored]) -> Answer:
 def grow(
     model: Any, tokenizer: Any, requests: Sequence[EncodedGenerate], budget: int, images: ImageEmbeddings | None = None
 ) -> Iterator[GeneratedRow]:
-    """The rows, each time they have one more token, in left-padded batches whose cache holds `budget` tokens; finished rows leave.
-    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
+    """The rows of all requests, each row once for each of its tokens, in left-padded batches whose cache holds `budget` tokens.
+
+    Images in `requests` are numbered (`plan.tree.number_images`), and `images` has them by number.
+    """
     for batch in _batches(rows_of(requests), budget):
         yield from _decode(model, tokenizer, batch, images)
 
 
 @torch.inference_mode()
 def _decode(model: Any, tokenizer: Any, batch: list[GeneratedRow], images: ImageEmbeddings | None) -> Iterator[GeneratedRow]:
-    """Generate every row of the batch to its end."""
+    """Generate every row of the batch to its end. Rows that have ended leave the batch."""
     device = model.get_input_embeddings().weight.device
     ends = end_tokens(model.generation_config, tokenizer)
     ids, mask = _left_padded(batch)
@@ -156,6 +161,7 @@ def _decode(model: Any, tokenizer: Any, batch: list[GeneratedRow], images: Image
 
 
 def _left_padded(batch: list[GeneratedRow]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask of the prompts, both [rows, tokens]."""
     width = max(len(row.prompt) for row in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros_like(ids)

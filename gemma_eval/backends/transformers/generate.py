@@ -1,8 +1,8 @@
-"""Generation: shared exemplars are prefilled once and never copied; finished rows leave the batch and new ones enter.
+"""Generation: shared exemplars are prefilled once and never copied. Rows that have ended leave the batch, and others enter.
 
-The prompts form a prefix tree. A pass prefills the ends of several prompts under the kept path that they share; each row
-then takes a slot, which holds the keys and values of what is its own. A decoding step runs one token of every row, side by
-side, and each attends to the path of its group (computed once for all of it) and to its slot.
+The prompts form a prefix tree. A pass prefills the ends of several prompts under the kept path that they share. Each row then takes a slot,
+which holds the keys and values of its own tokens. A decoding step computes one token of every row, side by side. Each attends to the path
+of its group, which is laid out once, and to its slot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Path = list[tuple[int, dict[int, KeyValues]]]
 
 @dataclass
 class _Waiting:
-    """A row whose prompt has been read: its first token, and its own keys and values by layer."""
+    """A row that is prefilled: its first token, and its own keys and values by layer."""
 
     row: GeneratedRow
     token: int
@@ -46,10 +46,10 @@ def grow(
     compiler: Compiler | None = None,
     images: ImageEmbeddings | None = None,
 ) -> Iterator[GeneratedRow]:
-    """The rows, each time they have one more token. Budgets in tokens: of one prefill pass, and of the keys and values of rows being
-    decoded.
+    """The rows of all requests, each row once for each of its tokens.
 
-    Images in `requests` are numbered (see `plan`), and `images` has them by number.
+    Budgets are in tokens: `pass_budget` of one prefill pass, `cache_budget` of the keys and values of rows that are being decoded. Images
+    in `requests` are numbered (`plan.tree.number_images`), and `images` has them by number. `compiler` hears how far the plan has come.
     """
     rows = rows_of(requests)
     tree = build_tree([row.prompt for row in rows], longest_node=pass_budget)
@@ -73,7 +73,7 @@ def grow(
 def _grown(
     model: Any, tree: Tree, batch: _Batch, pass_budget: int, ending: dict[int, list[GeneratedRow]], images: ImageEmbeddings | None
 ) -> Iterator[GeneratedRow]:
-    """Prefill pass after pass, decoding as soon as rows have to wait for a slot."""
+    """Prefill pass after pass, and decode whenever rows have to wait for a slot."""
     path: Path = []
     for step in schedule(tree, pass_budget):
         path = [(node, kept) for node, kept in path if node in step.prefix]
@@ -87,7 +87,7 @@ def _grown(
 def _prefill(
     model: Any, tree: Tree, step: Pass, path: Path, ending: dict[int, list[GeneratedRow]], images: ImageEmbeddings | None
 ) -> tuple[list[_Waiting], dict[int, KeyValues]]:
-    """Run a pass; the rows whose prompts end in it, and its keys and values."""
+    """Run a pass. Returns the rows whose prompts end in it, and its keys and values by layer."""
     hidden, kept, layout = forward_pass(model, tree, step, [values for _, values in path], keep=True, images=images)
     ends = [(node, row) for node in step.nodes for row in ending.get(node, ())]
     if not ends:
@@ -102,7 +102,7 @@ def _prefill(
 
 
 def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tensor:
-    """Where the tokens on the way down to `node` stand in this pass."""
+    """Where the tokens on the path down to `node` stand in this pass, [tokens]."""
     runs = []
     while node != ROOT and node in layout.offset:
         runs.append(range(layout.offset[node], layout.offset[node] + len(tree.nodes[node])))
@@ -111,7 +111,7 @@ def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tens
 
 
 def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[GeneratedRow]) -> list[int]:
-    """The next token of each row after its hidden state [rows, hidden size]."""
+    """The next token of each row, greedy or drawn, after hidden states [rows, hidden size]."""
     tokens = likeliest(model, hidden).tolist()
     for i, row in enumerate(rows):
         if row.generator is not None:
@@ -121,7 +121,7 @@ def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[GeneratedRow])
 
 @dataclass
 class _Group:
-    """Rows under the same path: those that wait for a slot, and those being decoded, in the order of `slots`."""
+    """Rows under the same path: those that wait for a slot, and those that are being decoded, in the order of `slots`."""
 
     path: DecodePath
     waiting: list[_Waiting] = field(default_factory=list)
@@ -129,15 +129,17 @@ class _Group:
     slots: Slots = field(default_factory=Slots)
 
     def own_tokens_needed(self, row: GeneratedRow) -> int:
+        """Tokens that a row may need beside the path."""
         return row.tokens_needed - self.path.length
 
     @property
     def tokens_needed(self) -> int:
+        """Tokens that the path and the rows being decoded may need."""
         return self.path.length + sum(map(self.own_tokens_needed, self.rows))
 
 
 class _Batch:
-    """Rows being decoded, in groups that share a path. Rows wait where no slot is free; whoever finishes makes room."""
+    """Rows that are being decoded, in groups that share a path. Rows wait while their tokens exceed what is left of `budget`."""
 
     def __init__(self, model: Any, tokenizer: Any, budget: int) -> None:
         self._model = model
@@ -147,10 +149,10 @@ class _Batch:
         self._groups: dict[tuple[int, ...], _Group] = {}
 
     def feed(self, prefix: tuple[int, ...], path: list[dict[int, KeyValues]], waiting: list[_Waiting]) -> Iterator[GeneratedRow]:
-        """Take rows under this path; yields the rows that grow while decoding until all that wait have a slot."""
+        """Take rows under this path. Decodes until all of them have a slot, and yields the rows that grow meanwhile."""
         if not waiting:
             return
-        if prefix not in self._groups:  # laying out a path copies it
+        if prefix not in self._groups:  # a path is copied when it is laid out
             self._groups[prefix] = _Group(DecodePath(path))
         group = self._groups[prefix]
         group.waiting += waiting
@@ -160,13 +162,13 @@ class _Batch:
             yield from self._admit(group)
 
     def drain(self) -> Iterator[GeneratedRow]:
-        """Decode until every row has finished."""
+        """Decode until every row has ended."""
         while self._groups:
             yield from self._step()
 
     @torch.inference_mode()
     def _admit(self, group: _Group) -> Iterator[GeneratedRow]:
-        """Give slots to waiting rows as far as the budget goes (one row always fits), with their first token."""
+        """Give slots to waiting rows as far as the budget goes, and yield them with their first token. One row always fits."""
         started: list[_Waiting] = []
         free = self._budget - sum(other.tokens_needed for other in self._groups.values())
         alone = not any(other.rows for other in self._groups.values())
@@ -180,11 +182,11 @@ class _Batch:
         if started:
             group.slots.add([item.own for item in started])
             group.rows += [item.row for item in started]
-        self._forget_empty()
+        self._drop_empty_groups()
 
     @torch.inference_mode()
     def _step(self) -> Iterator[GeneratedRow]:
-        """One token for every row."""
+        """Decode one token of every row."""
         groups = [group for group in self._groups.values() if group.rows]
         rows = [row for group in groups for row in group.rows]
         depths = [torch.tensor([len(row.prompt) + len(row.tokens) - 1 for row in group.rows]) for group in groups]
@@ -196,8 +198,8 @@ class _Batch:
             stay = [row.finish is None for row in group.rows]
             if not all(stay):
                 group.rows = [group.rows[i] for i in group.slots.keep(stay)]
-        self._forget_empty()
+        self._drop_empty_groups()
         yield from rows
 
-    def _forget_empty(self) -> None:
+    def _drop_empty_groups(self) -> None:
         self._groups = {prefix: group for prefix, group in self._groups.items() if group.rows or group.waiting}

@@ -1,10 +1,10 @@
-"""The output head on needed rows only, in vocabulary blocks.
+"""The output head, on the rows that need it, and in blocks of the vocabulary.
 
-Gemma's vocabulary has 262,144 entries: logits of a whole prompt would be 1 MiB a token in float32. Here no tensor is
-larger than rows x one block, and the log-sum-exp is taken in float32.
+Gemma's vocabulary has 262,144 entries, so the logits of a prompt would take 1 MiB a token in float32. Here no tensor is larger than rows x
+one block, and the log-sum-exp is taken in float32.
 
-In bf16 a logit near 20 is rounded by up to 0.06, more than a log-likelihood should be off. Logits of the tokens asked for are
-taken again in float32, and take the place of the rounded ones in the log-sum-exp too.
+In bf16 a logit near 20 is rounded by up to 0.06, which is too much for a log-likelihood. The logits of the scored tokens are computed again
+in float32, and replace the rounded ones in the log-sum-exp too.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 import torch
 
-BLOCK = 1 << 22  # logits at a time: few enough to stay in the CPU's cache
+BLOCK = 1 << 22  # logits at a time, few enough for the CPU's cache
 ROWS = 512  # rows at a time
-ROUND = 16  # row counts are padded to multiples of this: the CPU's matrix library keeps a kernel for each shape it has seen
+ROUND = 16  # row counts are padded to multiples of this, since the CPU's matrix library keeps a kernel for each shape it has seen
 
 
 class _Fold(torch.nn.Module):
-    """One block of logits into a running log-sum-exp: `best` (largest logit so far), `total` (sum of exponentials relative to it).
+    """Adds a block of logits to a running log-sum-exp: `best` is the largest logit so far, `total` the sum of exponentials relative to it.
 
-    logits: [rows, block], any float type; best, total: [rows], float32. A module, so that it can be compiled in place.
+    logits: [rows, block], any float type; best, total: [rows], float32. It is a module so that it can be compiled in place.
     """
 
     def forward(self, logits: torch.Tensor, best: torch.Tensor, total: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +36,7 @@ fold = _Fold()
 
 @torch.inference_mode()
 def token_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability (nats, float32) of `tokens[i]` after `hidden[rows[i]]`, and whether no token is likelier.
+    """Log-probability (nats, float32) of `tokens[i]` after `hidden[rows[i]]`, and whether no token is likelier; both [targets].
 
     hidden: [rows, hidden size]; rows, tokens: [targets]. Each row goes through the head once, however many targets it has.
     """
@@ -51,7 +51,7 @@ def token_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens:
 
 
 def _chunk_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """One pass over the vocabulary, keeping the largest logit and the sum of exponentials relative to it."""
+    """`token_logprobs` of at most `ROWS` rows, in one pass over the vocabulary."""
     hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
     best = torch.full((len(hidden),), -torch.inf, device=hidden.device)
     total = torch.zeros(len(hidden), device=hidden.device)
@@ -68,7 +68,7 @@ def _chunk_logprobs(model: Any, hidden: torch.Tensor, rows: torch.Tensor, tokens
 
 
 def _one_of_each(rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Where each distinct pair of a row and a token stands, once: choices that begin alike ask for the same token of the same row."""
+    """One index of each distinct pair of a row and a token. Choices that begin alike have the same token of the same row."""
     pairs, group = torch.unique(rows * (tokens.max() + 1) + tokens, return_inverse=True)
     return torch.empty_like(pairs).scatter(0, group, torch.arange(len(group), device=group.device))
 
@@ -82,7 +82,7 @@ def _logits_at(model: Any, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.
 
 @torch.inference_mode()
 def likeliest(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """The likeliest token after each of `hidden` [rows, hidden size]; the lowest id on a tie."""
+    """The likeliest token after each of `hidden` [rows, hidden size], [rows]; the lowest id on a tie."""
     best, tokens = None, None
     for start, logits in _logit_blocks(model, hidden):
         peak, at = logits.max(dim=1)
@@ -97,12 +97,12 @@ def likeliest(model: Any, hidden: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def all_logits(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits [rows, vocabulary], float32: for rows that are sampled at a temperature."""
+    """Logits [rows, vocabulary], float32, for rows that are sampled at a temperature. `hidden`: [rows, hidden size]."""
     return torch.cat([logits.float() for _, logits in _logit_blocks(model, hidden)], dim=1)
 
 
 def _logit_blocks(model: Any, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-    """Logits of `hidden` [rows, hidden size] in the model's dtype, a block of the vocabulary at a time, with its first entry's id."""
+    """Logits of `hidden` [rows, hidden size] in the model's dtype, [rows, block], each block with the id of its first entry."""
     head = model.get_output_embeddings()
     hidden = hidden.to(head.weight.device)
     softcap = _softcap(model)

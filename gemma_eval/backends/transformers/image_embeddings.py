@@ -1,6 +1,6 @@
-"""ImageEmbeddings become embeddings: decoded, resized, and read by vision tower and projector, each distinct one once.
+"""Images become embeddings: each distinct image is decoded, resized, and read by vision tower and projector once.
 
-Requests reach this backend's engines with their images numbered (`plan.number_images`): ids from `FIRST_IMAGE` on.
+The images of requests are numbered (`plan.tree.number_images`): the ids of their soft tokens are counted from `FIRST_IMAGE` on.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.plan.tree import FIRST_IMAGE
 from gemma_eval.types import Box, ImageSpan
 
-CACHE_BYTES = 1 << 30  # of embeddings: some 800 pictures for the 4B model
-TOGETHER = 4  # pictures in one forward of the vision tower
+CACHE_BYTES = 1 << 30  # of embeddings: some 800 images for the 4B model
+TOGETHER = 4  # images in one forward of the vision tower
 DECODERS = 4  # threads; Pillow decodes and resizes outside Python's lock
-AHEAD = 8  # pictures decoded and not yet encoded: 10 MB each
+AHEAD = 8  # images that are decoded and not yet encoded, 10 MB each
 
 
 @dataclass(frozen=True)
 class ImageEmbeddings:
-    """What the ids from `FIRST_IMAGE` on stand for. `count`: soft tokens of a picture; `features`: by number, [count, hidden size] each."""
+    """What the ids from `FIRST_IMAGE` on stand for. `count`: soft tokens of an image; `features`: by number, [count, hidden size] each."""
 
     count: int
     features: Callable[[list[int]], list[torch.Tensor]]
 
     def embed(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
-        """Input embeddings [..., tokens, hidden size] of `ids` [..., tokens], in which every picture is whole."""
+        """Input embeddings [..., tokens, hidden size] of `ids` [..., tokens], which hold all soft tokens of every image."""
         table = model.get_input_embeddings()
         shown = ids >= FIRST_IMAGE
         embeddings: torch.Tensor = table(ids.masked_fill(shown, 0).to(table.weight.device))
@@ -43,26 +43,26 @@ class ImageEmbeddings:
 
 
 class ImageEncoder:
-    """A model's eyes. Embeddings are kept by what they show, the latest used up to `CACHE_BYTES`."""
+    """A model's vision tower and projector. Embeddings are kept by content, those used last up to `CACHE_BYTES`."""
 
-    def __init__(self, model: Any, pixels: ImageProcessor) -> None:
+    def __init__(self, model: Any, processor: ImageProcessor) -> None:
         self._model = model
-        self._image_processor = pixels
+        self._processor = processor
         self._known: OrderedDict[tuple[str, Box | None], torch.Tensor] = OrderedDict()
         self._bytes = 0
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
 
     def images(self, spans: Sequence[ImageSpan]) -> ImageEmbeddings:
-        """The pictures of numbered requests, given the distinct ones in order."""
+        """The embeddings of numbered requests. `spans`: the distinct images, by number."""
         return ImageEmbeddings(spans[0].end - spans[0].start, lambda numbers: self.features([spans[number] for number in numbers]))
 
     def features(self, spans: Sequence[ImageSpan]) -> list[torch.Tensor]:
-        """Embeddings [soft tokens, hidden size] of each."""
+        """Embeddings of each image, [soft tokens, hidden size]."""
         found = {span.content: self._known[span.content] for span in spans if span.content in self._known}
         new = {span.content: span for span in spans if span.content not in found}
-        pixels = self._decoded(new.values())
+        decoded = self._decoded(new.values())
         encoded: list[torch.Tensor] = []
-        while group := list(islice(pixels, TOGETHER)):
+        while group := list(islice(decoded, TOGETHER)):
             encoded += self._encode(group)
         found |= zip(new, encoded, strict=True)
         for content, embeddings in found.items():
@@ -70,21 +70,22 @@ class ImageEncoder:
         return [found[span.content] for span in spans]
 
     def _decoded(self, spans: Iterable[ImageSpan]) -> Iterator[torch.Tensor]:
-        """ImageProcessor of each, in order. The next few are decoded while these are encoded."""
+        """Pixel values of each, [1, 3, height, width], in order. The next few are decoded while these are encoded."""
         ahead: deque[Future[torch.Tensor]] = deque()
         for span in spans:
-            ahead.append(self._decoders.submit(self._image_processor.read, span))
+            ahead.append(self._decoders.submit(self._processor.read, span))
             if len(ahead) > AHEAD:
                 yield ahead.popleft().result()
         for future in ahead:
             yield future.result()
 
     @torch.inference_mode()
-    def _encode(self, pixels: list[torch.Tensor]) -> list[torch.Tensor]:
-        encoded = self._model.get_image_features(torch.cat(pixels).to(self._model.device, self._model.dtype)).pooler_output
+    def _encode(self, pixel_values: list[torch.Tensor]) -> list[torch.Tensor]:
+        encoded = self._model.get_image_features(torch.cat(pixel_values).to(self._model.device, self._model.dtype)).pooler_output
         return [one.clone() for one in encoded.cpu()]
 
     def _remember(self, content: tuple[str, Box | None], embeddings: torch.Tensor) -> None:
+        """Keep these embeddings, and drop those whose last use is longest ago."""
         if content not in self._known:
             self._bytes += embeddings.nbytes
         self._known[content] = embeddings

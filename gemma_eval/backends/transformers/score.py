@@ -1,4 +1,4 @@
-"""Log-likelihoods of continuations: the tree of all requests, one pass after another, each node computed once."""
+"""Log-likelihoods of continuations: all requests form one prefix tree, and each of its nodes is computed once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gemma_eval.types import EncodedScore, ScoreResponse, Usage
 
 @dataclass
 class _Tally:
-    """What is known so far of one request's continuations."""
+    """What is known so far of one request's continuations. `left`: tokens that are still to be scored; `logprobs`: nats."""
 
     request: EncodedScore
     left: int
@@ -32,11 +32,13 @@ class _Tally:
 
     @classmethod
     def of(cls, request: EncodedScore) -> _Tally:
+        """The tally of a request of which nothing is known."""
         n = len(request.sequences)
         left = sum(len(sequence) - start for sequence, start in zip(request.sequences, request.starts, strict=True))
         return cls(request, left, [0.0] * n, [True] * n)
 
     def answer(self, index: int) -> Answer:
+        """The answer, once no token is left."""
         lengths = tuple(len(s) - start for s, start in zip(self.request.sequences, self.request.starts, strict=True))
         prompt = sum(len(sequence) - 1 for sequence in self.request.sequences)
         response = ScoreResponse(tuple(self.logprobs), lengths, tuple(self.greedy))
@@ -50,8 +52,10 @@ def score(
     compiler: Compiler | None = None,
     images: ImageEmbeddings | None = None,
 ) -> Iterator[Answer]:
-    """Answers as they complete. `budget`: tokens in one pass; `compiler` hears after each how far the plan has come.
-    Images in `requests` are numbered (see `plan`), and `images` has them by number."""
+    """Answers as they complete. `budget`: tokens in one pass. `compiler` hears after each pass how far the plan has come.
+
+    Images in `requests` are numbered (`plan.tree.number_images`), and `images` has them by number.
+    """
     planned = plan_scores(requests, longest_node=budget)
     tree = planned.tree
     tallies = {r: _Tally.of(request) for r, request in enumerate(requests)}
@@ -81,7 +85,7 @@ def _tally_up(
     hidden: torch.Tensor,
     tallies: dict[int, _Tally],
 ) -> list[int]:
-    """Add this pass's log-probabilities to their requests; returns the requests now complete."""
+    """Add the log-probabilities of one pass to their requests. `hidden`: [tokens, hidden size]. Returns the complete requests."""
     wanted = [
         (layout.offset[node] + depth - planned.tree.nodes[node].start, target)
         for node in step.nodes

@@ -1,5 +1,7 @@
-"""Does tree attention answer as the model itself does, and do images attend as they must? Found out by asking, not from a list of
-model classes, attention implementations or versions."""
+"""Does tree attention answer as the model itself does, and do images attend as they must? The model is asked.
+
+Lists of model classes, attention implementations or versions would soon be wrong.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.transformers import full_prompt, score
 from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.plan.tree import FIRST_IMAGE
+from gemma_eval.settings import Dtype
 from gemma_eval.types import EncodedScore, Response
 
 
 def self_check(model: Any) -> str | None:
-    """None if a small tree of requests scores as plain batches do, else what differs, in words."""
+    """None if a small tree of requests scores as full prompts do; else what differs, in words."""
     images = _image_embeddings(model) if reads_images(model) else None
     requests = small_requests(model.get_input_embeddings().weight.shape[0])
     if images:
@@ -26,8 +29,8 @@ def self_check(model: Any) -> str | None:
         shared = _in_order(score.score(model, requests, budget=24, images=images))
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
         return f"its attention cannot be replaced ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
-    plainly = _in_order(full_prompt.score(model, requests, budget=256, images=images))
-    return difference(shared, plainly, str(model.dtype).removeprefix("torch."))
+    full_prompts = _in_order(full_prompt.score(model, requests, budget=256, images=images))
+    return difference(shared, full_prompts, Dtype(str(model.dtype).removeprefix("torch.")))
 
 
 def _in_order(answers: Iterator[Answer]) -> list[Response]:
@@ -35,11 +38,12 @@ def _in_order(answers: Iterator[Answer]) -> list[Response]:
 
 
 def reads_images(model: Any) -> bool:
+    """Whether a model has an image tower."""
     return getattr(model.config, "vision_config", None) is not None
 
 
 def attends_both_ways(model: Any) -> bool:
-    """Whether the first token of an image sees its last, and the text before it does not, in the model's own attention."""
+    """Whether, in the model's own attention, the first token of an image sees its last, and the text before the image does not."""
     ids = torch.arange(10, 22)[None]
     ids[:, 4:8] = FIRST_IMAGE
     table = model.get_input_embeddings()
@@ -53,7 +57,7 @@ def attends_both_ways(model: Any) -> bool:
 
 
 def _image_embeddings(model: Any) -> ImageEmbeddings:
-    """ImageEmbeddings of four tokens that look like words."""
+    """Images of four tokens each, with the embeddings of words."""
     table = model.get_input_embeddings()
 
     def features(numbers: list[int]) -> list[torch.Tensor]:
@@ -63,7 +67,7 @@ def _image_embeddings(model: Any) -> ImageEmbeddings:
 
 
 def _with_images(request: EncodedScore, number: int) -> EncodedScore:
-    """A small request with an image among its exemplars, and one of its own in the question."""
+    """A small request with an image among its exemplars, and an image of its own in the question."""
     sequences = [sequence.copy() for sequence in request.sequences]
     for sequence in sequences:
         sequence[6:10] = FIRST_IMAGE

@@ -1,7 +1,7 @@
 """Attention over packed prefix trees, as an attention function registered with transformers.
 
-The model code stays Hugging Face's own. A forward that carries `tree=` a context attends as the context says: `TreeContext` for
-packed trees under a kept path, `DecodeContext` (`decode_attention.py`) for one token of many rows. Any other forward is plain SDPA.
+The model code stays Hugging Face's own. A forward with an argument `tree` attends as that context says: a `TreeContext` for packed trees
+under a kept path, a `DecodeContext` (`decode_attention.py`) for one token of many rows. Any other forward is ordinary SDPA.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 TREE_ATTENTION = "gemma_eval_tree_sdpa"
 QUERIES_CPU, QUERIES = 256, 1024  # packed tokens in one block of attention
 # Passes and the keys of a block are padded to multiples of this. On a CPU, attention to 277 keys takes four times as long as to 288, and
-# the matrix library keeps a kernel for each shape it has seen.
+# the matrix library keeps a kernel for each shape that it has seen.
 ROUND = 32
 
 
@@ -31,18 +31,21 @@ class KeyValues(NamedTuple):
     window: int | None
 
     def at(self, tokens: torch.Tensor | slice) -> KeyValues:
-        """Of these tokens alone."""
+        """Those of some tokens."""
         if isinstance(tokens, torch.Tensor):
             tokens = tokens.to(self.keys.device)
         return KeyValues(self.keys[:, :, tokens], self.values[:, :, tokens], self.window)
 
 
 class Context(Protocol):
-    """How the tokens of a forward attend. `query` [1, heads, tokens, head dim]; answers [1, tokens, heads, head dim]."""
+    """How the tokens of a forward attend to each other and to what was computed before."""
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, window: int | None
-    ) -> torch.Tensor: ...
+    ) -> torch.Tensor:
+        """The layer's attention output [1, tokens, heads, head dim]. `query` is [1, heads, tokens, head dim], `key` and `value`
+        [1, key-value heads, tokens, head dim]."""
+        ...
 
 
 def path_length(path: Sequence[dict[int, KeyValues]]) -> int:
@@ -51,9 +54,9 @@ def path_length(path: Sequence[dict[int, KeyValues]]) -> int:
 
 
 class _Block(NamedTuple):
-    """Packed tokens `rows` as queries, and all that any of them may look at: the path from `skip` on, and the packed tokens of `runs`.
+    """Packed tokens `rows` as queries, and all that one of them may attend to: the path from `skip` on, and the packed tokens of `runs`.
 
-    `mask` [rows, path from skip on + runs] is added to attention scores: 0 where a token may look, else -inf.
+    `mask` [rows, path from skip on + runs] is added to attention scores: 0 where a token may attend, else -inf.
     """
 
     rows: slice
@@ -66,12 +69,12 @@ class _Block(NamedTuple):
 class TreeContext:
     """What one pass tells every attention layer.
 
-    `depth` [tokens]: position of each packed token; `end` [tokens]: one past its last descendant in the pack; `until` [tokens]: one
-    past the last token it may look at, itself or the end of its image.
-    `path`: per kept node above the pack, its keys and values by layer. With `keep`, this pass's own are stored in `kept`.
+    `depth` [tokens]: position of each packed token; `end` [tokens]: one past its last descendant in the pack; `until` [tokens]: one past
+    the last token that it may attend to, itself or the end of its image. `path`: keys and values by layer, of each kept node above the
+    pack. With `keep`, those of this pass are stored in `kept`.
 
-    Queries go in blocks, each with the keys that some token of the block can see: most pairs of packed tokens stand on different
-    branches, and in sliding layers most of a long path is out of sight. The pack is padded to a multiple of `ROUND` tokens.
+    Queries go in blocks, each with the keys that one of its tokens can see. Most pairs of packed tokens stand on different branches, and in
+    sliding layers most of a long path is out of sight. The pack is padded to a multiple of `ROUND` tokens.
     """
 
     depth: torch.Tensor
@@ -85,6 +88,7 @@ class TreeContext:
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, window: int | None
     ) -> torch.Tensor:
+        """See `Context`. The tokens are those of the pack, and `window` is the layer's sliding window, if it has one."""
         if self.keep:
             self.kept[layer] = KeyValues(key, value, window)
         outputs = []
@@ -100,7 +104,7 @@ class TreeContext:
         return torch.cat(outputs, dim=1)
 
     def blocks(self, window: int | None, device: torch.device, dtype: torch.dtype) -> list[_Block]:
-        """The blocks for layers of this window (None: full attention) on this device."""
+        """The blocks for layers of this window (None: full attention), on this device."""
         if (window, device) not in self._blocks:
             size = QUERIES_CPU if device.type == "cpu" else QUERIES
             starts = range(0, len(self.depth), size)
@@ -108,9 +112,10 @@ class TreeContext:
         return self._blocks[window, device]
 
     def _block(self, start: int, stop: int, window: int | None, device: torch.device, dtype: torch.dtype) -> _Block:
+        """The block of the packed tokens from `start` to `stop`."""
         depth, end, until = self.depth.to(device), self.end.to(device), self.until[start:stop].to(device)
         index = torch.arange(len(depth), device=device)
-        reach = depth[start:stop].min() - (window or 0)  # positions up to here no token of the block sees in a sliding layer
+        reach = depth[start:stop].min() - (window or 0)  # in a sliding layer, no token of the block sees positions up to here
         seen = (index < until.max()) & (end > start) & (depth > (reach if window else -1))
         skip = max(0, int(reach) + 1) if window else 0
         columns, rows = index[seen], index[start:stop]
@@ -120,14 +125,14 @@ class TreeContext:
         if window is not None:
             positions = torch.cat([torch.arange(skip, length, device=device), depth[columns]])
             allowed &= depth[start:stop, None] - positions[None, :] < window
-        padding = -allowed.shape[1] % ROUND  # the first tokens once more, for nobody to see
+        padding = -allowed.shape[1] % ROUND  # the first tokens once more, masked
         allowed = functional.pad(allowed, (0, padding))
         mask = torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         return _Block(slice(start, stop), skip, [*_runs(columns), slice(padding)], mask)
 
 
 def _runs(indices: torch.Tensor) -> list[slice]:
-    """Ascending indices as slices without gaps: a slice is copied several times faster than indexed tokens."""
+    """Ascending indices as slices without gaps, since a slice is copied several times faster than indexed tokens."""
     bounds = (indices.diff() > 1).nonzero().squeeze(1).add(1).tolist()
     return [slice(int(run[0]), int(run[-1]) + 1) for run in indices.tensor_split(bounds)]
 

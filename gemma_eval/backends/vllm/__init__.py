@@ -1,4 +1,4 @@
-"""Answers from vLLM: scoring through its prefix cache, generation with its continuous batching."""
+"""Answers from vLLM: scores through its prefix cache, texts with its continuous batching."""
 
 from gemma_eval.backends.vllm.backend import VllmBackend
 

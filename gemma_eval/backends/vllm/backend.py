@@ -1,4 +1,4 @@
-"""Requests in prefix order, a window of them in flight, answers as they complete."""
+"""The vLLM backend: requests go to one or several engines in prefix order, and answers leave as they complete."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 
 import transformers
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import UNWATCHED, Answer, Watcher
 from gemma_eval.backends.image_processor import ImageProcessor, readable
 from gemma_eval.backends.prefix_cache.feed import feed
-from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, trusted
+from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, self_checked
 from gemma_eval.backends.prefix_cache.messages import Job
 from gemma_eval.backends.prefix_cache.replicas import feed_all
 from gemma_eval.backends.prefix_cache.score import ScoringMode
-from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm
+from gemma_eval.backends.vllm.engine import Engine, check_engine_args, device_type, import_vllm, quantization_argument
 from gemma_eval.backends.vllm.image_inputs import ImageInputs
+from gemma_eval.checkpoint.quantization import library
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.settings import VllmConfig
-from gemma_eval.types import JSON, Encoded, EncodedScore
+from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
 
@@ -29,26 +30,32 @@ ROUND = 1024  # the engine's longest request is a multiple of this, so that a fe
 
 
 class VllmBackend:
-    """Answers requests with vLLM, on GPUs or with its CPU build; over several devices and nodes with vLLM's own parallelism."""
+    """Answers requests with vLLM, on GPUs or with its CPU build; over several devices and nodes with vLLM's own parallelism.
+
+    Raises `ConfigError` if vLLM is not installed, or does not know the engine arguments or the quantization that it would be told.
+    """
 
     def __init__(self, settings: VllmConfig, checkpoint: Checkpoint) -> None:
         check_engine_args(settings)
         self._settings = settings
         self._checkpoint = checkpoint
+        self._quantization = quantization_argument(settings, checkpoint)
         self._engines: list[Engine] = []
         self._longest = 0
 
     @cached_property
     def tokenizer(self) -> Any:
+        """The checkpoint's tokenizer."""
         return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
 
     @cached_property
     def fingerprint(self) -> dict[str, JSON]:
-        """Parallelism and memory are not part of it: they change an answer by no more than the dtype's noise."""
+        """What can change an answer. Not parallelism and memory: they change it by no more than the dtype's noise."""
+        quantization_library = library(self._checkpoint.quantization, "vllm")
         return {
             "checkpoint": dict(self._checkpoint.identity),
             "dtype": self._settings.dtype.value,
-            "quantization": self._settings.quantization,
+            "quantization": self._quantization,
             "kv_cache_dtype": self._settings.kv_cache_dtype,
             "engine": "vllm",
             "engine_version": str(import_vllm().__version__),
@@ -56,48 +63,63 @@ class VllmBackend:
             "batch_invariant": self._settings.batch_invariant,
             "engine_args": {name: value for name, value in self._settings.engine_args.items() if name not in SIZES},
             "device": device_type(),
+            **({"quantization_library": quantization_library} if quantization_library else {}),
             **(self._image_processor.fingerprint if self._image_processor else {}),
         }
 
-    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+    def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
+        """Answers as the engines complete them: scores first, then texts.
+
+        Raises `ConfigError` if an engine cannot be started, has not loaded the weights that `weights=` promises, or cannot read images;
+        `UnansweredError` in the end for images that cannot be decoded.
+        """
         if not requests:
             return
-        self._open(max(request.tokens_needed for request in requests))
+        self._open(max(request.tokens_needed for request in requests), watcher)
         if any(request.images for request in requests):
             self._engines[0].check_images()
-        yield from readable(requests, self._answers(requests), self._image_processor.unreadable if self._image_processor else {})
+        yield from readable(requests, self._answers(requests, watcher), self._image_processor.unreadable if self._image_processor else {})
 
-    def _answers(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+    def _answers(self, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Answer]:
         settings = self._settings
         if any(isinstance(request, EncodedScore) for request in requests):
-            yield from self._run(score_jobs(requests, self._scoring_mode, settings.dtype, settings.verify, settings.seed))
-        yield from self._run(generate_jobs(requests, self.tokenizer, self._ends))
+            mode = self._scoring_mode
+            watcher.phase("scoring")
+            yield from self._run(score_jobs(requests, mode, settings.dtype, settings.verify, settings.seed), watcher)
+        if any(isinstance(request, EncodedGenerate) for request in requests):
+            watcher.phase("generating")
+            yield from self._run(generate_jobs(requests, self.tokenizer), watcher)
 
-    def _run(self, jobs: list[Job]) -> Iterator[Answer]:
-        return feed(self._engines[0], iter(jobs)) if len(self._engines) == 1 else feed_all(self._engines, jobs)
+    def _run(self, jobs: list[Job], watcher: Watcher) -> Iterator[Answer]:
+        return feed(self._engines[0], iter(jobs), watcher) if len(self._engines) == 1 else feed_all(self._engines, jobs, watcher)
 
     def close(self) -> None:
+        """End the engines and their processes."""
         for engine in self._engines:
             engine.close()
         self._engines = []
 
-    def forget(self) -> None:
-        """Empty the prefix caches, as a measurement needs it."""
+    def reset_prefix_cache(self) -> None:
+        """Empty the engines' prefix caches, for a measurement."""
         for engine in self._engines:
-            engine.forget()
+            engine.reset_prefix_cache()
 
-    def _open(self, longest: int) -> None:
-        """Engines that take requests of `longest` tokens: as long as the run needs, so that memory goes to the cache."""
+    def _open(self, longest: int, watcher: Watcher) -> None:
+        """Engines for requests of `longest` tokens. They take no longer ones than the run needs, so that memory goes to the cache."""
         if self._engines and longest <= self._longest:
             return
         self.close()
+        watcher.phase("loading")
         needed = -(-longest // ROUND) * ROUND
         self._longest = self._settings.max_model_len or min(needed, max(longest, self._checkpoint.context_length))
-        log.info("starting vLLM %s on %s for requests of up to %d tokens", import_vllm().__version__, device_type(), self._longest)
+        version = import_vllm().__version__
+        log.info(
+            "starting vLLM %s on %s with %s, for requests of up to %d tokens", version, device_type(), self._checkpoint.name, self._longest
+        )
         for replica in range(self._settings.data_parallel_size):
             images = ImageInputs(self._image_processor) if self._image_processor else None
             self._engines.append(Engine(self._settings, self._checkpoint, self._longest, self._ends, images, replica))
-        self.__dict__.pop("_way", None)
+        vars(self).pop("_scoring_mode", None)  # a new engine is checked anew
 
     @cached_property
     def _image_processor(self) -> ImageProcessor | None:
@@ -106,12 +128,12 @@ class VllmBackend:
 
     @cached_property
     def _scoring_mode(self) -> ScoringMode:
-        """How the engine is asked: through its prefix cache, if that is wanted and gives the same answers."""
+        """How the engines are asked for scores: through the prefix cache, if the settings say so and it gives the same answers."""
         engine = self._engines[0]
         mode = ScoringMode(
             self._settings.share_prefixes, engine.capabilities.ids_per_request, engine.capabilities.rows_through_cache, engine.block
         )
-        return trusted(engine, mode, self._settings.dtype, self.tokenizer)
+        return self_checked(engine, mode, self._settings.dtype, self.tokenizer)
 
     @cached_property
     def _ends(self) -> set[int]:

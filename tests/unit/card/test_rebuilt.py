@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from gemma_eval.card import CARD_TABLES, published
 from gemma_eval.card.rebuilt import Verdict, card, sheets
 from gemma_eval.report.markdown import to_markdown
+from gemma_eval.store.scores import GroupScores, MetricScore, Scores, TaskScores
 from gemma_eval.task.registry import registry
+from tests.runs import MODEL
 
 OTHERS = {"card_270m", "indicgenbench_detail", "long_context", "ruler_detail"}
 MAIN = [table for table in CARD_TABLES if table.variant == "pt" and table.key not in OTHERS]
@@ -54,28 +57,21 @@ def test_the_instruction_tuned_tables_have_every_number_of_their_sizes_and_every
     assert {task.name for task in registry().values() if task.chat} == {row.task for table in IT[1:] for row in table.rows} - {""}
 
 
-def entry(value: float, low: float, high: float, **more: Any) -> dict[str, Any]:
-    return {
-        "primary": "acc",
-        "n": 100,
-        "asked": 100,
-        "size": 200,
-        "metrics": {"acc": {"value": value, "ci95": [low, high]}},
-        "source": "folder",
-        "num_fewshot": 0,
-        "changed": {},
-        "comparable": True,
-        "undisclosed": "The prompt is ours.",
-        "extraction_failures": 0,
-        "empty": 0,
-        "truncated": 0,
-        "dropped_shots": 0,
-    } | more
+def entry(value: float, low: float, high: float, **more: Any) -> TaskScores:
+    measured = TaskScores(
+        primary="acc",
+        n=100,
+        asked=100,
+        size=200,
+        metrics={"acc": MetricScore(value, ci95=(low, high))},
+        source="folder",
+        undisclosed="The prompt is ours.",
+    )
+    return replace(measured, **more)
 
 
-def scores(size: str = "270m", variant: str = "pt", /, **tasks: dict[str, Any]) -> dict[str, Any]:
-    model = {"size": size, "variant": variant, "weights": "bf16", "backend": "transformers", "dtype": "bfloat16"}
-    return {"run": "r", "model": model, "tasks": tasks}
+def scores(size: str = "270m", variant: str = "pt", /, **tasks: TaskScores) -> Scores:
+    return Scores(run="r", model=replace(MODEL, size=size, variant=variant), tasks=tasks)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +85,10 @@ def scores(size: str = "270m", variant: str = "pt", /, **tasks: dict[str, Any]) 
         (entry(0.67, 0.65, 0.69, changed={"num_fewshot": 5}), Verdict.other_settings),
         (entry(0.67, 0.65, 0.69, missing={"awa": "not there"}), Verdict.other_settings),
         (entry(0.67, 0.65, 0.69, comparable=False), Verdict.not_stated),
-        (entry(0.67, 0, 0, metrics={"acc": {"value": 0.67, "ci95": None}}), Verdict.not_stated),
+        (entry(0.67, 0, 0, metrics={"acc": MetricScore(0.67)}), Verdict.not_stated),
     ],
 )
-def test_verdicts(piqa: dict[str, Any], verdict: Verdict) -> None:
+def test_verdicts(piqa: TaskScores, verdict: Verdict) -> None:
     cells = {cell.benchmark: cell for cell in sheets(scores(piqa=piqa))[0].cells}
     assert cells["PIQA"].verdict is verdict
     assert cells["HellaSwag"].verdict is Verdict.not_run
@@ -103,7 +99,7 @@ def test_only_tables_with_a_measured_row_are_shown() -> None:
     assert [sheet.title for sheet in sheets(scores(mmlu=entry(0.3, 0.2, 0.4)))] == ["STEM and code"]
 
 
-def rows(*runs: dict[str, Any]) -> dict[str, list[str]]:
+def rows(*runs: Scores) -> dict[str, list[str]]:
     return {sheet.title: [row.benchmark for row in sheet.rows] for sheet in card(runs).sheets}
 
 
@@ -112,10 +108,7 @@ def test_the_whole_card_has_its_41_rows_whatever_was_run() -> None:
     assert rows(scores("4b", piqa=measured)) == {table.title: [row.benchmark for row in table.rows] for table in MAIN}
     small = rows(scores(piqa=measured))  # the 270M's own table has seven of them
     assert list(small) == ["Gemma 3 270M", *(table.title for table in MAIN)] and sum(map(len, small.values())) == 41
-    assert (
-        "ruler" not in str(small).lower()
-        and "RULER 32K" in rows(scores("4b", ruler=measured | {"groups": {}}))["Long context (report, table 15)"]
-    )
+    assert "ruler" not in str(small).lower() and "RULER 32K" in rows(scores("4b", ruler=measured))["Long context (report, table 15)"]
 
 
 def test_runs_stand_side_by_side_with_the_published_numbers_of_all_sizes() -> None:
@@ -140,7 +133,7 @@ def test_runs_stand_side_by_side_with_the_published_numbers_of_all_sizes() -> No
     assert [sum(counts.values()) for counts in shown.counts()] == [sum(len(sheet.rows) for sheet in shown.sheets)] * 4
 
 
-def titles(run: dict[str, Any]) -> list[str]:
+def titles(run: Scores) -> list[str]:
     return [sheet.title for sheet in sheets(run)]
 
 
@@ -175,7 +168,7 @@ def test_changed_settings_are_named_in_every_row() -> None:
     change = {"max_tokens": 96, "dataset": {"split": "dev"}}
     for source in ("samples", "folder"):
         (sheet,) = sheets(scores(piqa=entry(0.67, 0.65, 0.69, changed=change, source=source, truncated=50)))
-        assert {cell.benchmark: cell.remarks for cell in sheet.cells}["PIQA"] == "cut 50.0%, max_tokens=96, dataset"
+        assert {cell.benchmark: cell.remarks for cell in sheet.cells}["PIQA"] == "truncated 50.0%, max_tokens=96, dataset"
 
 
 def test_a_difference_of_nothing_has_no_minus() -> None:
@@ -197,9 +190,9 @@ def test_markdown_shows_rows_not_run_and_footnotes() -> None:
 PARTS = ["indicgenbench_xquad", "indicgenbench_xorqa_en", "indicgenbench_xorqa_xx", "indicgenbench_flores"]
 
 
-def part(value: float, stderr: float | None, **more: Any) -> dict[str, Any]:
-    ends = None if stderr is None else [value - 2 * stderr, value + 2 * stderr]
-    return entry(0, 0, 0, metrics={"acc": {"value": value, "stderr": stderr, "ci95": ends}}, num_fewshot=5, **more)
+def part(value: float, stderr: float | None, **more: Any) -> TaskScores:
+    ends = None if stderr is None else (value - 2 * stderr, value + 2 * stderr)
+    return entry(0, 0, 0, metrics={"acc": MetricScore(value, stderr, ends)}, num_fewshot=5, **more)
 
 
 @pytest.mark.parametrize("size", DETAIL.sizes)
@@ -251,11 +244,12 @@ def test_a_part_without_an_error_leaves_the_row_without_an_interval() -> None:
 
 
 def test_a_row_may_show_a_group_of_subsets() -> None:
-    whole = entry(0.5, 0.4, 0.6, comparable=False, missing={"32768/qa_1": "no data", "65536/vt": "too long"})
-    group = {"n": 11, "size": 22, "asked": 12, "metrics": {"acc": {"value": 0.25, "ci95": [0.2, 0.3]}}, "truncated": 11}
-    cells = {cell.benchmark: cell for sheet in sheets(scores("4b", ruler=whole | {"groups": {"32768": group}})) for cell in sheet.cells}
+    group = GroupScores(n=11, size=22, asked=12, metrics={"acc": MetricScore(0.25, ci95=(0.2, 0.3))}, truncated=11)
+    missing = {"32768/qa_1": "no data", "65536/vt": "too long"}
+    whole = entry(0.5, 0.4, 0.6, comparable=False, missing=missing, groups={"32768": group})
+    cells = {cell.benchmark: cell for sheet in sheets(scores("4b", ruler=whole)) for cell in sheet.cells}
     shown = cells["RULER 32K"]
     assert (shown.value, shown.n, shown.size, shown.published and shown.published.text) == (25.0, 11, 22, "67.1")
     assert shown.verdict is Verdict.not_stated
-    assert shown.remarks == "cut 100.0%, 1 not answered, without qa_1"
+    assert shown.remarks == "truncated 100.0%, 1 not answered, without qa_1"
     assert cells["RULER 128K"].verdict is Verdict.not_run

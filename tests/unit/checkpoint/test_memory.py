@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from transformers import Gemma3Config, Gemma3TextConfig
 
-from gemma_eval.checkpoint.memory import Need, activation_width, cache_bytes, parameters
-from gemma_eval.commands.plan import fits
+from gemma_eval.checkpoint.memory import activation_width, cache_bytes, parameters
 
 M270 = Gemma3TextConfig(
     vocab_size=262144, hidden_size=640, intermediate_size=2048, num_hidden_layers=18, num_attention_heads=4, num_key_value_heads=1,
@@ -44,8 +42,3 @@ def test_local_layers_keep_their_window() -> None:
 
 def test_activations_of_a_token() -> None:
     assert activation_width(M270) == 2 * 640 + 2 * (4 + 1) * 256 + 3 * 2048
-
-
-@pytest.mark.parametrize(("available", "said"), [(7, "does NOT fit: 1.00 GiB too much"), (8, "room for 1 such"), (12, "room for 3 such")])
-def test_fits(available: int, said: str) -> None:
-    assert said in fits(Need(5 << 30, 2 << 30, 1 << 30), available << 30, "a card", 4096)

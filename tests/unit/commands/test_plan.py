@@ -1,53 +1,58 @@
-"""The plan's token counts, by hand."""
+"""How `plan` puts a forecast into words and tables."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
+import pytest
+from rich.console import Console
 
-from gemma_eval.commands.plan import _power_cells
-from gemma_eval.plan.cost import cost
+from gemma_eval.checkpoint.memory import Need
+from gemma_eval.commands.plan import cost_table, memory_line, power_table, print_plan, time_line
+from gemma_eval.plan.cost import Cost
+from gemma_eval.run.forecast import Forecast, Memory, detectable
 from gemma_eval.settings import PlanConfig
-from gemma_eval.store.usage import measured_rate
-from gemma_eval.types import EncodedGenerate, EncodedScore, Generate, Prompt, TokenIds
+from gemma_eval.store.rates import Rates
+
+PLAN = PlanConfig()
+FOUND = Forecast(
+    costs={"piqa": Cost(200, 64_000, 30_000, 4_000, 0), "indicgenbench_xorqa_en": Cost(1_000_000, 9_999_999_999, 1_999_999_999, 0, 6_000)},
+    total=Cost(1_000_200, 10_000_063_999, 2_000_029_999, 4_000, 6_000),
+    rates=Rates(1000.0, 50.0),
+    stated=False,
+    detectable={"piqa": detectable(200, 200, 1838, PLAN), "indicgenbench_xorqa_en": detectable(1_000_000, 200_000, 1_000_000, PLAN)},
+    memory=Memory(Need(5 << 30, 2 << 30, 1 << 30), 12 << 30, "a card", 4096),
+    missing={},
+)
 
 
-def ids(*values: int) -> TokenIds:
-    return np.asarray(values, dtype=np.int32)
+def test_costs_with_minutes_by_kind_of_token() -> None:
+    rows = {row[0]: row[1:] for row in cost_table(FOUND).rows}
+    assert rows["piqa"] == ["200", "64,000", "30,000", "2.1x", "4,000", "0", "0.5"]  # 30,000 tokens at 1000 a second
+    assert rows["indicgenbench_xorqa_en"][-1] == f"{(1_999_999_999 / 1000 + 6_000 / 50) / 60:,.1f}" and list(rows)[-1] == "all"
 
 
-def test_shared_prompts_and_letters() -> None:
-    """Two questions of four one-letter choices under three exemplar tokens: the letters are only predicted."""
-    asked = [EncodedScore(tuple(ids(2, 10, 11, question, letter) for letter in (5, 6, 7, 8)), (4,) * 4) for question in (20, 21)]
-    found = cost(asked)
-    assert (found.requests, found.unshared, found.unique, found.head_rows, found.generated) == (2, 8 * 4, 3 + 2, 2, 0)
+def test_where_the_minutes_come_from() -> None:
+    assert "1,000 tokens/s and 50 generated tokens/s, measured" in time_line(FOUND)
+    assert time_line(replace(FOUND, rates=Rates(300.0, 300.0), stated=True)).startswith("Time at 300 tokens/s, as stated")
+    unknown = replace(FOUND, rates=None)
+    assert "plan.tokens_per_second=N" in time_line(unknown) and {row[-1] for row in cost_table(unknown).rows} == {""}
 
 
-def test_longer_choices_share_their_beginnings() -> None:
-    asked = [EncodedScore((ids(2, 10, 30, 31), ids(2, 10, 30, 32), ids(2, 10, 40, 31)), (2,) * 3)]
-    found = cost(asked)
-    assert (found.unshared, found.unique, found.head_rows) == (9, 4, 3)  # rows after 10, 30 and 40
+def test_limits_beyond_the_split_name_its_size() -> None:
+    assert power_table(FOUND.detectable, PLAN).rows[0] == [
+        "piqa", "200", "200", "6.3", "14.0", "1,963 (has 1,838)", "9,812 (has 1,838)", "1,546"
+    ]  # fmt: skip
 
 
-def test_generation_counts_samples_and_limits() -> None:
-    asked = [EncodedGenerate(ids(2, 10, question), Generate(Prompt(("",)), (), 16, temperature=1.0, samples=3)) for question in (20, 21)]
-    found = cost(asked)
-    assert (found.unshared, found.unique, found.generated) == (18, 4, 96)
+@pytest.mark.parametrize(("available", "said"), [(7, "does NOT fit: 1.00 GiB too much"), (8, "room for 1 such"), (12, "room for 3 such")])
+def test_memory(available: int, said: str) -> None:
+    assert said in memory_line(replace(FOUND.memory, available=available << 30))
 
 
-def test_the_rate_is_that_of_earlier_runs_of_the_same_model(tmp_path: Path) -> None:
-    for name, model, seconds in [("a", "x", 2.0), ("b", "x", 3.0), ("c", "y", 100.0)]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "environment.json").write_text(json.dumps({"model": {"checkpoint": model}}))
-        (tmp_path / name / "usage.json").write_text(json.dumps({"piqa": {"computed": 500, "seconds": seconds}}))
-    assert measured_rate(tmp_path, {"checkpoint": "x"}) == 200.0
-    assert measured_rate(tmp_path, {"checkpoint": "z"}) is None
-
-
-def test_what_the_items_could_show() -> None:
-    """By the formula: 2.8016 standard errors of sqrt(0.1 / n), or of sqrt(0.5 / n) unpaired; 1.645 + 0.842 of them for the gate."""
-    assert _power_cells(200, 200, 1838, PlanConfig()) == ["6.3", "14.0", "1,963 (has 1,838)", "9,812 (has 1,838)", "1,546"]
-    clustered = _power_cells(400, 200, 10_000, PlanConfig(correlation=0.5))  # pairs worth one item and a third
-    assert clustered == ["5.4", "12.1", "2,944", "14,718 (has 10,000)", "2,319"]
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_number_is_cut(width: int) -> None:
+    console = Console(record=True, width=width)
+    print_plan(FOUND, PLAN, console)
+    printed = console.export_text()
+    assert "…" not in printed and "indicgenbench_xorqa_en" in printed and "2,000,029,999" in printed and "33,335.8" in printed

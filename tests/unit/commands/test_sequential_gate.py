@@ -25,7 +25,7 @@ class Driven:
         self.limits: list[dict[str, int]] = []
 
     def answer(self, config: RunConfig) -> RunDir:
-        limits = {name: getattr(config.tasks, name).limit for name in config.suite.tasks}
+        limits = {task.name: task.limit for task in config.tasks}
         self.limits.append(limits)
         records = {}
         for name, limit in limits.items():
@@ -37,7 +37,7 @@ class Driven:
 def driven(tmp_path: Path, lost: dict[str, int], size: int = 2000) -> tuple[GateResult, Driven]:
     base = write_run(tmp_path / "base", {name: answers(RIGHT[:size], name) for name in ("piqa", "boolq")})
     driver = Driven(tmp_path, lost)
-    return drive(compose("suite=piqa", "weights=gguf_q4_k_m"), load(base), Policy(), driver.answer), driver
+    return drive(compose("suite=piqa,boolq", "weights=gguf_q4_k_m"), load(base), Policy(), driver.answer), driver
 
 
 def test_equal_answers_pass_early(tmp_path: Path) -> None:

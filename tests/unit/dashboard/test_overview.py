@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from gemma_eval.dashboard.overview import State, card_page, entries, progress_rows, run_rows
 from gemma_eval.dashboard.server import make_application
@@ -17,7 +16,7 @@ from gemma_eval.scoring.scores_json import write_scores
 from gemma_eval.store.progress import FILE
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.registry import registry
-from tests.runs import RUN_CONFIG, answers, write_run
+from tests.runs import answers, write_run
 
 RIGHT = [True] * 79 + [False] * 21  # PIQA of the 4B model: 79.6
 
@@ -25,18 +24,14 @@ RIGHT = [True] * 79 + [False] * 21  # PIQA of the 4B model: 79.6
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A finished run, one that was cut off, one that goes on, one without its records, and what is none."""
-    whole = write_run(tmp_path / "whole", {"piqa": answers(RIGHT)})
-    cut = write_run(tmp_path / "cut", {"piqa": answers(RIGHT)})
-    going = write_run(tmp_path / "going", {"piqa": answers(RIGHT)})
+    whole, cut, going = (write_run(tmp_path / name, {"piqa": answers(RIGHT)}, model={"size": "4b"}) for name in ("whole", "cut", "going"))
     for run in (cut, going):
         (run.path / "scores.json").unlink()
-    for run in (whole, going):
-        run.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
     write_scores(whole)
     piqa = registry()["piqa"]()
     going.write_json(FILE, asdict(Progress([piqa] * 200, [(piqa, record) for record in answers(RIGHT)]).snapshot()))
     kept = RunDir(tmp_path / "reference" / "kept")
-    kept.write_json("scores.json", whole.scores() | {"run": "kept"})
+    kept.write_json("scores.json", replace(whole.scores, run="kept").to_json())
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "manifest.json").write_text("{")
     (tmp_path / "notes.txt").write_text("no run")

@@ -1,4 +1,4 @@
-"""Rows with pictures: read by batch, pictures left where they are; and what tasks make of them."""
+"""Rows with images: rows are read in batches, images when their bytes are wanted; and what tasks make of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import datasets
 import pytest
 
 from gemma_eval.data.dataset import DatasetRef
-from gemma_eval.data.rows import BATCH, EachOf, JoinedRows, ListedRows, StoredRows, _ImageColumn
+from gemma_eval.data.rows import BATCH, ExpandedRows, JoinedRows, ListedRows, StoredRows, _ImageColumn
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import ConfigError, DataError, PromptError
 from gemma_eval.task.registry import registry
@@ -19,12 +19,12 @@ from gemma_eval.types import Image
 from tests.settings import compose
 
 
-def stored(pictures: list[Any], folder: Path | None = None) -> StoredRows:
+def stored(images: list[Any], folder: Path | None = None) -> StoredRows:
     features = datasets.Features({"n": datasets.Value("int64"), "image": datasets.Image(decode=False)})
-    return StoredRows(datasets.Dataset.from_dict({"n": list(range(len(pictures))), "image": pictures}, features=features), folder)
+    return StoredRows(datasets.Dataset.from_dict({"n": list(range(len(images))), "image": images}, features=features), folder)
 
 
-def test_pictures_are_encoded_bytes_files_or_absent(tmp_path: Path) -> None:
+def test_images_are_encoded_bytes_files_or_absent(tmp_path: Path) -> None:
     (tmp_path / "here.png").write_bytes(b"in a file")
     paths = [{"bytes": None, "path": "here.png"}, {"bytes": None, "path": "gone.png"}]
     rows = stored([{"bytes": b"embedded", "path": None}, *paths, None], tmp_path)
@@ -46,17 +46,25 @@ def test_reading_in_batches_is_reading_one_by_one() -> None:
     assert rows[-1]["n"] == len(rows) - 1 and [row["n"] for row in rows[5:7]] == [5, 6]
 
 
+@pytest.mark.parametrize("order", [[1, 3, 2, 4], [2, 2, 4], [5, 3, 7]])
+def test_rows_keep_the_order_in_which_they_are_asked_for(order: list[int]) -> None:
+    """In each of these, first and last are as far apart as in a run of neighbouring rows, but it is no run."""
+    rows = list(stored([{"bytes": str(i).encode(), "path": None} for i in range(9)]).read(order))
+    assert [row["n"] for row in rows] == order
+    assert [row["image"].data for row in rows] == [str(i).encode() for i in order]
+
+
 def test_parts_are_joined_and_lists_taken_apart() -> None:
     first = ListedRows([{"a": 1, "qa": [{"q": "x"}, {"q": "y"}]}, {"a": 2, "qa": []}], Path())
     second = ListedRows([{"b": 3, "qa": [{"q": "z"}]}], Path())
     joined = JoinedRows([first, second])
     assert [(row["a"], row["b"]) for row in joined.read([2, 0, 1, 2])] == [(None, 3), (1, None), (2, None), (None, 3)]
-    each = EachOf(joined, "qa")
+    each = ExpandedRows(joined, "qa")
     assert [(row["a"], row["b"], row["q"]) for row in each] == [(1, None, "x"), (1, None, "y"), (None, 3, "z")]
-    assert each.owners == [(0, 0), (0, 1), (2, 0)]
+    assert each.origins == [(0, 0), (0, 1), (2, 0)]
 
 
-def test_a_picture_is_read_when_it_is_asked_for_and_not_kept() -> None:
+def test_an_image_is_read_when_its_bytes_are_wanted_and_not_kept() -> None:
     reads = []
 
     def read() -> bytes:
@@ -76,7 +84,7 @@ def write(root: Path, repo: str, file: str, rows: list[dict[str, Any]]) -> None:
     target.write_text("\n".join(map(json.dumps, rows)) + "\n")
 
 
-def test_building_reads_no_picture_that_a_row_names_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_building_reads_no_image_that_a_column_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Subsets, exemplars and limits are chosen by columns alone."""
     rows = [
         {
@@ -91,24 +99,24 @@ def test_building_reads_no_picture_that_a_row_names_otherwise(tmp_path: Path, mo
     write(tmp_path, "lmms-lab/VQAv2", "validation.jsonl", rows)
 
     def fail(*_: object) -> bytes:
-        raise AssertionError("a picture was read")
+        raise AssertionError("an image was read")
 
     monkeypatch.setattr(_ImageColumn, "_read", fail)
     task = registry()["vqav2"]()
     task.seed = 1
     built = build(task, open_source(root=str(tmp_path), samples=False))
     shown = {shot[1] for sample in built.samples for shot in sample.request.prompt.shots}
-    assert len(shown) == 4 and 40 - 8 <= built.size <= 40 - 4  # the exemplars' pictures are not asked about
+    assert len(shown) == 4 and 40 - 8 <= built.size <= 40 - 4  # the exemplars' images are not scored
     assert len({sample.cluster for sample in built.samples}) == built.size / 2 + (built.size % 2)
     assert built.samples[0].fields["query"] == f"<image>{rows[int(built.samples[0].id)]['question']}\nAnswer:"
 
 
-def test_a_list_of_questions_on_a_picture_that_lies_in_a_file(tmp_path: Path) -> None:
+def test_a_list_of_questions_about_an_image_in_a_file(tmp_path: Path) -> None:
     ball = {"name": "ball"}
     relations = [{"subject": ball, "predicate": "on", "object": {"name": "table"}, "label": label} for label in (True, False)]
     for split, count in (("train", 3), ("validation", 2)):
-        pictures = [{"image": {"path": f"images/{split}{i}.png"}, "annotations": relations} for i in range(count)]
-        write(tmp_path, "princeton-vl/SpatialSense", f"{split}.jsonl", pictures)
+        rows = [{"image": {"path": f"images/{split}{i}.png"}, "annotations": relations} for i in range(count)]
+        write(tmp_path, "princeton-vl/SpatialSense", f"{split}.jsonl", rows)
     (tmp_path / "princeton-vl/SpatialSense/images").mkdir()
     (tmp_path / "princeton-vl/SpatialSense/images/validation1.png").write_bytes(b"png")
     task = registry()["spatialsense"]()

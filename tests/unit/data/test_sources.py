@@ -11,7 +11,7 @@ import pytest
 from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import DataError
-from gemma_eval.run.missing import _left_out
+from gemma_eval.run.missing import without
 from gemma_eval.task.base import Task
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
@@ -36,7 +36,7 @@ def piqa(**settings: Any) -> Task:
 def test_a_local_folder_is_read_like_the_hub(tmp_path: Path) -> None:
     built = build(piqa(), open_source(root=str(write(tmp_path, GOOD)), samples=False))
     assert [sample.id for sample in built.samples] == [str(i) for i in range(6)]
-    assert built.provenance["source"] == "folder" and built.provenance["rows"] == 6
+    assert built.provenance.source == "folder" and built.provenance.rows == 6
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_hub_out_of_reach_is_one_clear_error() -> None:
 def test_the_row_hash_sees_every_change(tmp_path: Path) -> None:
     def fingerprint(name: str, rows: list[dict[str, Any]]) -> str:
         built = build(piqa(limit=1), open_source(root=str(write(tmp_path / name, rows)), samples=False))
-        return str(built.provenance["rows_sha256"])
+        return built.provenance.rows_sha256
 
     first = fingerprint("a", GOOD)
     assert first == fingerprint("b", GOOD)
@@ -112,7 +112,7 @@ def test_the_row_hash_sees_every_change(tmp_path: Path) -> None:
 def test_exemplars_are_recorded() -> None:
     task = registry()["hellaswag"]()
     task.seed = 3
-    exemplars = build(task, open_source(root=None, samples=True)).provenance["exemplars"]
+    exemplars = build(task, open_source(root=None, samples=True)).provenance.exemplars
     assert exemplars["shots"] == 10 and exemplars["policy"] == "seeded" and exemplars["seed"] == 3
     assert len(set(exemplars["ids"]["all"])) == 10
 
@@ -201,7 +201,7 @@ def test_a_task_goes_on_without_the_configurations_that_a_folder_lacks(tmp_path:
     ref = DatasetRef("org/parallel", configs=["fra", "deu", "ita"], pivot="eng")
     table = open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)
     assert table.configs == ["deu", "deu"] and list(table.missing) == ["fra", "ita"]
-    assert _left_out(table.missing).startswith("without fra, ita: cannot be read: no such configuration. Available: ['eng', 'deu']")
+    assert without(table.missing).startswith("without fra, ita: cannot be read: no such configuration. Available: ['eng', 'deu']")
     ref.configs.remove("deu")
     with pytest.raises(DataError, match=r"org/parallel config=fra split=test: cannot be read: no such configuration"):
         open_source(root=str(tmp_path), samples=False).table(ref, "test", tmp_path)

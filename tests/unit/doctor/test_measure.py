@@ -1,4 +1,4 @@
-"""The doctor's findings, on measurements with one fault each."""
+"""The doctor's findings on measurements with one fault each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from gemma_eval.backends.transformers import backend as transformers_backend
-from gemma_eval.backends.transformers import full_prompt as plain
+from gemma_eval.backends.transformers import full_prompt
 from gemma_eval.commands.doctor import print_findings
 from gemma_eval.doctor import measure as doctor
 from gemma_eval.doctor.findings import examine
 from gemma_eval.doctor.measure import REFERENCES, measure, other_measurements, read
-from gemma_eval.doctor.prompts import PICTURE, PROMPTS
+from gemma_eval.doctor.prompts import IMAGE, PROMPTS
 from gemma_eval.errors import ConfigError
 from tests.settings import compose
 
@@ -71,44 +71,45 @@ def test_what_to_compare_with(reference: dict[str, Any], tmp_path: Path) -> None
             other_measurements(config, reference, against)
 
 
-# -- a model that sees ------------------------------------------------------------------------------------------
+# -- a model that reads images ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def seeing(tiny_vision: Path) -> list[str]:
+def settings(tiny_vision: Path) -> list[str]:
     return ["model=local", f"model.path={tiny_vision}", "backend.dtype=float32", "backend.device=cpu"]
 
 
 @pytest.fixture(scope="module")
-def sees(seeing: list[str]) -> dict[str, Any]:
-    return json.loads(json.dumps(measure(compose(*seeing))))  # type: ignore[no-any-return]
+def reading(settings: list[str]) -> dict[str, Any]:
+    return json.loads(json.dumps(measure(compose(*settings))))  # type: ignore[no-any-return]
 
 
 @pytest.mark.model
-def test_an_attention_that_is_causal_inside_a_picture_is_caught(
-    seeing: list[str], sees: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_an_attention_that_is_causal_inside_an_image_is_caught(
+    settings: list[str], reading: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once it passes for one that is not: plain batches agree with shared prefixes as long as they are told where the pictures are."""
-    plainly = compose(*seeing, "backend.share_prefixes=false")
-    assert set(sees["prompts"]) == {*PROMPTS, *PICTURE}
+    """Even if the backend's own check lets it pass. Full prompts agree with shared prefixes while the model knows where images are."""
+    full_prompts = compose(*settings, "backend.share_prefixes=false")
+    assert set(reading["prompts"]) == {*PROMPTS, *IMAGE}
     monkeypatch.setattr(doctor, "PROMPTS", {})
-    assert not wrong(measure(plainly), sees)
+    assert not wrong(measure(full_prompts), reading)
     monkeypatch.setattr(transformers_backend, "attends_both_ways", lambda model: True)
-    monkeypatch.setattr(plain, "FIRST_IMAGE", 1 << 62)  # nobody tells
-    found = wrong(measure(plainly), sees)
-    assert "picture: same log-probabilities" in found <= {"picture: same log-probabilities", "picture: same greedy text"}
+    monkeypatch.setattr(full_prompt, "FIRST_IMAGE", 1 << 62)  # no token is known to be of an image
+    found = wrong(measure(full_prompts), reading)
+    assert "image: same log-probabilities" in found <= {"image: same log-probabilities", "image: same greedy text"}
 
 
 @pytest.mark.model
-def test_pictures_that_are_refused_or_unknown_leave_the_texts_to_compare(
-    seeing: list[str], sees: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_images_that_are_refused_or_unknown_leave_the_texts_to_compare(
+    settings: list[str], reading: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transformers_backend, "attends_both_ways", lambda model: False)
-    blind = measure(compose(*seeing))
-    assert wrong(blind, sees) == {"picture: answered"} and not wrong(sees, blind)
-    older = {key: value for key, value in sees.items() if key != "refused"} | {"prompts": {name: sees["prompts"][name] for name in PROMPTS}}
-    assert not wrong(sees, older) and not wrong(older, sees)
+    refusing = measure(compose(*settings))
+    assert wrong(refusing, reading) == {"image: answered"} and not wrong(reading, refusing)
+    texts = {"prompts": {name: reading["prompts"][name] for name in PROMPTS}}
+    older = {key: value for key, value in reading.items() if key != "refused"} | texts
+    assert not wrong(reading, older) and not wrong(older, reading)
     console = Console(record=True, width=200)
-    print_findings(blind, sees, examine(blind, sees), console)
+    print_findings(refusing, reading, examine(refusing, reading), console)
     printed = console.export_text()
-    assert "refused: attention" in printed and printed.endswith("healthy for text, not for pictures\n")
+    assert "refused: attention" in printed and printed.endswith("healthy for text, not for images\n")

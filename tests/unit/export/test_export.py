@@ -17,9 +17,11 @@ from gemma_eval.errors import RunError
 from gemma_eval.export import frames as results
 from gemma_eval.export.frames import SCORE_COLUMNS, Runs
 from gemma_eval.scoring.scores_json import write_scores
+from gemma_eval.store.manifest import GroupSize
 from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.scores import MetricScore
 from gemma_eval.types import JSON
-from tests.runs import RUN_CONFIG, answers, generated, write_run
+from tests.runs import answers, generated, write_run
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
         ],
         "flores": [generated("flores", str(i), text, ["ein Haus"], subset="en-de") for i, text in enumerate(["ein Haus", "eine Maus", ""])],
     }
-    run = write_run(tmp_path_factory.mktemp("runs") / "made", records)
-    run.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
+    run = write_run(tmp_path_factory.mktemp("runs") / "made", records, model={"size": "4b"})
     write_scores(run)
     return run
 
@@ -45,15 +46,21 @@ def runs(run: RunDir) -> Runs:
     return results.load(run.path)
 
 
+def change_task(run: RunDir, name: str, **changes: Any) -> None:
+    """Write other fields into the manifest of one task."""
+    manifest = run.manifest
+    run.write_json("manifest.json", replace(manifest, tasks=manifest.tasks | {name: replace(manifest.tasks[name], **changes)}).to_json())
+
+
 Place = tuple[str, str, str, str]  # task, subset, average, metric
 
 
-def stored(run: RunDir) -> Iterator[tuple[Place, dict[str, Any]]]:
+def stored(run: RunDir) -> Iterator[tuple[Place, MetricScore]]:
     """Every number of scores.json, by where it stands."""
-    for task, entry in run.scores()["tasks"].items():
-        parts = [("", entry["average"] or "", entry["metrics"])]
-        parts += [("", average, entry[average]) for average in ("micro", "macro") if average in entry]
-        parts += [(name, "", subset["metrics"]) for name, subset in entry.get("subsets", {}).items()]
+    for task, entry in run.scores.tasks.items():
+        parts: list[tuple[str, str, dict[str, MetricScore]]] = [("", entry.average or "", entry.metrics)]
+        parts += [("", average, found) for average, found in (("micro", entry.micro), ("macro", entry.macro)) if found is not None]
+        parts += [(name, "", subset.metrics) for name, subset in entry.subsets.items()]
         for subset, average, metrics in parts:
             for metric, numbers in metrics.items():
                 yield (task, subset, average, metric), numbers
@@ -64,8 +71,8 @@ def check(frame: pd.DataFrame, run: RunDir) -> None:
     assert len(frame) == len(expected) == 9
     for row in frame.fillna({"subset": "", "average": "", "group": ""}).to_dict("records"):
         numbers = expected[row["task"], row["subset"], row["average"], row["metric"]]
-        low, high = numbers["ci95"] or (None, None)
-        for column, value in {"value": numbers["value"], "stderr": numbers["stderr"], "low": low, "high": high}.items():
+        low, high = numbers.ci95 or (None, None)
+        for column, value in {"value": numbers.value, "stderr": numbers.stderr, "low": low, "high": high}.items():
             assert row[column] == value or (value is None and pd.isna(row[column]))
 
 
@@ -94,17 +101,14 @@ def test_a_group_of_subsets_has_its_own_row(tmp_path: Path) -> None:
     names = [f"{length}/{name}" for length in (32768, 131072) for name in ("vt", "cwe")]
     golds: dict[str, JSON] = {"vt": {"answers": ["blue"], "match": "all"}, "cwe": {"answers": ["red"], "match": "all"}}
     records = [generated("ruler", name, "blue", golds[name.partition("/")[2]], subset=name) for name in names]
-    made = write_run(tmp_path / "ruler", {"ruler": records})
-    manifest = made.read_json("manifest.json")
-    manifest["tasks"]["ruler"]["groups"] = {str(length): {"size": 2, "asked": 2} for length in (32768, 131072)}
-    made.write_json("manifest.json", manifest)
-    made.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
-    groups = write_scores(made)["tasks"]["ruler"]["groups"]
+    made = write_run(tmp_path / "ruler", {"ruler": records}, model={"size": "4b"})
+    change_task(made, "ruler", groups={str(length): GroupSize(2, 2) for length in (32768, 131072)})
+    groups = write_scores(made).tasks["ruler"].groups
     rows = results.load(made.path).scores.query("group != '' and primary").set_index("group")
     assert list(rows["benchmark"]) == ["RULER 128K", "RULER 32K"] and list(rows["published"]) == [0.517, 0.671]
     for name, row in rows.iterrows():
-        metric = groups[name]["metrics"][row["metric"]]
-        assert (row["value"], [row["low"], row["high"]], row["n"]) == (metric["value"], metric["ci95"], 2)
+        metric = groups[str(name)].metrics[row["metric"]]
+        assert (row["value"], (row["low"], row["high"]), row["n"]) == (metric.value, metric.ci95, 2)
 
 
 def test_two_runs_of_one_name_are_refused(run: RunDir) -> None:
@@ -131,18 +135,18 @@ def test_lm_eval_reads_ours(run: RunDir, tmp_path: Path) -> None:
     found = json.loads(Path(file).read_text())
     table = lm_eval.make_table(found)
     for (task, subset, average, metric), numbers in stored(run):
-        entry = run.scores()["tasks"][task]
-        if average != (entry["average"] or "") and not subset:
+        entry = run.scores.tasks[task]
+        if average != (entry.average or "") and not subset:
             continue  # the harness has one average
         name = f"{task}_{subset}" if subset else task
-        assert found["results"][name][f"{metric},none"] == numbers["value"]
-        assert f"{numbers['value']:.4f}" in table
+        assert found["results"][name][f"{metric},none"] == numbers.value
+        assert f"{numbers.value:.4f}" in table
     assert " - anatomy" in table and "mmlu" in lm_eval.make_table(found, "groups")
     samples = {lm_eval.get_file_task_name(Path(name).name): name for name in lm_eval.get_sample_results_filenames(files)}
     assert set(samples) == {"piqa", "mmlu", "trivia_qa", "flores"}
     for task, name in samples.items():
         rows = datasets.load_dataset("json", data_files=name, split="train", cache_dir=str(tmp_path / "cache"))
-        metric = run.scores()["tasks"][task]["primary"]
+        metric = run.scores.tasks[task].primary
         assert rows[metric] == [record.scores[metric] for record in run.records(task)]
 
 
@@ -152,19 +156,16 @@ def test_the_hub_reads_ours(run: RunDir, tmp_path: Path) -> None:
     assert main(["export", str(run.path), "--to", "model-index", "--out", str(tmp_path)]) == 0
     card = ModelCard(f"---\n{(tmp_path / 'made' / 'model-index.yaml').read_text()}---\n# A model\n")
     assert isinstance(card.data, ModelCardData)
-    tasks = run.scores()["tasks"]
-    expected = {(entry["primary"], entry["metrics"][entry["primary"]]["value"]) for entry in tasks.values()}
+    tasks = run.scores.tasks
+    expected = {(entry.primary, entry.score.value) for entry in tasks.values()}
     assert expected <= {(result.metric_type, result.metric_value) for result in card.data.eval_results or []}
     (entry,) = parse_eval_result_entries(yaml.safe_load((tmp_path / "made" / ".eval_results" / "piqa.yaml").read_text()))
-    assert (entry.dataset_id, entry.value) == ("baber/piqa", tasks["piqa"]["metrics"]["acc_norm"]["value"])
+    assert (entry.dataset_id, entry.value) == ("baber/piqa", tasks["piqa"].metrics["acc_norm"].value)
 
 
 def test_bundled_samples_are_nothing_to_publish(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = write_run(tmp_path / "samples", {"piqa": answers([True, False])})
-    manifest = copy.read_json("manifest.json")
-    manifest["tasks"]["piqa"]["source"] = "samples"
-    copy.write_json("manifest.json", manifest)
-    copy.write_text("config.yaml", yaml.safe_dump(RUN_CONFIG))
+    change_task(copy, "piqa", source="samples")
     write_scores(copy)
     assert main(["export", str(copy.path), "--to", "model-index", "--out", str(tmp_path)]) == 1
     assert main(["export", str(copy.path), "--to", "excel", "--out", str(tmp_path)]) == 1
@@ -187,6 +188,6 @@ def test_mlflow_in_a_local_database(run: RunDir, tmp_path: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (logged,) = client.search_runs([client.get_experiment_by_name("gemma-eval").experiment_id])
     assert logged.info.run_name == "made" and logged.data.params["size"] == "4b"
-    for task, entry in run.scores()["tasks"].items():
-        for metric, numbers in entry["metrics"].items():
-            assert logged.data.metrics[f"{task}/{metric}"] == numbers["value"]
+    for task, entry in run.scores.tasks.items():
+        for metric, numbers in entry.metrics.items():
+            assert logged.data.metrics[f"{task}/{metric}"] == numbers.value

@@ -13,6 +13,8 @@ from gemma_eval.commands.main import main
 from gemma_eval.compare import compare, load, save_baseline
 from gemma_eval.errors import ConfigError
 from gemma_eval.gate import Decision, Policy, judge, load_policy, noise_floor
+from gemma_eval.gate.decision import draft
+from gemma_eval.stats.difference import difference
 from tests.runs import answers, choice, write_run
 
 RIGHT = [i % 3 > 0 for i in range(1200)]
@@ -65,6 +67,14 @@ def test_small_tasks_are_judged_together(tmp_path: Path) -> None:
     worse = [not right and i % 2 > 0 for i, right in enumerate(RIGHT[:100])]
     damaged = judge(compare(base, write_run(tmp_path / "worse", {name: answers(worse, name) for name in names})), Policy())
     assert damaged.decision is Decision.failed
+
+
+def test_an_early_look_has_a_limit() -> None:
+    """After 64 of thousands of items, the level of the test is smaller than the spacing of floats around one."""
+    answered = [float(right) for right in RIGHT[:64]]
+    found = difference(answered, answered, [str(i) for i in range(64)])
+    early = draft("piqa", found, 0.01, 0.0, Policy(margin=0.01), tuned_for=20_000)
+    assert -1 < early.bound < -0.5 and early.decision is Decision.inconclusive
 
 
 def test_margins_by_family_and_task(base: Path, tmp_path: Path) -> None:

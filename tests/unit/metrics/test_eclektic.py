@@ -73,18 +73,18 @@ def test_score_is_the_mean_over_questions_away_from_their_source() -> None:
         wrong = at_source if sample.cluster == "sample_bees" else sample.subset == "he"
         records.append(record(sample, " ?" if wrong else gold(sample)))
     summary = summarize(page(), records, 36)
-    assert summary["n"] == 36 and summary["primary"] == "eclektic"
-    values = {name: metric["value"] for name, metric in summary["metrics"].items()}
+    assert summary.n == 36 and summary.primary == "eclektic"
+    values = {name: metric.value for name, metric in summary.metrics.items()}
     assert values == pytest.approx({"eclektic": (10 + 10 + 0) / 33, "recall": (10 + 10 + 11) / 33, "source_recall": 22 / 33})
-    assert summary["metrics"]["eclektic"]["clusters"] == 3
-    assert summary["subsets"]["he"]["metrics"]["eclektic"]["value"] == 0
+    assert summary.metrics["eclektic"].clusters == 3
+    assert summary.subsets["he"].metrics["eclektic"].value == 0
 
 
 def test_questions_without_their_source_are_left_out() -> None:
     german = [record(sample, gold(sample)) for sample in samples() if sample.subset == "de"]
     assert [r.cluster for r in german] == ["sample_mill", "sample_bridge", "sample_bees"]
     assert page().records_to_average(german) == []
-    assert summarize(page(), german, 36)["metrics"]["eclektic"]["value"] is None
+    assert summarize(page(), german, 36).metrics["eclektic"].value is None
 
 
 def test_exemplars_are_in_the_language_of_the_question() -> None:

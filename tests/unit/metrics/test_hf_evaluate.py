@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import evaluate
 import pytest
 
 from gemma_eval.metrics import hf_evaluate as metrics
 from tests.sandboxes import needs_bubblewrap
+
+METRICS = {name: found for name, found in vars(metrics).items() if isinstance(found, type) and issubclass(found, evaluate.Metric)}
+
+
+def test_every_metric_is_a_class_that_says_what_it_is() -> None:
+    assert len(METRICS) == 28
+    for name, cls in METRICS.items():
+        assert (cls.__name__, cls.__module__) == (name, metrics.__name__)
+        assert cls.__doc__ and cls().description == cls.__doc__
+        assert set(cls().features) == {"predictions", "references"}
 
 
 def test_answers() -> None:
@@ -13,6 +24,7 @@ def test_answers() -> None:
     assert trivia == {"exact_match": 0.5}
     assert metrics.SquadExactMatch().compute(predictions=["U.S.A."], references=[["usa", "us"]]) == {"exact_match": 1.0}
     assert metrics.NumberMatch().compute(predictions=["1,000"], references=[["1000"]]) == {"exact_match": 1.0}
+    assert metrics.LocalNumberMatch().compute(predictions=["1.234,5", "x"], references=[["1234.5"], ["1"]]) == {"exact_match": 0.5}
 
 
 def test_string_match() -> None:

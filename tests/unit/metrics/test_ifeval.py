@@ -98,7 +98,7 @@ def test_prompts_count_as_wholes_and_instructions_one_by_one() -> None:
         record("1", '"a"', (quoted, {})),
         record("2", "x\n<<a>>", ("detectable_format:title", {})),
     ]
-    values = {name: metric["value"] for name, metric in summarize(page(), records, 3)["metrics"].items()}
+    values = {name: metric.value for name, metric in summarize(page(), records, 3).metrics.items()}
     assert values == pytest.approx({"prompt_strict": 2 / 3, "prompt_loose": 2 / 3, "instruction_strict": 3 / 4, "instruction_loose": 3 / 4})
 
 

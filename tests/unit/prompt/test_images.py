@@ -1,4 +1,4 @@
-"""Pictures of every kind come out upright, in RGB and on white; what cannot be read is an error of its own."""
+"""Images of every format come out upright, in RGB and on white. One that cannot be read is a `PromptError`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 def flag() -> PIL.Image.Image:
     """Upright: 32 wide, 16 high, left half red, right half blue."""
-    picture = PIL.Image.new("RGB", (32, 16), RED)
-    picture.paste(BLUE, (16, 0, 32, 16))
-    return picture
+    halves = PIL.Image.new("RGB", (32, 16), RED)
+    halves.paste(BLUE, (16, 0, 32, 16))
+    return halves
 
 
 def pixels(image: Image) -> npt.NDArray[np.uint8]:
@@ -50,15 +50,15 @@ def test_exif_orientation_is_undone(kind: str, orientation: int, stored: PIL.Ima
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "GIF"])
 def test_transparency_is_white(mode: str) -> None:
-    picture = PIL.Image.new("RGBA", (4, 4), (0, 0, 0, 0))
-    picture.paste((255, 0, 0, 255), (0, 0, 4, 2))
+    half_clear = PIL.Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    half_clear.paste((255, 0, 0, 255), (0, 0, 4, 2))
     if mode == "P":
-        palette = picture.convert("RGB").quantize(2)
+        palette = half_clear.convert("RGB").quantize(2)
         image = encoded(palette, transparency=palette.getpixel((0, 3)))
     elif mode == "GIF":
-        image = encoded(picture.convert("P"), "GIF", transparency=picture.convert("P").getpixel((0, 3)))
+        image = encoded(half_clear.convert("P"), "GIF", transparency=half_clear.convert("P").getpixel((0, 3)))
     else:
-        image = encoded(picture.convert(mode))
+        image = encoded(half_clear.convert(mode))
     found = pixels(image)
     assert (found[2:] == WHITE).all()
     assert not (found[:2] == WHITE).all(axis=2).any()
@@ -98,7 +98,7 @@ def test_what_is_no_image_is_refused_by_its_header(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF"])
-def test_a_cut_file_has_a_size_but_no_pixels(kind: str) -> None:
+def test_a_truncated_file_has_a_size_but_no_pixels(kind: str) -> None:
     noise = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     whole = encoded(noise, kind).data
     with pytest.raises(PromptError, match="an image cannot be"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,16 +15,19 @@ from matplotlib.text import Text
 from gemma_eval.card import SIZES
 from gemma_eval.card.rebuilt import card
 from gemma_eval.commands.main import main
-from gemma_eval.report.figures import Drawn, figures, inline_svg
+from gemma_eval.report.figures import Drawn, Failed, figures, inline_svg, save_figures
 from gemma_eval.report.figures.calibration import binned, expected_error
+from gemma_eval.report.figures.style import Value
+from gemma_eval.report.page import to_html
 from gemma_eval.store.run_dir import RunDir
 from tests.runs import answers, choice, write_card_run, write_run
 
 
 def drawn(*runs: RunDir) -> dict[str, Drawn]:
-    found = list(figures(card([run.scores() for run in runs]), runs))
-    assert len({one.name for one in found}) == len(found)
-    return {one.name: one for one in found}
+    found = list(figures(card([run.scores for run in runs]), runs, lambda _: None))
+    made = [one[0] for one in found if not isinstance(one, Failed)]
+    assert len({one.name for one in made}) == len(found)
+    return {one.name: one for one in made}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +69,7 @@ def test_no_two_labels_collide_and_none_is_cut_off(five: dict[str, Drawn]) -> No
 def test_figures_with_nothing_to_show_are_left_out(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", {"piqa": answers([True] * 30 + [False] * 10)})
     assert list(drawn(run)) == ["published_measured", "differences", "calibration", "cost"]
-    scores = run.scores()
-    run.write_json("scores.json", scores | {"tasks": {}})
+    run.write_json("scores.json", replace(run.scores, tasks={}).to_json())
     assert "published_measured" not in drawn(run) and "cost" not in drawn(run)
 
 
@@ -88,6 +91,58 @@ def test_calibration_by_hand() -> None:
     assert (low.n, low.confidence, low.right.value) == (8, 55, 50) and low.right.low < 50 < low.right.high
     assert (high.n, high.confidence, high.right.value) == (5, 95, 100)
     assert expected_error([low, high]) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_bins_that_are_all_right_or_all_wrong_are_drawn(tmp_path: Path, right: bool) -> None:
+    """matplotlib refuses an error bar of negative length, even of -7e-18."""
+    for n in range(5, 100):
+        (only,) = binned([95.0] * n, [float(right)] * n, [str(i) for i in range(n)])
+        assert only.right.low <= only.right.value <= only.right.high, n
+    assert "calibration" in drawn(write_run(tmp_path / "a", {"piqa": answers([right] * 10)}))
+
+
+def break_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Value:
+        raise ValueError("'yerr' must not contain negative values")
+
+    monkeypatch.setattr("gemma_eval.report.figures.calibration.points", broken)
+
+
+def test_a_figure_that_fails_is_named_and_does_not_cost_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "a", {"piqa": answers([True] * 30 + [False] * 10)})
+    names = list(drawn(run))
+    break_calibration(monkeypatch)
+    found = list(save_figures(card([run.scores]), [run], tmp_path / "x", "svg"))
+    failed = [one for one in found if isinstance(one, Failed)]
+    assert [one.name if isinstance(one, Failed) else one.stem for one in found] == names
+    assert [str(one) for one in failed] == [
+        "Calibration of multiple choices: this figure could not be drawn (ValueError: 'yerr' must not contain negative values)"
+    ]
+    assert sorted(path.stem for path in (tmp_path / "x").iterdir()) == sorted({*names} - {"calibration"})
+
+
+def test_the_page_names_a_figure_that_fails_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "a", {"piqa": answers([True] * 30 + [False] * 10)})
+    break_calibration(monkeypatch)
+    text = to_html(card([run.scores]), [run], tmp_path)
+    places = [text.index(f'id="figure-{name}"') for name in ("differences", "calibration", "cost")]
+    failed = text[places[1] : places[2]]
+    assert places == sorted(places) and "<svg" in text[places[0] : places[1]] and "<svg" in text[places[2] :]
+    assert "Calibration of multiple choices" in failed and "could not be drawn: ValueError: &#39;yerr&#39; must" in failed
+    assert "<svg" not in failed and 'href="#figure-calibration"' in text
+
+
+def test_a_figure_that_cannot_be_written_in_a_form_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "a", {"piqa": answers([True] * 30 + [False] * 10)})
+
+    def render(one: Drawn) -> str:
+        if one.name == "cost":
+            raise RuntimeError("no room for the axes")
+        return one.name
+
+    found = list(figures(card([run.scores]), [run], render))
+    assert [one.reason for one in found if isinstance(one, Failed)] == ["RuntimeError: no room for the axes"] and len(found) == 4
 
 
 def test_confidence_is_the_share_of_the_likeliest_choice(tmp_path: Path) -> None:

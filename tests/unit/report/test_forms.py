@@ -8,9 +8,9 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -23,32 +23,38 @@ from gemma_eval.report.console import print_card
 from gemma_eval.report.csv import to_csv
 from gemma_eval.report.latex import escape, to_latex
 from gemma_eval.report.markdown import to_markdown
+from gemma_eval.store.scores import Scores
 from tests.runs import answers, card_scores, write_card_run, write_run
 
 HOSTILE = """<script>alert(1)</script> "x" & 'y' | ` $100 \\input{a} #1 50% _ ^ ~ \u202e \ufffe 漢字 -- {{ 7 }}"""
 ROWS = {row.task: (table, row) for table in reversed(CARD_TABLES) for row in table.rows if row.task and not row.group and not row.parts}
 
 
-def expected(scores: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """What a reader must find of each row that one task measures: value and interval, in the card's unit."""
-    for task, entry in scores["tasks"].items():
+def in_card_units(scores: Scores) -> Iterator[tuple[str, list[float]]]:
+    """Value and both ends of the interval of each row that one task measures, in the card's unit."""
+    for task, found in scores.tasks.items():
         if task in ROWS:
             _, row = ROWS[task]
-            metric = entry["metrics"][entry["primary"]]
-            low, high = metric["ci95"]
-            yield row.benchmark, [f"{metric['value'] * row.scale:.1f}", f"{low * row.scale:.1f}-{high * row.scale:.1f}"]
+            yield row.benchmark, [(end or 0.0) * row.scale for end in (found.score.value, found.score.low, found.score.high)]
+
+
+def expected(scores: Scores) -> Iterator[tuple[str, list[str]]]:
+    """What a reader must find in each row that one task measures."""
+    for benchmark, (value, low, high) in in_card_units(scores):
+        yield benchmark, [f"{value:.1f}", f"{low:.1f}-{high:.1f}"]
 
 
 @pytest.fixture(scope="module")
-def five() -> list[dict[str, Any]]:
+def five() -> list[Scores]:
     return [card_scores(size) for size in SIZES]
 
 
 @pytest.fixture(scope="module", params=["four", "five", "tuned"])
-def runs(request: pytest.FixtureRequest, five: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def runs(request: pytest.FixtureRequest, five: list[Scores]) -> list[Scores]:
     """One run, all sizes side by side, and instruction-tuned ones beside a pre-trained one."""
     tuned = [card_scores("4b", variant="it"), card_scores("270m", variant="it"), five[2]]
-    return {"four": five[2:3], "five": five, "tuned": tuned}[request.param]
+    choices: dict[str, list[Scores]] = {"four": five[2:3], "five": five, "tuned": tuned}
+    return choices[request.param]
 
 
 def lines_of(text: str, benchmark: str) -> list[str]:
@@ -66,7 +72,7 @@ def terminal(shown: Card) -> str:
 
 
 @pytest.mark.parametrize("form", [to_markdown, to_latex, terminal])
-def test_every_value_and_every_row_stands_in_the_text_forms(form: Any, runs: list[dict[str, Any]]) -> None:
+def test_every_value_and_every_row_is_in_the_text_forms(form: Callable[[Card], str], runs: list[Scores]) -> None:
     shown = card(runs)
     text = form(shown).replace("{-}", "-").replace(r"\textsuperscript", " ").replace(r"\&", "&").replace(r"\+", "+")
     for sheet in shown.sheets:
@@ -75,20 +81,17 @@ def test_every_value_and_every_row_stands_in_the_text_forms(form: Any, runs: lis
             assert any(holds(line, published) for line in lines_of(text, row.benchmark)), (sheet.title, row.benchmark)
     for scores in runs:
         for benchmark, parts in expected(scores):
-            assert any(holds(line, parts) for line in lines_of(text, benchmark)), (scores["run"], benchmark, parts)
+            assert any(holds(line, parts) for line in lines_of(text, benchmark)), (scores.run, benchmark, parts)
 
 
-def test_csv_has_every_number_at_full_precision(runs: list[dict[str, Any]]) -> None:
+def test_csv_has_every_number_at_full_precision(runs: list[Scores]) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(card(runs)))))
     measured = {(line["run"], line["benchmark"], line["table"]): line for line in lines if line["kind"] == "measured"}
     for scores in runs:
-        for task, entry in scores["tasks"].items():
-            if task in ROWS:
-                metric, (_, row) = entry["metrics"][entry["primary"]], ROWS[task]
-                found = [line for (run, benchmark, _), line in measured.items() if (run, benchmark) == (scores["run"], row.benchmark)]
-                wanted = [end * row.scale for end in (metric["value"], *metric["ci95"])]
-                assert wanted in [[float(line[key]) for key in ("value", "low", "high")] for line in found if line["value"]]
-    for table in (table for table in CARD_TABLES if table.key == "reasoning_factuality" and runs[0]["model"]["variant"] == "pt"):
+        for name, wanted in in_card_units(scores):
+            found = [line for (run, benchmark, _), line in measured.items() if (run, benchmark) == (scores.run, name)]
+            assert wanted in [[float(line[key]) for key in ("value", "low", "high")] for line in found if line["value"]]
+    for table in (table for table in CARD_TABLES if table.key == "reasoning_factuality" and runs[0].model.variant == "pt"):
         sizes = [(line["benchmark"], line["size"]) for line in lines if line["kind"] == "published" and line["table"] == table.key]
         assert {size for benchmark, size in sizes if benchmark == "PIQA"} == set(SIZES) and len(sizes) == len(set(sizes)) == 51
 
@@ -103,17 +106,17 @@ def page(folder: Path, *runs: Path) -> ElementTree.Element:
 
 
 def test_the_page_has_every_number_of_every_metric_and_subset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemma_eval.report.page.figures", lambda *_: [])  # they take their time, and have tests of their own
+    monkeypatch.setattr("gemma_eval.report.page.figures", lambda *_: [])  # they are slow, and have tests of their own
     runs = [write_card_run(tmp_path / "4b", "4b"), write_run(tmp_path / "r", {"piqa": answers([True, False] * 20)})]
     root = page(tmp_path, *(run.path for run in runs))
     cells = {cell.attrib.get("data-sort") for cell in root.iter("td")}
     for run in runs:
-        for task, entry in run.scores()["tasks"].items():
-            for part in [entry, *entry.get("subsets", {}).values(), *entry.get("groups", {}).values()]:
-                for metric in part["metrics"].values():
-                    assert {repr(metric["value"]), repr(metric["stderr"]), repr(metric["ci95"][0])} <= cells, task
-            if task in ROWS:
-                assert repr(entry["metrics"][entry["primary"]]["value"] * ROWS[task][1].scale) in cells
+        for task, scores in run.scores.tasks.items():
+            for part in (scores, *scores.subsets.values(), *scores.groups.values()):
+                for metric in part.metrics.values():
+                    assert {repr(metric.value), repr(metric.stderr), repr(metric.low)} <= cells, task
+        for _, (value, _, _) in in_card_units(run.scores):
+            assert repr(value) in cells
     captions = ["".join(caption.itertext()) for caption in root.iter("caption")]
     assert {table.title for table in CARD_TABLES if table.variant == "pt" and not table.detail and table.key != "card_270m"} <= set(
         captions
@@ -123,10 +126,11 @@ def test_the_page_has_every_number_of_every_metric_and_subset(tmp_path: Path, mo
 def hostile_run(folder: Path) -> Path:
     """A run whose every word that is not ours is hostile."""
     run = write_card_run(folder / HOSTILE.replace("/", ""), "4b")
-    scores = run.scores()
+    scores = run.scores.to_json()
     scores["tasks"] = {name: scores["tasks"][name] for name in ("piqa", "mmlu")}
     scores["tasks"]["piqa"] |= {"undisclosed": HOSTILE, "warnings": [f"{HOSTILE}\ud800"]}
-    scores["tasks"]["mmlu"]["subsets"] = {f"{HOSTILE}{i}": dict(scores["tasks"]["piqa"]) for i in range(4)}
+    subset = {key: scores["tasks"]["piqa"][key] for key in ("n", "metrics")}
+    scores["tasks"]["mmlu"]["subsets"] = {f"{HOSTILE}{i}": subset for i in range(4)}
     scores["model"]["weights"] = HOSTILE
     (run.path / "scores.json").write_text(json.dumps(scores))  # half of a surrogate pair can only be written escaped
     return run.path
@@ -148,16 +152,16 @@ def test_hostile_text_keeps_tables_whole() -> None:
         return [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
 
     clean = card([card_scores("4b")])
-    shown = card([card_scores("4b") | {"run": HOSTILE + "\n| x"}])
+    shown = card([replace(card_scores("4b"), run=HOSTILE + "\n| x")])
     shown.sheets[0].rows[0].cells[0].__dict__["remarks"] = HOSTILE + "\n| x"
     assert shape(to_markdown(shown)) == shape(to_markdown(clean)) and "<script" not in to_markdown(shown)
     assert HOSTILE[:8] in terminal(shown)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_compiles(tmp_path: Path, runs: list[dict[str, Any]]) -> None:
+def test_latex_compiles(tmp_path: Path, runs: list[Scores]) -> None:
     assert "Overfull" not in compiled(tmp_path, to_latex(card(runs)))
-    shown = card([*runs, runs[0] | {"run": HOSTILE}])
+    shown = card([*runs, replace(runs[0], run=HOSTILE)])
     shown.sheets[0].rows[0].cells[0].__dict__["note"] = HOSTILE + "".join(map(chr, range(32, 0x180)))
     compiled(tmp_path, to_latex(shown))
 

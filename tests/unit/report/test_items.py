@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gemma_eval.commands.main import main
 from gemma_eval.errors import RunError
-from gemma_eval.prompt.sections import Section, cut
+from gemma_eval.prompt.sections import Section, split_into_sections
 from gemma_eval.report.items import write_items
 from gemma_eval.report.shards import ITEMS, Shards, write_data
 from gemma_eval.store.prompts import KEPT, LONGEST, reading_prompts, writing_prompts
@@ -71,7 +71,7 @@ PROMPTS = st.builds(
 def rendered(prompt: Prompt, chat: bool) -> tuple[list[str], list[tuple[Image, Any]]]:
     """As a completion, or as a chat template does it: turns, and texts trimmed between images."""
     texts, views = ["<turn>user\n" if chat else ""], []
-    for part in _merged(prompt.asked):
+    for part in _merged(prompt.without_reply):
         if isinstance(part, str):
             texts[-1] += part.strip() if chat else part
             continue
@@ -96,7 +96,7 @@ def _merged(parts: Parts) -> list[str | Image]:
 @given(PROMPTS, st.booleans())
 def test_the_sections_joined_are_the_prompt_as_it_was_sent(prompt: Prompt, chat: bool) -> None:
     texts, views = rendered(prompt, chat)
-    sections = cut(prompt, texts, views)
+    sections = split_into_sections(prompt, texts, views)
     assert "".join(section.text for section in sections) == "".join(texts)
     assert [(section.image, section.box) for section in sections if section.image] == [(image.sha256, box) for image, box in views]
     places = [len("".join(s.text for s in sections[:n])) for n, section in enumerate(sections) if section.image]
@@ -109,7 +109,7 @@ def test_the_sections_joined_are_the_prompt_as_it_was_sent(prompt: Prompt, chat:
 def test_sections_have_the_names_of_what_they_were_made_from() -> None:
     prompt = Prompt(("Q: 1+1?\nA:",), (("Q: 2+2?\nA: 4\n\n",), ("Q: 3+3?\nA: 6\n\n",)), ("Sums.\n\n",), "It is")
     whole = "<turn>user\nSums.\n\nQ: 2+2?\nA: 4\n\nQ: 3+3?\nA: 6\n\nQ: 1+1?\nA:<end>\n<turn>model\nIt is"
-    assert [(s.kind, s.number, s.text) for s in cut(prompt, [whole], [])] == [
+    assert [(s.kind, s.number, s.text) for s in split_into_sections(prompt, [whole], [])] == [
         ("template", 0, "<turn>user\n"),
         ("header", 0, "Sums.\n\n"),
         ("exemplar", 1, "Q: 2+2?\nA: 4\n\n"),
@@ -124,7 +124,7 @@ def test_the_frame_of_a_picture_belongs_to_its_section() -> None:
     one, two = Image(b"1"), Image(b"2")
     prompt = Prompt((two, "Q: and here?\nA:"), ((one, "Q: what?\nA: a cat\n\n"),))
     texts = ["\n\n", "\n\n and a crop \n\n", "\n\nQ: what?\nA: a cat\n\n\n\n", "\n\nQ: and here?\nA:"]
-    sections = cut(prompt, texts, [(one, None), (one, (0, 0, 5, 5)), (two, None)])
+    sections = split_into_sections(prompt, texts, [(one, None), (one, (0, 0, 5, 5)), (two, None)])
     assert [(section.kind, section.text or section.image) for section in sections] == [
         ("exemplar", "\n\n"),
         ("exemplar", one.sha256),
@@ -202,7 +202,7 @@ def test_records_one_by_one_are_the_records(tmp_path: Path) -> None:
         appender.write(replace(records[1], scores={"exact_match": 0.5}))  # scored again
         appender.write(replace(records[2], key="another model's"))
     with run.reading("trivia_qa") as record:
-        assert [record(entry) for entry in run.manifest("trivia_qa")] == run.records("trivia_qa")
+        assert [record(key) for key in run.keys("trivia_qa")] == run.records("trivia_qa")
         assert record(SampleKey("2", "no such")) is None
     with RunDir(tmp_path / "empty").reading("trivia_qa") as record:
         assert record(SampleKey("0", "key")) is None
@@ -265,7 +265,7 @@ def test_nothing_else_is_overwritten(pair: list[RunDir], tmp_path: Path) -> None
     other.mkdir()
     (other / "data").mkdir()
     (other / "data/mine.txt").write_text("mine")
-    with pytest.raises(RunError, match="not empty, and no item browser"):
+    with pytest.raises(RunError, match="not empty, and not an item browser"):
         write_items(pair, other)
     with pytest.raises(RunError, match="a run directory; name another folder"):
         write_items(pair[:1], pair[1].path)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from gemma_eval.run import progress_view as watch
+from gemma_eval.run.planned import PlannedTokens
 from gemma_eval.run.progress import Progress
-from gemma_eval.run.progress_view import render, reporter
+from gemma_eval.run.progress_view import reporter
 from gemma_eval.scoring.summary import summarize
-from gemma_eval.store.progress import FILE, Snapshot, TaskProgress, read_snapshot, summary
+from gemma_eval.store.progress import FILE, Snapshot, TaskProgress, read_snapshot
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.base import Average
 from gemma_eval.task.registry import registry
@@ -49,12 +47,12 @@ def test_scores_so_far_are_those_of_the_summary() -> None:
         for record in of[2:]:
             told.advance(tasks[name], record, Usage(10, 4, 0))
     seen = told.snapshot()
-    assert (seen.total, seen.done, seen.before, seen.seconds_left) == (27, 27, 8, 0)
+    assert (seen.total, seen.done, seen.before) == (27, 27, 8)
     assert seen.reused == pytest.approx(0.6)
     for name in ("piqa", "mmlu", "mgsm"):
-        metric = summarize(tasks[name], found[name], 8)["metrics"][tasks[name].metrics[0]]
+        score = summarize(tasks[name], found[name], 8).score
         task = seen.tasks[name]
-        assert (task.value, [task.low, task.high]) == (metric["value"], metric["ci95"])
+        assert (task.value, (task.low, task.high)) == (score.value, score.ci95)
     assert seen.tasks["flores"].value is None and seen.tasks["flores"].done == 3
 
 
@@ -108,17 +106,87 @@ def test_lines_where_nobody_watches(
     assert expected in printed and bool(printed) == bool(expected)
 
 
-def snapshot(tasks: Sequence[TaskProgress]) -> Snapshot:
-    named = {f"task_{i}": task for i, task in enumerate(tasks)}
-    return Snapshot("", "", sum(t.total for t in tasks), sum(t.done for t in tasks), 0, 1234.5, 0.93, 4000.0, named)
+# -- tokens and phases ------------------------------------------------------------------------------------------
 
 
-def test_the_view_fits_the_window() -> None:
-    done, going, waiting = (TaskProgress(1000, n, "acc_norm", 1.0, 0.401, 0.347, 0.457) for n in (1000, 300, 0))
-    shown = Console(file=io.StringIO(), width=100, height=20, record=True)
-    shown.print(render(snapshot([done] * 20 + [going] * 2 + [waiting] * 19), 10))
-    text = shown.export_text()
-    assert len(text.splitlines()) < 16 and "and 31 more tasks" in text
-    assert text.count("300/1,000  acc_norm 40.1 (34.7-45.7)") == 2 and " 0/1,000" in text and " 1,000/1,000" not in text
-    assert "20,600/41,000 samples, 1,234 tok/s, 93% reused, 1:06:40 left" in text
-    assert summary(snapshot([waiting])).endswith("left")
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_tokens_are_counted_as_they_come_and_a_request_once() -> None:
+    """Two samples share a request; the second request's text is in flight."""
+    clock = Clock()
+    texts = [replace(generated("mgsm", str(i), "1", ["1"]), key=key) for i, key in enumerate("aab")]
+    planned = {key: PlannedTokens("mgsm", prefill=50, generate=100, texts=1) for key in "ab"}
+    told = Progress([MGSM] * 3, [], planned, clock=clock)
+    told.phase("loading")
+    assert (told.snapshot().phase, told.snapshot().tokens_per_second) == ("loading", None)
+    clock.now += 30.0
+    told.phase("generating")
+    clock.now += 2.0
+    told.generated(6)
+    seen = told.snapshot()
+    assert (seen.phase, seen.tokens, seen.planned, seen.at_most) == ("generating", 6, 200, True)
+    assert seen.tokens_per_second == 3.0, "loading counts as generating"
+    told.advance(MGSM, texts[0], Usage(53, 53, 3))
+    told.advance(MGSM, texts[1], Usage())
+    seen = told.snapshot()
+    assert (seen.done, seen.tokens, seen.planned, seen.at_most) == (2, 6, 12, False)  # 6 tokens of one finished text: 6 more of the other
+    assert seen.seconds_left is None, "most of the time went into reading prompts so far"
+    clock.now += 3.0
+    assert told.snapshot().seconds_left is not None
+    told.advance(MGSM, texts[2], Usage(53, 53, 3))
+    seen = told.snapshot()
+    assert (seen.done, seen.planned, seen.seconds_left) == (3, 6, 0.0)
+
+
+def test_tokens_that_nobody_heard_of_are_counted_with_the_answer() -> None:
+    clock = Clock()
+    told = Progress([MGSM] * 2, [], {"a": PlannedTokens("mgsm", generate=100, texts=1)}, clock=clock)
+    told.phase("generating")
+    clock.now += 2.0
+    told.advance(MGSM, replace(generated("mgsm", "0", "1", ["1"]), key="a"), Usage(53, 53, 3))
+    assert (told.snapshot().tokens, told.snapshot().tokens_per_second) == (3, 1.5)
+    told.generated(3)  # reported after the answer, as an engine may do that is looked at now and then
+    assert told.snapshot().tokens == 3
+
+
+def test_no_time_is_told_before_there_is_evidence() -> None:
+    clock = Clock()
+    first, second = answers([True, True])
+    told = Progress([PIQA] * 2, [], {record.key: PlannedTokens("piqa", score=40) for record in (first, second)}, clock=clock)
+    told.phase("scoring")
+    clock.now += 60.0
+    seen = told.snapshot()
+    assert seen.seconds_left is None and seen.tokens_per_second is None
+    told.advance(PIQA, first, Usage(80, 40, 0))
+    seen = told.snapshot()
+    assert (seen.tokens, seen.planned, seen.seconds_left, seen.tokens_per_second) == (40, 80, 60.0, 40 / 60)
+    clock.now += 20.0
+    assert told.snapshot().seconds_left == 40.0
+
+
+def test_scoring_of_stored_answers_is_not_timed() -> None:
+    """An earlier start of the run had the answer; there is no telling how long a slow metric takes."""
+    seen = Progress([PIQA], []).snapshot()
+    assert (seen.done, seen.seconds_left, seen.phase) == (0, None, "")
+
+
+def test_other_processes_are_waited_for_at_the_end() -> None:
+    """Their samples count, their tokens are not known, and neither is their time."""
+    clock = Clock()
+    own, others = answers([True, True])
+    told = Progress([PIQA] * 2, [], {own.key: PlannedTokens("piqa", score=40)}, processes=2, clock=clock)
+    told.phase("scoring")
+    clock.now += 10.0
+    told.advance(PIQA, own, Usage(80, 40, 0))
+    seen = told.snapshot()
+    assert (seen.phase, seen.done, seen.seconds_left) == ("waiting", 1, None)
+    told.arrived("piqa", others)
+    assert told.snapshot().done == 2

@@ -56,7 +56,7 @@ def test_merged_is_the_run_of_one_process(directory: RunDir) -> None:
     assert directory.found("t") == {SampleKey(record.id, record.key): record for record in RECORDS}
     assert sorted(ids(directory)) == ["0", "0", "1", "2", "3"]  # an answer and its score
     assert directory.read_json("usage.json") == {
-        "t": {"prompt": 30, "computed": 15, "generated": 0, "seconds": 1.5, "methods": {"way 0": 2, "way 1": 1}}
+        "t": {"prompt": 30, "computed": 15, "generated": 0, "seconds": 1.5, "methods": {"way 0": 2, "way 1": 1}, "timed": True}
     }
     assert directory.read_json("memory.json") == {"host": 7, "cuda:0": 3, "cuda:1": 3, "cuda:2": 3}
 

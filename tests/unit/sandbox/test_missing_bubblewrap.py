@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.config.selection import selected_tasks
 from gemma_eval.errors import DataError, SandboxError
 from gemma_eval.run.prepare import prepare
 from gemma_eval.sandbox import runner as sandbox
@@ -53,7 +52,7 @@ def test_subprocess_counts_alike(name: str) -> None:
 
 
 def test_the_setting_fills_the_tasks_that_run_code(no_bubblewrap: None) -> None:
-    tasks = {task.name: task for task in selected_tasks(compose("suite.tasks=[piqa,mbpp,humaneval]", "sandbox=subprocess"))}
+    tasks = {task.name: task for task in compose("suite.tasks=[piqa,mbpp,humaneval]", "sandbox=subprocess").tasks}
     for name in ("mbpp", "humaneval"):
         tasks[name].check_scorable()
         assert tasks[name].changed() == {}  # a risk, not another protocol
@@ -64,5 +63,5 @@ def test_the_setting_fills_the_tasks_that_run_code(no_bubblewrap: None) -> None:
 
 def test_refused_before_the_model_is_even_looked_for(no_bubblewrap: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gemma_eval.run.model.resolve", lambda *a, **k: pytest.fail("the model was asked for"))
-    with pytest.raises(DataError, match=r"no task can be run:\n  mbpp: generated code runs in bubblewrap, which is not here"):
+    with pytest.raises(DataError, match=r"no task can be run:\n  mbpp: skipped: generated code runs in bubblewrap, which is not here"):
         prepare(compose("suite=mbpp", "data=samples"))

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gemma_eval.backends.base import Answer
+from gemma_eval.backends.base import UNWATCHED, Answer, Watcher
 from gemma_eval.card.rebuilt import card
 from gemma_eval.checkpoint.resolve import Checkpoint
-from gemma_eval.config.selection import selected_tasks
 from gemma_eval.data.sources import SampleSource
 from gemma_eval.errors import RunError, SandboxError
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import pipeline
+from gemma_eval.run.missing import Missing
 from gemma_eval.run.pipeline import RunResult, run
 from gemma_eval.run.prepare import Prepared, PreparedSample
-from gemma_eval.scoring.rescore import rescore
+from gemma_eval.run.rescore import rescore
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.code import CodeGeneration
@@ -44,7 +44,7 @@ class FixedAnswers:
     tokenizer: Any = None
     fingerprint: dict[str, JSON] = field(default_factory=lambda: {"model": "fixed"})
 
-    def answer(self, requests: Sequence[Encoded]) -> Iterator[Answer]:
+    def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
         for index, request in enumerate(requests):
             number = int(request.prompt[1])
             self.asked.append(number)
@@ -58,14 +58,14 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FixedAns
 
     def prepared(backend: FixedAnswers) -> Callable[[RunConfig], Prepared]:
         def prepare(config: RunConfig, model: object = None) -> Prepared:
-            builds = [build(task, SampleSource()) for task in selected_tasks(config)]
-            asked: list[PreparedSample] = []
-            for built in builds:
+            tasks = [build(task, SampleSource()) for task in config.tasks]
+            samples: list[PreparedSample] = []
+            for built in tasks:
                 for sample in built.samples:
                     assert isinstance(sample.request, Generate)
-                    encoded = EncodedGenerate(np.array([2, len(asked)], dtype=np.int32), sample.request)
-                    asked.append(PreparedSample(built.task, sample, encoded, f"key{len(asked)}"))
-            return Prepared(builds, asked, backend, Checkpoint(Path(), {}, 512), {}, lambda request, encoded: [])
+                    encoded = EncodedGenerate(np.array([2, len(samples)], dtype=np.int32), sample.request)
+                    samples.append(PreparedSample(built.task, sample, encoded, f"key{len(samples)}"))
+            return Prepared(tasks, samples, backend, Checkpoint(Path(), {}, 512), Missing(), lambda request, encoded: [])
 
         return prepare
 
@@ -126,12 +126,12 @@ def test_a_failing_metric_names_task_and_sample_and_loses_no_answer(start: Start
     judged(broken)
     outcome = start(FixedAnswers())
     for task, bad in zip(TASKS, (1, 2), strict=True):
-        why = f"{task}: 1 answers are kept without a score; sample {outcome.run.manifest(task)[bad].id}: ZeroDivisionError: cannot judge"
+        why = f"{task}: 1 answers are kept without a score; sample {outcome.run.keys(task)[bad].id}: ZeroDivisionError: cannot judge"
         assert outcome.missing[task].startswith(why)
         assert len(outcome.run.records(task)) == ITEMS - 1
         assert len(outcome.run.answers(task)) == ITEMS
-        entry = outcome.run.read_json("scores.json")["tasks"][task]
-        assert (entry["n"], entry["asked"]) == (ITEMS - 1, ITEMS)
+        entry = outcome.run.scores.tasks[task]
+        assert (entry.n, entry.asked) == (ITEMS - 1, ITEMS)
     judged(lambda answer: 1.0)
     backend = FixedAnswers()
     mended = start(backend)
@@ -186,7 +186,7 @@ def test_killed_while_scores_are_pending(start: Start, judged: Judged, tmp_path:
 
 def test_warnings_reach_scores_and_report(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CodeGeneration, "warnings", lambda self: ["ran without isolation"])
-    scores = start(FixedAnswers()).run.scores()
-    assert scores["tasks"]["mbpp"]["warnings"] == ["ran without isolation"] and scores["tasks"]["gsm8k"]["warnings"] == []
-    scores["model"]["size"] = "1b"
+    scores = start(FixedAnswers()).run.scores
+    assert scores.tasks["mbpp"].warnings == ["ran without isolation"] and scores.tasks["gsm8k"].warnings == []
+    scores = replace(scores, model=replace(scores.model, size="1b"))
     assert to_markdown(card([scores])).count("ran without isolation") == 1

@@ -55,13 +55,15 @@ def test_the_score_is_the_mean_over_pairs_of_corpus_chrf(task: Task, records: li
     pairs = sorted({record.subset for record in records})
     assert len(pairs) == 2
     expected = {pair: by_sacrebleu([record for record in records if record.subset == pair]) for pair in pairs}
-    found = {pair: summary["subsets"][pair]["metrics"]["chrf"]["value"] for pair in pairs}
+    found = {pair: summary.subsets[pair].metrics["chrf"].value for pair in pairs}
     assert found == pytest.approx(expected)
-    assert summary["metrics"]["chrf"]["value"] == pytest.approx(sum(expected.values()) / 2)
-    assert summary["micro"]["chrf"]["value"] == pytest.approx(by_sacrebleu(records))
-    assert summary["signature"] == chrf.SIGNATURE
-    low, high = summary["metrics"]["chrf"]["ci95"]
-    assert 0 <= low < summary["metrics"]["chrf"]["value"] < high <= 100
+    score = summary.metrics["chrf"]
+    assert score.value is not None and score.value == pytest.approx(sum(expected.values()) / 2)
+    assert summary.micro is not None and summary.micro["chrf"].value == pytest.approx(by_sacrebleu(records))
+    assert summary.signature == chrf.SIGNATURE
+    assert score.ci95 is not None
+    low, high = score.ci95
+    assert 0 <= low < score.value < high <= 100
 
 
 def test_records_keep_what_the_score_needs(task: Task, records: list[Record]) -> None:
@@ -69,7 +71,7 @@ def test_records_keep_what_the_score_needs(task: Task, records: list[Record]) ->
     back = [record_from_json(record_to_json(record)) for record in records]
     assert back == records
     silent = [replace(record, response=GenerateResponse(("",), ("stop",), (1,))) for record in back]
-    assert summarize(task, silent, 100)["metrics"] == summarize(task, records, 100)["metrics"]
+    assert summarize(task, silent, 100).metrics == summarize(task, records, 100).metrics
 
 
 def test_several_samples_of_an_item_are_added_up(task: Task, records: list[Record]) -> None:
@@ -87,8 +89,8 @@ def test_two_runs_can_be_compared_item_by_item(task: Task, records: list[Record]
         ours, theirs = (item_values(task, run, metric, subsets) for run in (better, records))
         weights = [1 / (2 * subsets.count(subset)) for subset in subsets]
         gain = sum(weight * (a - b) for weight, a, b in zip(weights, ours, theirs, strict=True))
-        values = [summarize(task, run, 100)["metrics"][metric]["value"] for run in (better, records)]
-        assert gain == pytest.approx(values[0] - values[1])
+        after, before = (summarize(task, run, 100).metrics[metric].value for run in (better, records))
+        assert after is not None and before is not None and gain == pytest.approx(after - before)
 
 
 def test_groups_of_subsets_have_averages_of_their_own() -> None:
@@ -99,8 +101,8 @@ def test_groups_of_subsets_have_averages_of_their_own() -> None:
         return [Record(f"{subset}/{i}", subset, f"{subset}/{i}", "", "", response, {}, {"string_match": s}) for i, s in enumerate(scores)]
 
     found = summarize(task, scored("4096/vt", 1, 0, 0, 0) + scored("4096/cwe", 0.5) + scored("8192/vt", 0, 0), size=9)
-    assert {name: (g["n"], g["metrics"]["string_match"]["value"], g["truncated"]) for name, g in found["groups"].items()} == {
+    assert {name: (group.n, group.metrics["string_match"].value, group.truncated) for name, group in found.groups.items()} == {
         "4096": (5, 0.375, 5),
         "8192": (2, 0.0, 2),
     }
-    assert found["metrics"]["string_match"]["value"] == pytest.approx((0.25 + 0.5 + 0) / 3)
+    assert found.metrics["string_match"].value == pytest.approx((0.25 + 0.5 + 0) / 3)

@@ -1,3 +1,5 @@
+"""Means, standard errors and intervals: against closed forms and simulation, and that rounding never puts a value outside."""
+
 from __future__ import annotations
 
 import math
@@ -6,6 +8,8 @@ import random
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemma_eval.stats.intervals import estimate, pseudo_values, wilson
 
@@ -72,6 +76,55 @@ def test_one_item_of_each_subset_is_not_certainty() -> None:
 @pytest.mark.parametrize(("share", "n", "low", "high"), [(0.0, 10, 0.0, 0.2775), (0.5, 100, 0.4038, 0.5962), (1.0, 20, 0.8389, 1.0)])
 def test_wilson_values(share: float, n: int, low: float, high: float) -> None:
     assert wilson(share, n) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_wilson_of_none_and_of_all_ends_exactly_there() -> None:
+    for n in range(1, 5001):
+        low, high = wilson(0.0, n)
+        assert low == 0.0 < high, n
+        low, high = wilson(1.0, n)
+        assert low < high == 1.0, n
+
+
+def test_wilson_contains_every_share_of_few_items() -> None:
+    for n in range(1, 301):
+        for k in range(n + 1):
+            low, high = wilson(k / n, n)
+            assert 0 <= low <= k / n <= high <= 1, (k, n)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(1e-3, 1e18))
+def test_wilson_contains_the_share(counts: tuple[int, int], effective: float) -> None:
+    k, n = counts
+    for items in (float(n), effective):  # the effective number of clustered items is any number
+        low, high = wilson(k / n, items)
+        assert 0 <= low <= k / n <= high <= 1
+
+
+GRADED = st.floats(0, 1)
+RIGHT_OR_WRONG = st.sampled_from([0.0, 1.0])
+ITEMS = st.one_of(
+    [
+        st.lists(st.tuples(values, st.sampled_from("abcdefgh"), st.sampled_from("xyz")), min_size=1, max_size=60)
+        for values in (GRADED, RIGHT_OR_WRONG)
+    ]
+)
+
+
+@given(ITEMS, st.sampled_from([1.0, 10.0, 100.0]), st.booleans())
+def test_every_interval_contains_its_mean(items: list[tuple[float, str, str]], scale: float, macro: bool) -> None:
+    """Independent items, clusters, and clusters that span the subsets of a macro average."""
+    values, clusters, subsets = ([*column] for column in zip(*items, strict=True))
+    for names in (clusters, [str(i) for i in range(len(items))]):
+        found = estimate([scale * value for value in values], names, subsets if macro else None, scale)
+        assert math.isnan(found.low) == math.isnan(found.high) == (len(set(names)) < 2)
+        assert math.isnan(found.low) or 0 <= found.low <= found.value <= found.high <= scale
+
+
+def test_clusters_that_score_alike_are_not_certainty() -> None:
+    """One right of three in every passage. The sums of residuals, which are not exactly zero, are no spread."""
+    found = estimate([1.0, 0.0, 0.0] * 20, [str(i // 3) for i in range(60)])
+    assert found.stderr == 0 and (found.low, found.high) == pytest.approx(wilson(1 / 3, 20))
 
 
 def test_all_right_in_few_clusters_is_not_certainty() -> None:

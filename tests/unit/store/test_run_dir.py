@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gemma_eval.errors import RunError
+from gemma_eval.store import run_dir
+from gemma_eval.store.manifest import Manifest, TaskManifest, read_manifest
 from gemma_eval.store.records import SampleKey, record_from_json, record_to_json
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
+from tests.runs import MODEL
 
 SCORED = Record("1", "en", "c", "p", "k", ScoreResponse((-1.5, -2.0), (1, 2), (True, False)), {"gold": 0}, {"acc": 1.0})
 GENERATED = replace(
@@ -58,7 +60,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_damaged_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text("{")
-    with pytest.raises(RunError, match="not valid JSON"):
+    with pytest.raises(RunError, match=r"scores.json: cannot be read as JSON"):
         RunDir(tmp_path).read_json("scores.json")
 
 
@@ -72,16 +74,17 @@ def test_half_a_surrogate_pair_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_manifest_is_parsed_once_and_again_when_it_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, read = RunDir(tmp_path), RunDir.read_json
-    parsed: list[str] = []
+    run = RunDir(tmp_path)
+    parsed: list[Path] = []
 
-    def counted(self: RunDir, name: str, default: Any = None) -> Any:
-        parsed.append(name)
-        return read(self, name, default)
+    def counted(folder: Path) -> Manifest:
+        parsed.append(folder)
+        return read_manifest(folder)
 
-    monkeypatch.setattr(RunDir, "read_json", counted)
-    for samples in ([["a", "key"]], [["a", "key"], ["b", "key"]]):
-        run.write_json("manifest.json", {"tasks": {"t": {"samples": samples}}})
+    monkeypatch.setattr(run_dir, "read_manifest", counted)
+    for samples in ([SampleKey("a", "key")], [SampleKey("a", "key"), SampleKey("b", "key")]):
+        task = TaskManifest(settings={}, size=2, source="samples", samples=samples)
+        run.write_json("manifest.json", Manifest(model=MODEL, tasks={"t": task}).to_json())
         for _ in range(3):
-            assert run.manifest("t") == [SampleKey(*sample) for sample in samples] and run.manifest("other") == [] and run.tasks() == ["t"]
-    assert parsed == ["manifest.json"] * 2
+            assert run.keys("t") == samples and run.keys("other") == [] and list(run.manifest.tasks) == ["t"]
+    assert parsed == [tmp_path] * 2

@@ -114,8 +114,8 @@ def test_the_answer_is_asked_for_in_the_right_language() -> None:
 
 def test_no_scored_question_shares_a_passage_with_an_exemplar() -> None:
     for sample in bundled(task_of("xquad")).samples:
-        overlap_key = str(sample.fields["query"]).partition("\n\n")[0]
-        assert overlap_key not in "".join(str(part) for shot in sample.request.prompt.shots for part in shot)
+        passage = str(sample.fields["query"]).partition("\n\n")[0]
+        assert passage not in "".join(str(part) for shot in sample.request.prompt.shots for part in shot)
 
 
 # -- real rows --------------------------------------------------------------------------------------------------

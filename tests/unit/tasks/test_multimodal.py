@@ -33,8 +33,8 @@ def samples_of(task: Generation) -> list[Sample]:
 
 def answered(task: Generation, sample: Sample, text: str) -> Record:
     response = GenerateResponse((text,), ("stop",), (1,))
-    verdict = task.score(sample.target, response)
-    return Record(sample.id, sample.subset, sample.cluster, "", "", response, sample.target, verdict.scores, verdict.extracted)
+    grade = task.score(sample.target, response)
+    return Record(sample.id, sample.subset, sample.cluster, "", "", response, sample.target, grade.scores, grade.extracted)
 
 
 def test_a_caption_is_scored_among_all_captions() -> None:
@@ -44,10 +44,11 @@ def test_a_caption_is_scored_among_all_captions() -> None:
     captions = [several[0] if number % 2 else "a picture" for number, several in enumerate(references)]
     records = [answered(task, sample, caption) for sample, caption in zip(samples, captions, strict=True)]
     summary = summarize(task, records, len(records))
-    found = summary["metrics"]["cider"]
-    assert summary["primary"] == "cider" and found["value"] == pytest.approx(mean(cider.scores(captions, references)))
-    assert 0 < found["ci95"][0] < found["value"] < found["ci95"][1] < 10
-    assert summarize(task, records[:1], len(records))["metrics"]["cider"]["value"] == 0  # alone, no word is rare
+    found = summary.metrics["cider"]
+    assert summary.primary == "cider" and found.value == pytest.approx(mean(cider.scores(captions, references)))
+    assert found.value is not None and found.ci95 is not None
+    assert 0 < found.ci95[0] < found.value < found.ci95[1] < 10
+    assert summarize(task, records[:1], len(records)).metrics["cider"].value == 0  # alone, no word is rare
 
 
 def test_chartqa_is_the_mean_of_its_halves() -> None:
@@ -56,14 +57,14 @@ def test_chartqa_is_the_mean_of_its_halves() -> None:
     records = [answered(task, sample, str(sample.target[0]) if sample.subset == "human" else "") for sample in samples]  # type: ignore[index]
     assert {record.subset: record.scores["relaxed_accuracy"] for record in records} == {"human": 1.0, "augmented": 0.0}
     assert len({sum(record.subset == half for record in records) for half in ("human", "augmented")}) == 2  # halves of different size
-    assert summarize(task, records, len(records))["metrics"]["relaxed_accuracy"]["value"] == 0.5
+    assert summarize(task, records, len(records)).metrics["relaxed_accuracy"].value == 0.5
 
 
-def test_questions_on_one_picture_are_one_cluster() -> None:
+def test_questions_about_one_image_are_one_cluster() -> None:
     for name in ("docvqa", "infovqa", "vqav2", "okvqa", "tallyqa", "spatialsense", "ai2d", "chartqa"):
         samples = samples_of(task_of(name))
-        pictures = {sample.id: [part for part in sample.request.prompt.query if not isinstance(part, str)] for sample in samples}
-        by_content = {sample.id: tuple(image.sha256 for image in pictures[sample.id]) for sample in samples}
+        images = {sample.id: [part for part in sample.request.prompt.query if not isinstance(part, str)] for sample in samples}
+        by_content = {sample.id: tuple(image.sha256 for image in images[sample.id]) for sample in samples}
         assert len(set(by_content.values())) == len({sample.cluster for sample in samples}) < len(samples), name
         assert len({(by_content[sample.id], sample.cluster) for sample in samples}) == len(set(by_content.values())), name
         shown = {part.sha256 for sample in samples for shot in sample.request.prompt.shots for part in shot if not isinstance(part, str)}
@@ -106,8 +107,8 @@ def test_an_annotator_alone_is_worth_three_tenths() -> None:
     ]
 
 
-def test_pictures_of_many_megabytes_are_not_held(tmp_path: Path) -> None:
-    """Samples of 300 pictures of 1 MB each are made, and every picture is read, with only one in memory at a time."""
+def test_images_of_many_megabytes_are_not_held(tmp_path: Path) -> None:
+    """Samples are made of 300 images of 1 MB each. All images are read, and only one is in memory at a time."""
     megabyte = 1 << 20
     features = datasets.Features(
         {"image": datasets.Image(decode=False), "question": datasets.Value("string"), "number": datasets.Value("int64")}

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from gemma_eval.backends.base import Phase
 from gemma_eval.backends.server import ServerBackend
+from gemma_eval.checkpoint.quantization import Promise
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
-from gemma_eval.settings import Dtype, ServerConfig
+from gemma_eval.settings import Dtype, Quantization, ServerConfig
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Generate, GenerateResponse, Image, ImageSpan, Prompt, ScoreResponse
 
 VOCABULARY = 2000
@@ -169,7 +171,7 @@ def test_texts(open_server: Callable[..., ServerBackend]) -> None:
     assert answer.response == GenerateResponse((" and so on",) * 2, ("stop",) * 2, (3, 3)) and answer.usage.generated == 6
 
 
-def test_pictures_are_refused(open_server: Callable[..., ServerBackend]) -> None:
+def test_images_are_refused(open_server: Callable[..., ServerBackend]) -> None:
     (text,) = generation()
     with pytest.raises(ConfigError, match="sends no images"):
         list(open_server("http://127.0.0.1:9/v1").answer([replace(text, images=(ImageSpan(Image(b""), 1, 2),))]))
@@ -190,3 +192,38 @@ def test_a_server_that_is_gone(open_server: Callable[..., ServerBackend]) -> Non
 def test_a_model_that_is_not_served(open_server: Callable[..., ServerBackend]) -> None:
     with served(Stub()) as url, pytest.raises(ConfigError, match="the server offers gemma"):
         list(open_server(url, served_model="other").answer(generation()))
+
+
+class Heard:
+    """A watcher that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.phases: list[Phase] = []
+        self.tokens: list[int] = []
+
+    def phase(self, phase: Phase) -> None:
+        self.phases.append(phase)
+
+    def generated(self, tokens: int) -> None:
+        self.tokens.append(tokens)
+
+
+def test_a_watcher_hears_of_phases_and_of_the_tokens_of_texts(open_server: Callable[..., ServerBackend]) -> None:
+    """Twice with one backend: it scores again after it has generated."""
+    heard = Heard()
+    requests = [*questions(), *generation()]
+    with served(Stub()) as url:
+        backend = open_server(url)
+        answers = [answer for _ in range(2) for answer in backend.answer(requests, heard)]
+    assert heard.phases == ["loading", "scoring", "generating", "scoring", "generating"]
+    assert sum(heard.tokens) == sum(answer.usage.generated for answer in answers) == 2 * 6
+    assert len(answers) == 2 * len(requests)
+
+
+def test_how_weights_are_stored_is_stated_and_not_seen(open_server: Callable[..., ServerBackend]) -> None:
+    """Also where nothing is said of it, and no promise can be checked."""
+    with served(Stub()) as url:
+        backend = open_server(url)
+        backend._checkpoint = replace(backend._checkpoint, promise=Promise("fp8", Quantization.fp8))
+        assert backend.fingerprint["quantization"] == "stated, not seen"
+        assert len(list(backend.answer(generation()))) == 1

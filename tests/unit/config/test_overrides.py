@@ -1,0 +1,90 @@
+"""Arguments that cannot be meant are refused in one line that says what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemma_eval.config.compose import register_schema
+from gemma_eval.config.overrides import checked_overrides, choices, plugin_files
+from gemma_eval.errors import ConfigError
+from tests.settings import compose
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tasks.piqa.num_fewshots=1", r"tasks.piqa has no field 'num_fewshots'. Did you mean 'num_fewshot'"),
+        ("tasks.pica.limit=1", r"tasks has no field 'pica'. Did you mean 'piqa'"),
+        ("lmit=1", r"Did you mean 'limit'"),
+        ("backend.tensor_parallel=2", r"backend has no field 'tensor_parallel'"),
+        ("+data.foo=2", r"data has no field 'foo'"),
+        ("model.checkpoint=x", r"model has no field"),
+        ("suite=[piqa", r"suite=\[piqa: cannot be read as key=value"),
+        ("piqa", r"^piqa: write suite=piqa$"),
+    ],
+)
+def test_unknown_keys_are_refused_with_choices(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked_overrides([override], register_schema())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("suite=pika", r"^suite=pika: no such choice. Did you mean 'piqa'\? gemma-eval run --help lists the choices$"),
+        ("suite=boolq,pika", r"^suite=pika: no such choice. Did you mean 'piqa'"),
+        ("suite=[pika,boolq]", r"^suite=pika: no such choice. Did you mean 'piqa'"),
+        ("experiment=reference_270", r"^experiment=reference_270: no such choice. Did you mean 'reference_270m'\? Choices: demo,"),
+        ("model=9b", r"^model=9b: no such choice\..* Choices: 12b, 1b, 270m, 27b, 4b, local$"),
+        ("weights=fp88", r"^weights=fp88: no such choice. Did you mean 'fp8'"),
+        ("backend=vlm", r"^backend=vlm: no such choice. Did you mean 'vllm'\? Choices: server, transformers, vllm$"),
+        ("hydra/launcher=basik", r"^hydra/launcher=basik: no such choice. Did you mean 'basic'"),
+        ("suite=null", r"^suite=null: name a choice$"),
+        ("suite=[]", r"^suite: it has no task"),
+        ("~suite", r"^suite: it has no task"),
+        ("~model", r"^model: choose one, not a list and not none"),
+        ("limit=many", r"^Error merging override limit=many: Value 'many' of type 'str' could not be converted to Integer$"),
+    ],
+)
+def test_choices_that_do_not_exist(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as refused:
+        compose(override)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("group", ["model", "variant", "weights", "backend", "data", "experiment"])
+def test_only_suites_may_be_several(group: str) -> None:
+    two = ",".join(choices(group)[:2])
+    for value in (two, f"[{two}]"):
+        with pytest.raises(ConfigError, match=rf"choose one {group}\. A sweep makes a run of each: -m {group}={two}$"):
+            compose(f"{group}={value}")
+
+
+def test_several_values_need_a_sweep() -> None:
+    with pytest.raises(ConfigError, match=r"limit=1,2: several values need -m"):
+        compose("limit=1,2")
+
+
+def test_a_sweep_keeps_its_commas() -> None:
+    given = ["suite=[piqa,boolq],drop", "model=4b,1b", "limit=1,2"]
+    assert checked_overrides(given, register_schema(), sweep=True) == given
+    with pytest.raises(ConfigError, match=r"model=\[4b,1b\],270m: choose one model.*-m model=4b,1b,270m"):
+        checked_overrides(["model=[4b,1b],270m"], register_schema(), sweep=True)
+
+
+def test_known_keys_pass() -> None:
+    given = ["model=4b", "tasks.piqa.dataset.repo=x", "backend.dtype=float32", "limit=3", "hydra.verbose=true", "experiment=reference_270m"]
+    assert checked_overrides(given, register_schema()) == given
+
+
+def test_keys_of_the_backend_that_is_chosen() -> None:
+    schema = register_schema()
+    checked_overrides(["backend=vllm", "backend.tensor_parallel_size=2"], schema)
+    checked_overrides(["experiment=demo", "backend.tensor_parallel_size=2"], schema)  # which backend it chooses, Hydra will see
+    assert checked_overrides(["backend=vllm", "backend.engine_args.x=1"], schema)[1] == "++backend.engine_args.x=1"
+
+
+def test_plugins_are_a_list() -> None:
+    assert plugin_files(["limit=1", "plugins=[a.py,b/c.py]"]) == ["a.py", "b/c.py"]
+    with pytest.raises(ConfigError, match=r"plugins=a.py: must be a list"):
+        plugin_files(["plugins=a.py"])
