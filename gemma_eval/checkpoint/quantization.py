@@ -40,7 +40,7 @@ LOADERS: dict[Quantization, dict[str, Loader]] = {
     Quantization.bnb_int8: {"transformers": Loader(ANY, ("bitsandbytes int8",), "bitsandbytes")},
     Quantization.bnb_nf4: {
         "transformers": Loader(ANY, ("bitsandbytes nf4",), "bitsandbytes"),
-        "vllm": Loader(GPU, ("bitsandbytes",), "bitsandbytes"),
+        "vllm": Loader(GPU, ("bitsandbytes",), "bitsandbytes"),  # of unquantized weights, it makes NF4 and nothing else
     },
     Quantization.torchao_int8: {"transformers": Loader(ANY, ("torchao int8",), "torchao")},
     Quantization.torchao_int8_dynamic: {"transformers": Loader(ANY, ("torchao int8, activations too",), "torchao")},
@@ -55,8 +55,8 @@ LOADERS: dict[Quantization, dict[str, Loader]] = {
     },
 }
 
-STORED = {Quantization.w4a16: "compressed-tensors w4a16", Quantization.w8a8: "compressed-tensors w8a8"}
-"""The quantizations that a checkpoint brings, as `stored_quantization` names them. All others are made while loading."""
+STORED = {chosen: LOADERS[chosen]["transformers"].names[0] for chosen in (Quantization.w4a16, Quantization.w8a8)}
+"""The quantizations that a checkpoint brings, with the names that `stored_quantization` gives them. The others are made while loading."""
 
 
 # -- before anything is loaded ----------------------------------------------------------------------------------

@@ -26,10 +26,12 @@ class CommandParser(argparse.ArgumentParser):
     more_help: Callable[[], str] | None = None  # makes the text below the help, only when it is shown
 
     def format_help(self) -> str:
+        """The help, and `more_help` below it."""
         shown = super().format_help()
         return f"{shown}\n{self.more_help()}\n" if self.more_help else shown
 
     def error(self, message: str) -> NoReturn:
+        """Raise `UsageError` for arguments that cannot be understood."""
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help", self.usage_code)
 
 

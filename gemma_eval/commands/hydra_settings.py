@@ -73,7 +73,7 @@ def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> 
     for error in plugin_errors():
         print(f"plugin refused: {error}", file=sys.stderr)
     schema = register_schema()
-    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    overrides = [argument for argument in arguments if argument.startswith("~") or ("=" in argument and not argument.startswith("-"))]
     flags = [argument for argument in arguments if argument not in overrides]
     if not COMPLETION & set(flags):
         overrides = checked_overrides(overrides, schema, sweep=sweeps(arguments))
@@ -106,7 +106,7 @@ def _guarded(run: Callable[[], int]) -> int:
 def _strip_command_from_completion() -> None:
     """Hydra completes settings, but the shell's line also holds the command (`gemma-eval run mod<TAB>`)."""
     line = os.environ.get("COMP_LINE", "")
-    if match := re.match(r"(\S+\s+)(?:[a-z]+\s+)", line):
+    if match := re.match(r"(\S+\s+)[a-z]+\s+", line):
         os.environ["COMP_LINE"] = match[1] + line[match.end() :]
         if point := os.environ.get("COMP_POINT"):
             os.environ["COMP_POINT"] = str(int(point) - (match.end() - match.end(1)))

@@ -102,9 +102,11 @@ def time_line(found: Forecast) -> str:
         )
     rates = found.rates
     if found.stated:
-        return f"Time at {rates.read:,.0f} tokens/s, as stated, if every text is generated up to its limit."
-    generated = "" if rates.generated is None else f" and {rates.generated:,.0f} generated tokens/s"
-    return f"Time at {rates.read:,.0f} tokens/s{generated}, measured in earlier runs, if every text is generated up to its limit."
+        speed = f"{rates.read:,.0f} tokens/s, as stated"
+    else:
+        generated = "" if rates.generated is None else f" and generates {rates.generated:,.0f}"
+        speed = f"the speed of earlier runs, which reads {rates.read:,.0f} tokens/s{generated}"
+    return f"Time at {speed}, if every text is generated up to its limit."
 
 
 def power_table(detectable: Mapping[str, Detectable], plan: PlanConfig) -> TextTable:

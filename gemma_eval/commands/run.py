@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE, report_missing
 from gemma_eval.commands.hydra_settings import add_settings, with_settings
-from gemma_eval.commands.stopping import naming_answers
+from gemma_eval.commands.stopping import naming_kept_answers
 from gemma_eval.runtime.processes import this
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run_once(config: RunConfig) -> int:
     from gemma_eval.report.markdown import to_markdown
     from gemma_eval.run.pipeline import run
 
-    with naming_answers(config):
+    with naming_kept_answers(config):
         outcome = run(config)
     if not this().main:
         return DONE  # the main process says what there is to say

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from gemma_eval.commands.stopping import naming_answers
+from gemma_eval.commands.stopping import naming_kept_answers
 from gemma_eval.compare import Results, compare
 from gemma_eval.errors import ConfigError
 from gemma_eval.gate import Decision, GateResult, Policy, judge
@@ -25,7 +25,7 @@ GROWTH = 1.5  # of a task's items from one look to the next: few looks waste lit
 def gate_while_running(config: RunConfig, baseline: Results, policy: Policy) -> GateResult:
     """Run the settings' tasks in growing parts, and judge them after each part. The tasks are those of `counted_tasks`."""
     model = open_model(config)
-    with naming_answers(config):
+    with naming_kept_answers(config):
         return drive(config, baseline, policy, lambda part: run(part, model).run)
 
 

@@ -54,7 +54,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def naming_answers(config: RunConfig) -> Iterator[None]:
+def naming_kept_answers(config: RunConfig) -> Iterator[None]:
     """If the run of these settings is stopped, say how many answers it keeps and where."""
     try:
         yield

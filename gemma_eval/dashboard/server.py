@@ -76,6 +76,7 @@ class BasicAuth:
         self._expected = b"Basic " + base64.b64encode(credentials.encode())
 
     async def __call__(self, scope: Scope, receive: Channel, send: Channel) -> None:
+        """Answer a request: pass it on, or ask for credentials."""
         given = dict(scope.get("headers", ())).get(b"authorization", b"")
         if scope["type"] == "lifespan" or secrets.compare_digest(given, self._expected):
             await self._application(scope, receive, send)

@@ -60,6 +60,7 @@ class ListedRows(Rows):
         return len(self._rows)
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
         return (self._rows[index] for index in indices)
 
 
@@ -77,6 +78,7 @@ class StoredRows(Rows):
         return self._length
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
         remaining = iter(indices)
         while batch := list(islice(remaining, BATCH)):
             contiguous = batch == list(range(batch[0], batch[0] + len(batch)))
@@ -98,6 +100,7 @@ class JoinedRows(Rows):
         return self._starts[-1]
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
         wanted = list(indices)
         first = 0
         while first < len(wanted):  # one run of rows from the same part
@@ -126,6 +129,7 @@ class ExpandedRows(Rows):
         return len(self.origins)
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
         wanted = [self.origins[index] for index in indices]
         for row, (_, position) in zip(self._rows.read(index for index, _ in wanted), wanted, strict=True):
             yield {name: value for name, value in row.items() if name != self._column} | row[self._column][position]

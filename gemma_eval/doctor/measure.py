@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_eval.backends import Backend, open_backend
+from gemma_eval.checkpoint import quantization
 from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.doctor.prompts import CHAT, IMAGE, PROMPTS
 from gemma_eval.errors import ConfigError, PromptError
@@ -88,10 +89,13 @@ def _measure(backend: Backend, encoded: dict[str, EncodedGenerate]) -> dict[str,
 def other_measurements(config: RunConfig, measured: dict[str, Any], against: str | None) -> dict[str, Any] | None:
     """The measurements to compare with: those of another backend, those in a file, or (None) the reference stored for this checkpoint.
 
-    Returns None if no reference is stored. Raises `ConfigError` for a file without measurements.
+    Returns None if no reference is stored. Raises `ConfigError` for a file without measurements, and for a backend that cannot load the
+    weights.
     """
     if against in BACKENDS:
-        return measure(replace(config, backend=BACKENDS[against](dtype=config.backend.dtype)))
+        config = replace(config, backend=BACKENDS[against](dtype=config.backend.dtype))
+        quantization.check(config)
+        return measure(config)
     if against is not None:
         return read(Path(against))
     stored = (read(file) for file in sorted(REFERENCES.glob("*.json")))

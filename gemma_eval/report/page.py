@@ -76,7 +76,7 @@ def _overview(run: CardRun) -> dict[str, Any]:
         "tasks": len(run.tasks),
         "items": sum(task.n for task in tasks),
         "computed": sum(task.tokens.computed for task in tasks),
-        "seconds": sum(task.seconds for task in tasks),
+        "seconds": sum(task.seconds for task in tasks) if all(task.seconds for task in tasks) else 0,  # unknown if any task's is
         "memory": memory,
     }
 

@@ -30,11 +30,19 @@ class AskedRequest(Protocol):
     """The part of a `PreparedSample` that planning reads."""
 
     @property
-    def task(self) -> Task: ...
+    def task(self) -> Task:
+        """The task that asks."""
+        ...
+
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """The request key."""
+        ...
+
     @property
-    def encoded(self) -> Encoded: ...
+    def encoded(self) -> Encoded:
+        """The request as token ids."""
+        ...
 
 
 def planned_tokens(requests: Iterable[AskedRequest]) -> dict[str, PlannedTokens]:

@@ -49,7 +49,7 @@ def from_hub(ask: Callable[[], T], repo: str, kind: Kind, revision: str | None =
 
 
 def _network_errors() -> tuple[type[Exception], ...]:
-    """What a request to the Hub raises. The errors of httpx, with which newer versions of `huggingface_hub` ask, are no `OSError`."""
+    """What a request to the Hub raises. The errors of httpx, which newer versions of `huggingface_hub` use, are no `OSError`."""
     from huggingface_hub import utils
 
     httpx = getattr(utils, "httpx", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ class Environment:
     gpus: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     datasets: dict[str, Provenance] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.date:
+            datetime.fromisoformat(self.date)
 
     def to_json(self) -> Any:
         """The environment as JSON values."""

@@ -92,7 +92,7 @@ def test_the_playground_sends_and_answers_what_a_run_would(address: str, gemma_2
     assert len(grown) == 9 and all(after.startswith(before) for before, after in pairwise(grown))
     assert ids.split() == [str(token) for token in encoded.prompt] and ids.startswith("2 ")  # type: ignore[union-attr]
     assert [row[2] for row in tokens["data"]] == ["<bos>", "The", "▁capital", "▁of", "▁France", "▁is"]
-    assert state.startswith("6 tokens sent; 8 generated") and state.endswith("cut at max tokens")
+    assert state.startswith("6 tokens sent; 8 generated") and state.endswith("truncated at max tokens")
 
 
 def test_the_playground_answers_to_an_image(address: str, tiny_vision: Path, tmp_path: Path) -> None:

@@ -37,7 +37,6 @@ def illustrated(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
         return replace(built, samples=[with_picture(sample, image) for sample, image in zip(built.samples, pictures, strict=False)])
 
     monkeypatch.setattr(prepare, "build", illustrating)
-    monkeypatch.setattr(preview, "build", illustrating)
     return pictures
 
 
@@ -74,6 +73,6 @@ def test_all_fifteen_rows_run(tiny_vision: Path, tmp_path: Path) -> None:
 def test_preview_shows_where_images_stand(illustrated: list[Image], tiny_vision: Path) -> None:
     shown = io.StringIO()
     config = compose(f"model.path={tiny_vision}", "model=local", "data=samples", "suite=boolq", "limit=2")
-    preview.preview(config, Console(file=shown, soft_wrap=True))
+    missing = preview.preview(config, Console(file=shown, soft_wrap=True))
     assert f"<start_of_image>[256 soft tokens: image {illustrated[0].sha256[:8]}]<end_of_image>" in shown.getvalue()
-    assert "an image cannot be read" in shown.getvalue()
+    assert "1 of 2 prompts cannot be sent" in missing["boolq"] and "an image cannot be read" in missing["boolq"]

@@ -135,6 +135,6 @@ def test_what_cannot_be_expressed_falls_back_and_says_so(tmp_path: Path, caplog:
     folder = saved(BloomForCausalLM(BLOOM), tmp_path)
     with caplog.at_level(logging.WARNING, logger="gemma_eval"):
         answers = list(backend_for(folder, share=True).answer(requests()))
-    assert "BloomForCausalLM: prefixes are not shared, every prompt is computed whole" in caplog.text
+    assert "BloomForCausalLM: prefixes are not shared, and every full prompt is computed" in caplog.text
     assert len(answers) == 10
     assert all(answer.usage.computed == answer.usage.prompt for answer in answers)

@@ -28,7 +28,7 @@ from gemma_eval.errors import RunError
 from gemma_eval.plan.tree import common_prefix
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
 
-WORTH = 4  # a context is asked for by itself if it is so many times as long as what each choice computes again of its last block
+WORTH = 4  # a context has a request of its own if that caches so many times the tokens of its last block, which every choice recomputes
 
 
 @dataclass(frozen=True)

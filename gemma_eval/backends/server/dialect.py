@@ -58,6 +58,7 @@ class NextTokens(ScoringDialect):
     mode = ScoringMode(rows_through_cache=False)
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
+        """The body of an HTTP request."""
         if isinstance(request, GenerateRequest):
             return super().payload(request)
         body = {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
@@ -65,6 +66,7 @@ class NextTokens(ScoringDialect):
         return body | ({"prompt_logprobs": 1} if request.rows_from is not None else {})
 
     def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
+        """The engine's reply, from the JSON body of the server's."""
         if isinstance(request, GenerateRequest):
             return super().reply(request, found)
         choice, cached = _choice(request.prompt, found)
@@ -89,11 +91,13 @@ class Echo(ScoringDialect):
     mode = ScoringMode(share=False, ids_per_request=0)
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
+        """The body of an HTTP request."""
         if isinstance(request, GenerateRequest):
             return super().payload(request)
         return {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
 
     def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
+        """The engine's reply, from the JSON body of the server's."""
         if isinstance(request, GenerateRequest):
             return super().reply(request, found)
         choice, cached = _choice(request.prompt, found)

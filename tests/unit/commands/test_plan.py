@@ -33,7 +33,7 @@ def test_costs_with_minutes_by_kind_of_token() -> None:
 
 
 def test_where_the_minutes_come_from() -> None:
-    assert "1,000 tokens/s and 50 generated tokens/s, measured" in time_line(FOUND)
+    assert "earlier runs, which reads 1,000 tokens/s and generates 50, if every text" in time_line(FOUND)
     assert time_line(replace(FOUND, rates=Rates(300.0, 300.0), stated=True)).startswith("Time at 300 tokens/s, as stated")
     unknown = replace(FOUND, rates=None)
     assert "plan.tokens_per_second=N" in time_line(unknown) and {row[-1] for row in cost_table(unknown).rows} == {""}

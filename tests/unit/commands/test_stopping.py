@@ -11,7 +11,7 @@ import pytest
 
 from gemma_eval.commands import tasks
 from gemma_eval.commands.main import main
-from gemma_eval.commands.stopping import Stopped, naming_answers, report, stoppable
+from gemma_eval.commands.stopping import Stopped, naming_kept_answers, report, stoppable
 from tests.runs import answers, write_run
 from tests.settings import compose
 
@@ -66,14 +66,14 @@ def test_other_threads_can_run_commands() -> None:
 def test_the_answers_of_the_run_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "r", {"piqa": answers([True] * 1200), "boolq": answers([False] * 34, "boolq")})
     config = compose("suite=piqa,boolq", f"results={tmp_path}", "run=r")
-    with pytest.raises(Stopped) as stopped, naming_answers(config):
+    with pytest.raises(Stopped) as stopped, naming_kept_answers(config):
         raise Stopped(signal.SIGINT)
     assert report(stopped.value) == 130
     assert capsys.readouterr().err == f"stopped by Ctrl-C: 1,234 answers are kept in {tmp_path}/r; the same command goes on\n"
 
 
 def test_a_run_without_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Stopped) as stopped, naming_answers(compose("suite=piqa", f"results={tmp_path}")):
+    with pytest.raises(Stopped) as stopped, naming_kept_answers(compose("suite=piqa", f"results={tmp_path}")):
         raise Stopped(signal.SIGTERM)
     assert report(stopped.value) == 143
     assert capsys.readouterr().err == "stopped by SIGTERM: no answer was computed yet; the same command starts again\n"
@@ -85,7 +85,7 @@ def test_other_processes_of_the_run_leave_the_count_to_the_main_one(
     config = compose("suite=piqa", f"results={tmp_path}")
     for name, value in {"RANK": 1, "WORLD_SIZE": 2, "LOCAL_RANK": 1}.items():
         monkeypatch.setenv(name, str(value))
-    with pytest.raises(Stopped) as stopped, naming_answers(config):
+    with pytest.raises(Stopped) as stopped, naming_kept_answers(config):
         raise Stopped(signal.SIGTERM)
     report(stopped.value)
     assert capsys.readouterr().err == "process 1: stopped by SIGTERM\n"

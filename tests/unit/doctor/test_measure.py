@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gemma_eval.backends.transformers import backend as transformers_backend
 from gemma_eval.backends.transformers import full_prompt
+from gemma_eval.checkpoint import quantization
 from gemma_eval.commands.doctor import print_findings
 from gemma_eval.doctor import measure as doctor
 from gemma_eval.doctor.findings import examine
@@ -69,6 +70,13 @@ def test_what_to_compare_with(reference: dict[str, Any], tmp_path: Path) -> None
     for against in (str(tmp_path / "mine.json"), "vlm"):
         with pytest.raises(ConfigError, match="--against"):
             other_measurements(config, reference, against)
+
+
+def test_a_backend_that_cannot_load_the_weights_is_not_compared_with(reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "_device", lambda config: "cuda")
+    config = compose("model=270m", "weights=fp8", "backend=vllm")
+    with pytest.raises(ConfigError, match="weights=fp8: backend=transformers cannot load it"):
+        other_measurements(config, reference, "transformers")
 
 
 # -- a model that reads images ----------------------------------------------------------------------------------

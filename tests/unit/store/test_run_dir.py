@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gemma_eval.errors import RunError
 from gemma_eval.store import run_dir
+from gemma_eval.store.environment import Environment
 from gemma_eval.store.manifest import Manifest, TaskManifest, read_manifest
 from gemma_eval.store.records import SampleKey, record_from_json, record_to_json
 from gemma_eval.store.run_dir import RunDir
@@ -88,3 +90,22 @@ def test_the_manifest_is_parsed_once_and_again_when_it_is_another(tmp_path: Path
         for _ in range(3):
             assert run.keys("t") == samples and run.keys("other") == [] and list(run.manifest.tasks) == ["t"]
     assert parsed == [tmp_path] * 2
+
+
+def test_a_run_without_an_environment_has_an_empty_one(tmp_path: Path) -> None:
+    assert RunDir(tmp_path).environment == Environment()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"gpus": "none"}, "gpus"),
+        ({"datasets": {"piqa": {"rows": 3}}}, "datasets.piqa.source"),
+        ({"date": "soon"}, "the document: .*isoformat string: 'soon'"),
+    ],
+)
+def test_a_damaged_environment_is_named(tmp_path: Path, change: dict[str, Any], what: str) -> None:
+    run = RunDir(tmp_path)
+    run.write_json("environment.json", Environment(date="2026-11-22T13:22:09+00:00").to_json() | change)
+    with pytest.raises(RunError, match=rf"/environment.json: damaged: {what}.*; delete the file and run the same command again"):
+        _ = run.date
