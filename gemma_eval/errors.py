@@ -37,3 +37,11 @@ class RunError(GemmaEvalError):
 
 class SandboxError(GemmaEvalError):
     """Generated code cannot be run here. Says what to install, or which setting to change."""
+
+
+class HubError(GemmaEvalError):
+    """The Hub refuses a repository or cannot be reached. Names the repository and says how to mend it."""
+
+
+class HubAwayError(HubError):
+    """The Hub cannot be reached, or has no answer now. The cache may still have what was asked for."""

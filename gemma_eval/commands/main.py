@@ -11,14 +11,29 @@ import os
 import sys
 
 from gemma_eval import __version__
-from gemma_eval.commands import baseline, compare, dashboard, doctor, export, gate, plan, preview, report, rescore, run, stopping, tasks
+from gemma_eval.commands import (
+    baseline,
+    compare,
+    dashboard,
+    data,
+    doctor,
+    export,
+    gate,
+    plan,
+    preview,
+    report,
+    rescore,
+    run,
+    stopping,
+    tasks,
+)
 from gemma_eval.commands.command import Command, CommandParser, UsageError
 from gemma_eval.commands.exit_codes import DONE, refuse
 from gemma_eval.commands.hydra_settings import COMPLETION, sweeps, with_settings
 from gemma_eval.errors import ConfigError, GemmaEvalError
 from gemma_eval.runtime.processes import this
 
-COMMANDS: tuple[Command, ...] = (run, plan, preview, doctor, report, export, dashboard, compare, gate, baseline, rescore, tasks)
+COMMANDS: tuple[Command, ...] = (run, plan, preview, doctor, report, export, dashboard, compare, gate, baseline, rescore, tasks, data)
 
 
 def main(argv: list[str] | None = None) -> int:

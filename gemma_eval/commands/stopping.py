@@ -64,7 +64,7 @@ def naming_kept_answers(config: RunConfig) -> Iterator[None]:
 
 
 def _kept_answers(config: RunConfig) -> str:
-    from gemma_eval.run.pipeline import run_directory
+    from gemma_eval.run.earlier import run_directory
 
     if not this().main:
         return ""  # the main process says it

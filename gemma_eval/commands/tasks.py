@@ -66,6 +66,6 @@ def _row(task: Task, source: Source) -> list[str]:
         str(task.num_fewshot),
         "scoring" if isinstance(task, MultipleChoice) else "generation",
         "generated" if task.dataset.generated else source.available(task.dataset, bundled),
-        f"{task.dataset.repo}:{task.dataset.split}",
+        f"{task.dataset.origin or task.dataset.repo}:{task.dataset.split}",
         "bundled" if bundled.is_file() else "none",
     ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from gemma_eval.compare.results import Results, TaskResults
+from gemma_eval.data.dataset import current_name
 from gemma_eval.types import Record
 
-WHERE_FROM = {"source", "repo", "split", "rows_sha256"}
+WHERE_FROM = {"repo", "split", "rows_sha256"}
 Change = tuple[Any, Any]
 """A value in A and in B."""
 
@@ -87,7 +88,8 @@ def _protocol(results: TaskResults) -> dict[str, Any]:
 
 
 def _data(results: TaskResults) -> dict[str, Any]:
-    return {key: value for key, value in asdict(results.data).items() if key in WHERE_FROM}
+    data = replace(results.data, repo=current_name(results.data.repo))
+    return {key: value for key, value in asdict(data).items() if key in WHERE_FROM}
 
 
 def engine_changes(a: Results, b: Results) -> dict[str, Change]:

@@ -27,6 +27,8 @@ def _resolved_task(task: Task, config: RunConfig) -> Task:
         limit=config.limit if task.limit is None else task.limit,
         seed=config.seed if task.seed is None else task.seed,
     )
+    if task.dataset.repo != type(task)().dataset.repo:  # the page's commit is one of its own repository
+        task = replace(task, dataset=replace(task.dataset, pinned=""))
     if isinstance(task, CodeGeneration) and config.sandbox:
         task = replace(task, sandbox=config.sandbox)
     return task.with_images(config.images) if isinstance(task, VisionTask) else task

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from itertools import accumulate, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 from gemma_eval.errors import PromptError
 from gemma_eval.types import Image
 
-if TYPE_CHECKING:
-    import datasets
-    import numpy as np
-    import numpy.typing as npt
-
-
 Row: TypeAlias = Mapping[str, Any]
 """One row: values by column."""
 
-BATCH = 1000  # rows read at once
+
+class RowError(ValueError):
+    """A row that cannot be read. `index`: its place among the rows."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 class Rows(Sequence[Row]):
@@ -35,6 +35,9 @@ class Rows(Sequence[Row]):
     @abstractmethod
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         """The rows with these indices, in this order."""
+
+    def fetch(self, indices: Iterable[int]) -> None:
+        """Make the images of these rows ready, many at once, where they are not on this machine yet."""
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -64,37 +67,15 @@ class ListedRows(Rows):
         return (self._rows[index] for index in indices)
 
 
-class StoredRows(Rows):
-    """Rows of a `datasets.Dataset`. Each also has the columns of `added`, with the same values for all rows."""
-
-    def __init__(self, dataset: datasets.Dataset, folder: Path | None = None, added: Row | None = None) -> None:
-        names = [name for name, feature in dataset.features.items() if _is_image(feature)]
-        self._image_columns = {name: _ImageColumn(dataset, name, folder) for name in names}
-        self._without_images = dataset.remove_columns(names)
-        self._length = len(dataset)
-        self._added = dict(added or {})
-
-    def __len__(self) -> int:
-        return self._length
-
-    def read(self, indices: Iterable[int]) -> Iterator[Row]:
-        """The rows with these indices, in this order."""
-        remaining = iter(indices)
-        while batch := list(islice(remaining, BATCH)):
-            contiguous = batch == list(range(batch[0], batch[0] + len(batch)))
-            columns = self._without_images[batch[0] : batch[-1] + 1] if contiguous else self._without_images[batch]
-            for position, index in enumerate(batch):
-                row = {name: values[position] for name, values in columns.items()}
-                yield row | {name: column.at(index) for name, column in self._image_columns.items()} | self._added
-
-
 class JoinedRows(Rows):
     """The rows of several parts, one part after the other. A column that a part lacks is None in its rows."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
         self._starts = [0, *accumulate(len(part) for part in parts)]
-        self._empty: dict[str, Any] = {name: None for part in parts if len(part) for name in part[0]}
+        first = [part[0] if len(part) else {} for part in parts]
+        empty: dict[str, Any] = {name: None for row in first for name in row}
+        self._lacking: list[dict[str, Any]] = [{} if row.keys() == empty.keys() else empty for row in first]
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -109,21 +90,38 @@ class JoinedRows(Rows):
             last = first
             while last < len(wanted) and start <= wanted[last] < end:
                 last += 1
+            lacking = self._lacking[part]
             for row in self._parts[part].read([index - start for index in wanted[first:last]]):
-                yield self._empty | dict(row)
+                yield {**lacking, **row} if lacking else row
             first = last
+
+    def fetch(self, indices: Iterable[int]) -> None:
+        """Make the images of these rows ready."""
+        wanted: dict[int, list[int]] = {}
+        for index in indices:
+            part = bisect_right(self._starts, index) - 1
+            wanted.setdefault(part, []).append(index - self._starts[part])
+        for part, inside in wanted.items():
+            self._parts[part].fetch(inside)
 
 
 class ExpandedRows(Rows):
     """One row for each entry of a list column: the entry's columns, and the other columns of its row.
 
-    `origins[i]` says where row i comes from: the index of the row, and the position in its list. Raises `KeyError` without the column.
+    `origins[i]` says where row i comes from: the index of the row, and the position in its list. Raises `KeyError` without the column, and
+    `RowError` for a row that has no list of mappings there.
     """
 
     def __init__(self, rows: Rows, column: str) -> None:
         self._rows = rows
         self._column = column
-        self.origins = [(index, position) for index, row in enumerate(rows) for position in range(len(row[column] or []))]
+        self.origins = [(index, position) for index, row in enumerate(rows) for position in range(self._count(index, row))]
+
+    def _count(self, index: int, row: Row) -> int:
+        entries = row[self._column]
+        if not isinstance(entries, list | tuple) or not all(isinstance(entry, Mapping) for entry in entries):
+            raise RowError(index, f"column {self._column!r} is no list of mappings")
+        return len(entries)
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -134,45 +132,76 @@ class ExpandedRows(Rows):
         for row, (_, position) in zip(self._rows.read(index for index, _ in wanted), wanted, strict=True):
             yield {name: value for name, value in row.items() if name != self._column} | row[self._column][position]
 
-
-class _ImageColumn:
-    """A column of images. Each is read from the memory-mapped file when its bytes are wanted."""
-
-    def __init__(self, dataset: datasets.Dataset, name: str, folder: Path | None) -> None:
-        self._column = dataset.data.column(name)
-        self._name = name
-        self._folder = folder
-
-    @cached_property
-    def _present(self) -> npt.NDArray[np.bool_]:
-        """Which rows have an image, shape [rows]. Reads validity bits only."""
-        import numpy as np
-        import pyarrow.compute as pc
-
-        fields = [pc.is_valid(pc.struct_field(self._column, field.name)) for field in self._column.type]
-        present: npt.NDArray[np.bool_] = np.logical_or.reduce([np.asarray(field) for field in fields])
-        return present
-
-    def at(self, index: int) -> Image | None:
-        return Image(partial(self._read, index)) if self._present[index] else None
-
-    def _read(self, index: int) -> bytes:
-        value = self._column[index].as_py()
-        return value.get("bytes") or _file_bytes(value["path"], self._folder)
+    def fetch(self, indices: Iterable[int]) -> None:
+        """Make the images of these rows ready."""
+        self._rows.fetch(dict.fromkeys(self.origins[index][0] for index in indices))
 
 
-def _is_image(feature: Any) -> bool:
-    import datasets
+class SideBySideRows(Rows):
+    """The columns of two parallel sources of rows. Those of `other` get names with `prefix` in front."""
 
-    return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "path" in feature and feature.keys() <= {"bytes", "path"})
+    def __init__(self, rows: Rows, other: Rows, prefix: str) -> None:
+        self._rows = rows
+        self._other = other
+        self._prefix = prefix
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
+        wanted = list(indices)
+        for row, beside in zip(self._rows.read(wanted), self._other.read(wanted), strict=True):
+            yield {**row, **{f"{self._prefix}{name}": value for name, value in beside.items()}}
+
+
+class ChosenRows(Rows):
+    """Some rows of others, by index."""
+
+    def __init__(self, rows: Rows, chosen: Sequence[int]) -> None:
+        self._rows = rows
+        self._chosen = chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
+        return self._rows.read([self._chosen[index] for index in indices])
+
+    def fetch(self, indices: Iterable[int]) -> None:
+        """Make the images of these rows ready."""
+        self._rows.fetch([self._chosen[index] for index in indices])
+
+
+class LabelledRows(Rows):
+    """Rows with columns more: `labels` have the same value in all rows, `computed` are computed from each row."""
+
+    def __init__(self, rows: Rows, labels: Row | None = None, computed: Mapping[str, Callable[[Row], Any]] | None = None) -> None:
+        self._rows = rows
+        self._labels = dict(labels or {})
+        self._computed = dict(computed or {})
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """The rows with these indices, in this order."""
+        for row in self._rows.read(indices):
+            computed = {name: compute(row) for name, compute in self._computed.items()}
+            yield {**row, **self._labels, **computed}
+
+    def fetch(self, indices: Iterable[int]) -> None:
+        """Make the images of these rows ready."""
+        self._rows.fetch(indices)
 
 
 def _image_or_value(value: Any, folder: Path) -> Any:
     is_path = isinstance(value, dict) and value.keys() == {"path"}
-    return Image(partial(_file_bytes, value["path"], folder)) if is_path else value
+    return Image(partial(file_bytes, value["path"], folder)) if is_path else value
 
 
-def _file_bytes(path: str, folder: Path | None) -> bytes:
+def file_bytes(path: str, folder: Path | None) -> bytes:
     """Raises `PromptError` if the file cannot be read."""
     if folder is None:
         raise PromptError(f"image {path}: the row names a file, and files are read from a local copy only: set data.root")

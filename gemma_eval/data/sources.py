@@ -6,15 +6,19 @@ The rest of the program asks a source for a table and does not know where its ro
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from gemma_eval.data.dataset import DatasetRef
-from gemma_eval.data.repository import Address, load_table
+from gemma_eval.data.dataset import DatasetRef, former_names
+from gemma_eval.data.files import Files, FolderFiles, MirrorFiles
+from gemma_eval.data.hub_source import HubSource
+from gemma_eval.data.repository import load_table
 from gemma_eval.data.rows import ListedRows
 from gemma_eval.data.table import Table, expanded
 from gemma_eval.errors import DataError
-from gemma_eval.runtime.hub import from_hub
+from gemma_eval.hub.lock import DataLock
+from gemma_eval.hub.mirror import read_index
 
 
 class Source(Protocol):
@@ -31,11 +35,18 @@ class Source(Protocol):
         ...
 
 
-def open_source(*, root: str | None, samples: bool) -> Source:
-    """The bundled samples, else the folder `root`, else the Hub. Raises `DataError` if there is no such folder."""
+def open_source(
+    *, root: str | None, samples: bool, lock: str | None = None, pinned: Mapping[str, str] | None = None, update: bool = False
+) -> Source:
+    """The bundled samples, else the folder `root`, else the Hub. Raises `DataError` if there is no such folder.
+
+    `lock`, `pinned` and `update`: see `HubSource`.
+    """
     if samples:
         return SampleSource()
-    return FolderSource(Path(root)) if root else HubSource()
+    if root:
+        return FolderSource(Path(root))
+    return HubSource(lock=DataLock(Path(lock) if lock else None), pinned=pinned, update=update)
 
 
 class SampleSource:
@@ -83,7 +94,10 @@ def _numbered(items: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
 
 
 class FolderSource:
-    """A folder of dataset repositories, `<root>/<organisation>/<name>`, each laid out as on the Hub."""
+    """A folder of dataset repositories, `<root>/<organisation>/<name>`, each laid out as on the Hub.
+
+    In a mirror, which `gemma-eval data export` wrote, it is known of which commits the files are.
+    """
 
     kind = "folder"
 
@@ -91,17 +105,28 @@ class FolderSource:
         if not root.is_dir():
             raise DataError(f"data.root={root}: no such folder")
         self.root = root.resolve()
+        self._mirror = read_index(self.root)
 
     def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
         """The rows of the repositories that the folder holds."""
-        addresses = {repo: Address(str(self.root / repo)) for repo in ref.repos() if (self.root / repo).is_dir()}
-        if not addresses:
+        found: dict[str, Files] = {}
+        for repo in ref.repos():
+            if mirrored := self._mirror.find("dataset", repo):
+                found[repo] = MirrorFiles(self.root, mirrored)
+            elif folder := self._folder(repo):
+                found[repo] = FolderFiles(folder)
+        if not found:
             raise DataError(f"{ref.repos()[0]}: {self._absent}")
-        return load_table(ref, split, addresses, revision="local folder", no_address=self._absent)
+        return load_table(ref, split, found, no_repository=self._absent)
+
+    def _folder(self, repo: str) -> Path | None:
+        """The folder of a repository, under its name on the Hub or one that it had before."""
+        candidates = (self.root / name for name in (repo, *former_names(repo)))
+        return next((folder for folder in candidates if folder.is_dir()), None)
 
     @property
     def _absent(self) -> str:
-        """The reason why a repository has no address."""
+        """The reason why a repository is not there."""
         return (
             f"not in data.root={self.root}. Put a copy of the Hub repository there, as ORGANISATION/NAME, "
             "or leave data.root out to read it from the Hub"
@@ -109,36 +134,4 @@ class FolderSource:
 
     def available(self, ref: DatasetRef, samples: Path) -> str:
         """Either "in folder", if the folder holds all repositories, or "not in folder"."""
-        return "in folder" if all((self.root / repo).is_dir() for repo in ref.repos()) else "not in folder"
-
-
-class HubSource:
-    """The Hugging Face Hub, through its cache. Revisions are resolved to commits, which are recorded."""
-
-    kind = "hub"
-
-    def table(self, ref: DatasetRef, split: str, samples: Path) -> Table:
-        """The rows on the Hub, or in the cache if the Hub is out of reach."""
-        commits = {repo: self._commit(repo, ref.revision) for repo in ref.repos()}
-        addresses = {repo: Address(repo, commit or ref.revision) for repo, commit in commits.items()}
-        return load_table(ref, split, addresses, revision=", ".join(commit or "cached, commit unknown" for commit in commits.values()))
-
-    def _commit(self, repo: str, revision: str | None) -> str | None:
-        """The commit of a revision; None if the Hub is out of reach, since the cache may still have the rows.
-
-        Raises `DataError` if there is no such repository or revision.
-        """
-        from huggingface_hub import HfApi
-
-        return from_hub(lambda: HfApi().dataset_info(repo, revision=revision).sha, repo, "dataset", revision)
-
-    def available(self, ref: DatasetRef, samples: Path) -> str:
-        """Either "in cache", if all repositories are cached, or "on the Hub"."""
-        from huggingface_hub import scan_cache_dir
-        from huggingface_hub.errors import CacheNotFound
-
-        try:
-            cached = {repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "dataset"}
-        except CacheNotFound:
-            cached = set()
-        return "in cache" if cached.issuperset(ref.repos()) else "on the Hub"
+        return "in folder" if all(self._folder(repo) for repo in ref.repos()) else "not in folder"

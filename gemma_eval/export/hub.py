@@ -87,7 +87,9 @@ def _eval_results(run: RunDir, task: Task, entry: TaskScores) -> str:
 def _revision(run: RunDir, task: Task) -> str | None:
     """The commit of the rows, if they came from one repository of the Hub: neither a folder nor several repositories have one."""
     found = run.environment.datasets.get(task.name)
-    return found.revision if found and found.source == "hub" and len(task.dataset.repos()) == 1 else None
+    if found is None or found.source != "hub" or len(task.dataset.repos()) != 1:
+        return None
+    return next(iter(found.commits.values()), found.revision)
 
 
 def _kind(task: Task) -> str:

@@ -33,7 +33,8 @@ def write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> No
     datasets = {built.task.name: built.provenance for built in prepared.tasks}
     if directory.has_manifest:
         before = directory.environment
-        manifest = united(directory.manifest, manifest, same_engine=before.model == prepared.backend.fingerprint)
+        choosing = {built.task.name: built.task.selection_settings for built in prepared.tasks}
+        manifest = united(directory.manifest, manifest, same_engine=before.model == prepared.backend.fingerprint, choosing=choosing)
         datasets = {name: datasets.get(name) or found for name, found in before.datasets.items() if name in manifest.tasks} | datasets
     _write_prompts(directory, prepared, manifest)
     directory.write_text("config.yaml", _config_yaml(config, manifest))

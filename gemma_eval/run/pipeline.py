@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from gemma_eval.config.selection import run_name
 from gemma_eval.run.dispatch import answer_all
+from gemma_eval.run.earlier import run_directory, with_recorded_model
 from gemma_eval.run.header import write_header
 from gemma_eval.run.model import Model
 from gemma_eval.run.prepare import prepare
@@ -32,6 +31,7 @@ def run(config: RunConfig, model: Model | None = None) -> RunResult:
     In several processes, each calls this with the same settings. The main one writes and returns what the run has once.
     """
     directory = run_directory(config)
+    config = with_recorded_model(config)
     processes = this()
     with processes.main_first():
         prepared = prepare(config, model)
@@ -45,8 +45,3 @@ def run(config: RunConfig, model: Model | None = None) -> RunResult:
         merge_parts(directory)
         write_scores(directory)
     return RunResult(directory, prepared.missing.joined(missing).by_task())
-
-
-def run_directory(config: RunConfig) -> RunDir:
-    """Where a run of these settings is kept."""
-    return RunDir(Path(config.results) / run_name(config))

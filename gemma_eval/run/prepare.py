@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 from gemma_eval.backends import Backend
 from gemma_eval.checkpoint.resolve import Checkpoint
-from gemma_eval.data.sources import open_source
+from gemma_eval.data.sources import Source, open_source
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError
 from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.prompt.sections import Section
+from gemma_eval.run.earlier import check_unchanged, recorded_commits, recorded_rows
+from gemma_eval.run.fetching import fetch_needed, needed
 from gemma_eval.run.missing import Missing
 from gemma_eval.run.model import Model, open_model, open_renderer
 from gemma_eval.settings import RunConfig
@@ -22,7 +24,7 @@ from gemma_eval.store.records import SampleKey
 from gemma_eval.task.base import Task
 from gemma_eval.task.chat import other_form
 from gemma_eval.task.samples import TaskSamples, build
-from gemma_eval.types import Encoded, Request, Sample, TokenCounter
+from gemma_eval.types import Encoded, Provenance, Request, Sample, TokenCounter
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,12 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
         ready = model or open_model(config, weights=weights)
         return ready, open_renderer(config, ready)
 
-    tasks = list(_build_all(config, lambda: opened()[1], missing, to_score=weights))
+    if weights:
+        config = replace(config, tasks=tuple(_scorable(config.tasks, missing)))
+    source = open_data(config, recorded_rows(config))
+    if config.tasks:
+        fetch_needed(needed(config, source, weights=weights, model=model is None), source)
+    tasks = list(build_all(config, source, lambda: opened()[1], missing))
     if not tasks:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.by_task().values()))
     chosen, renderer = opened()
@@ -92,13 +99,30 @@ def _warn_of_other_forms(config: RunConfig) -> None:
         log.warning("variant=%s: %s: %s", config.variant.value, warning, ", ".join(names))
 
 
-def _build_all(config: RunConfig, counter: Callable[[], TokenCounter], missing: Missing, *, to_score: bool) -> Iterator[TaskSamples]:
-    source = open_source(root=config.data.root, samples=config.data.samples)
+def _scorable(tasks: Iterable[Task], missing: Missing) -> Iterator[Task]:
+    """The tasks whose answers can be scored on this machine."""
+    for task in tasks:
+        try:
+            task.check_scorable()
+        except GemmaEvalError as error:
+            missing.task(task.name, error)
+        else:
+            yield task
+
+
+def open_data(config: RunConfig, before: Mapping[str, Provenance]) -> Source:
+    """Where the rows come from: the commits that an earlier start read, unless newer ones are asked for."""
+    data = config.data
+    return open_source(root=data.root, samples=data.samples, lock=data.lock, pinned=recorded_commits(before), update=data.update)
+
+
+def build_all(config: RunConfig, source: Source, counter: Callable[[], TokenCounter], missing: Missing) -> Iterator[TaskSamples]:
+    """The tasks whose rows can be had, one after the other, as samples."""
+    before = {} if config.data.update else recorded_rows(config)
     for task in config.tasks:
         try:
-            if to_score:
-                task.check_scorable()
             built = build(task, source, counter)
+            check_unchanged(task.name, before.get(task.name), built.provenance)
         except GemmaEvalError as error:
             missing.task(task.name, error)
             continue

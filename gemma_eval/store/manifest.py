@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from gemma_eval.types import ModelLabel
 
 SCHEMA = 2
 MEND = "delete the file and run the same command again: answers are kept"
-CHOOSING = {"limit", "seed", "items"}  # settings that choose items, and change neither prompts nor metrics
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class TaskManifest:
 class Manifest:
     """What a run asks: of which model, in which tasks."""
 
+    schema: int = SCHEMA
     model: ModelLabel
-    tasks: dict[str, TaskManifest]
     suite: str = ""
     plugins: list[str] = field(default_factory=list)
-    schema: int = SCHEMA
+    tasks: dict[str, TaskManifest]
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Each task's settings, by name."""
@@ -83,11 +83,12 @@ def _from_schema_1(value: dict[str, Any], folder: Path) -> dict[str, Any]:
     return value | {"schema": SCHEMA, "model": scores["model"]}
 
 
-def united(old: Manifest, new: Manifest, *, same_engine: bool) -> Manifest:
+def united(old: Manifest, new: Manifest, *, same_engine: bool, choosing: Mapping[str, Collection[str]]) -> Manifest:
     """The manifest of a run that is started again: what it asked before stays, and what is new is added.
 
     A task that now asks more items, or all of its items by other settings, is taken as it is now. One that asks fewer of the same items
     keeps those it had. A task that is not asked this time stays too. `same_engine`: model and engine are those of `old`.
+    `choosing`: by task, the settings that choose items, and change neither prompts nor metrics.
     Raises `RunError`, naming the task, where that would lose answers or mix those of two engines.
     """
     absent = [name for name in old.tasks if name not in new.tasks]
@@ -96,15 +97,18 @@ def united(old: Manifest, new: Manifest, *, same_engine: bool) -> Manifest:
             f"this run has {', '.join(absent)} from another model or engine, and these settings leave them out; "
             "choose another name with run=NAME, or run all of its tasks again"
         )
-    kept = {name: _united_task(name, task, new.tasks.get(name, task), same_engine) for name, task in old.tasks.items()}
+    kept = {
+        name: _united_task(name, task, new.tasks.get(name, task), same_engine, choosing.get(name, ())) for name, task in old.tasks.items()
+    }
     plugins = list(dict.fromkeys([*old.plugins, *new.plugins]))
-    return replace(new, tasks=kept | {name: task for name, task in new.tasks.items() if name not in kept}, plugins=plugins)
+    suite = old.suite if old.tasks.keys() > new.tasks.keys() else new.suite
+    return replace(new, suite=suite, tasks=kept | {name: task for name, task in new.tasks.items() if name not in kept}, plugins=plugins)
 
 
-def _united_task(name: str, old: TaskManifest, new: TaskManifest, same_engine: bool) -> TaskManifest:
+def _united_task(name: str, old: TaskManifest, new: TaskManifest, same_engine: bool, choosing: Collection[str]) -> TaskManifest:
     changed = sorted(key for key in old.settings | new.settings if old.settings.get(key) != new.settings.get(key))
     fewer = same_engine and set(new.samples) < set(old.samples)
-    if fewer and set(changed) <= CHOOSING:
+    if fewer and set(changed) <= set(choosing):
         return old
     if {key.id for key in new.samples} >= {key.id for key in old.samples}:
         return new

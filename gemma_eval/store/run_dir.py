@@ -21,8 +21,6 @@ is an answer still to be scored: slow metrics run beside the model, and the scor
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -30,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 from gemma_eval.errors import RunError
+from gemma_eval.runtime.files import replacing
 from gemma_eval.store.documents import read_json
 from gemma_eval.store.environment import Environment, read_environment
 from gemma_eval.store.manifest import Manifest, read_manifest
@@ -143,16 +142,8 @@ class RunDir:
     @contextmanager
     def replacing(self, name: str) -> Iterator[TextIO]:
         """Write a file's new content, which takes the old one's place at once. Neither a reader nor a kill ever sees half of it."""
-        file = self.path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors=ESCAPED) as stream:
-                yield stream
-            Path(scratch).chmod(0o644)
-            Path(scratch).replace(file)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
+        with replacing(self.path / name, errors=ESCAPED) as stream:
+            yield stream
 
     def read_json(self, name: str, default: Any = None) -> Any:
         """Content of a JSON file, or `default` if there is none. Raises `RunError` if it is damaged."""

@@ -120,11 +120,11 @@ class TaskScores(GroupScores):
 class Scores:
     """All scores of a run. `peak_memory`: most bytes that a process had in use, by place (host, cuda:0, ...)."""
 
+    schema: int = SCHEMA
     run: str
     model: ModelLabel
-    tasks: dict[str, TaskScores]
     peak_memory: dict[str, int] = field(default_factory=dict)
-    schema: int = SCHEMA
+    tasks: dict[str, TaskScores]
 
     def to_json(self) -> Any:
         """As scores.json holds them: parts that a task does not have are left out."""

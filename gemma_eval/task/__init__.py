@@ -11,7 +11,7 @@ protocol. `tasks/reasoning/piqa.py` without its docstring:
     @register
     @dataclass
     class PIQA(MultipleChoice):
-        dataset: DatasetRef = DatasetRef("baber/piqa", split="validation", fewshot_split="train")
+        dataset: DatasetRef = DatasetRef("baber/piqa", split="validation", fewshot_split="train", pinned="142f6d7367fd...")
 
         name = "piqa"
         card = "PIQA"
@@ -36,18 +36,19 @@ What a page uses for what:
   that are letters, and for prompts with images.
 - `DatasetRef` names repository, splits and configurations; `Row` is a row as the page reads it. `Fewshot` says where exemplars come
   from, `Average` how subsets make a score.
+- `chosen` is the choice with an index, which must be one of theirs.
 - `Prompt`, `Image`, `Parts` (text and images in order), `as_parts`, `Generate` and `Sample` are for pages that build prompts or
   samples their own way; `JSON` is the type of a target.
 - `Record`, `GenerateResponse` and `CorpusScore` are for metrics over several items (`records_to_average`, `corpus_metrics`).
-- `Source`, `Table`, `ListedRows`, `TokenCounter` are for pages that generate their items (`Task.table`); see
+- `Source`, `Table`, `ListedRows`, `Read`, `TokenCounter` are for pages that generate their items (`Task.table`, `Task.reads`); see
   `tasks/long_context/ruler.py`.
 """
 
-from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.dataset import DatasetRef, Read
 from gemma_eval.data.rows import ListedRows, Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
-from gemma_eval.task.base import Average, Generation, MultipleChoice, Normalization, Task
+from gemma_eval.task.base import Average, Generation, MultipleChoice, Normalization, Task, chosen
 from gemma_eval.task.chat import Chat
 from gemma_eval.task.code import CodeGeneration
 from gemma_eval.task.fewshot import Fewshot
@@ -91,6 +92,7 @@ __all__ = [
     "Normalization",
     "Parts",
     "Prompt",
+    "Read",
     "Record",
     "Row",
     "Sample",
@@ -100,5 +102,6 @@ __all__ = [
     "TokenCounter",
     "VisionTask",
     "as_parts",
+    "chosen",
     "register",
 ]

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from gemma_eval.data.dataset import DatasetRef
+from gemma_eval.data.dataset import DatasetRef, Read
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
@@ -41,6 +41,10 @@ from gemma_eval.types import (
     as_text,
 )
 
+T = TypeVar("T")
+
+COMMIT = {"pinned", "revision"}  # fields of a `DatasetRef` that say which commit is read
+
 
 class Average(Enum):
     """How a task's score is averaged: over all items, or over the scores of its subsets."""
@@ -54,6 +58,13 @@ class Normalization(Enum):
 
     none = "none"
     characters = "characters"  # the report's "Char-Len": Unicode characters of the choice, without the leading space
+
+
+def chosen(choices: Sequence[T], index: int) -> T:
+    """The choice with this index. Raises `ValueError` if there is none, as for -1, which marks a row without a label."""
+    if not 0 <= index < len(choices):
+        raise ValueError(f"answer {index} is not among {len(choices)} choices")
+    return choices[index]
 
 
 @dataclass
@@ -128,6 +139,16 @@ class Task(ABC):
         """
         return source.table(self.dataset, self.dataset.split, self.samples_file())
 
+    def reads(self) -> list[Read]:
+        """The splits that are read for the items and their exemplars, so that they can be fetched ahead."""
+        dataset, drawn = self.dataset, bool(self.num_fewshot) and self.fewshot is not Fewshot.published
+        if dataset.generated:
+            return []
+        splits = {dataset.split: self.limit is not None}  # split -> whether few of its rows are shown
+        if drawn and dataset.fewshot_split is not None:
+            splits.setdefault(dataset.fewshot_split, True)
+        return [Read(dataset, split, few=few and self.vision) for split, few in splits.items()]
+
     def included(self, row: Row) -> bool:
         """False for a row that is not an item: a canary, or one that the benchmark says to skip. It is no exemplar either."""
         return True
@@ -192,9 +213,9 @@ class Task(ABC):
         return {name: _json_value(value) for name, value in asdict(self).items()}
 
     def protocol(self) -> dict[str, Any]:
-        """The settings that must agree for two scores to be comparable. Left out: which items run, and the data's revision."""
+        """The settings that must agree for two scores to be comparable. Left out: which items run, and the data's commit."""
         protocol = {name: value for name, value in self.settings().items() if name not in self.selection_settings}
-        return protocol | {"dataset": {name: value for name, value in protocol["dataset"].items() if name != "revision"}}
+        return protocol | {"dataset": {name: value for name, value in protocol["dataset"].items() if name not in COMMIT}}
 
     def changed(self) -> dict[str, Any]:
         """The protocol settings that differ from the page's defaults."""
@@ -238,7 +259,7 @@ class MultipleChoice(Task):
 
     def solution(self, row: Row) -> str:
         """The right choice."""
-        return self.choices(row)[self.answer(row)]
+        return chosen(self.choices(row), self.answer(row))
 
     def continuations(self, row: Row) -> tuple[Continuation, ...]:
         """The choices as they are scored, each after one space."""
@@ -247,8 +268,7 @@ class MultipleChoice(Task):
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
         """The row as a scoring request. Raises `ValueError` if the answer is none of the choices."""
         choices, answer = self.choices(row), self.answer(row)
-        if not 0 <= answer < len(choices):
-            raise ValueError(f"answer {answer} is not among {len(choices)} choices")
+        chosen(choices, answer)
         return Sample(
             id=id,
             request=Score(self.prompt(row, shots), self.continuations(row)),

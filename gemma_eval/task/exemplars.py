@@ -76,7 +76,16 @@ class ExemplarPool:
 
     def _read(self, indices: list[int]) -> list[Row]:
         assert self._table is not None
-        return [self._table.full_row(row) for row in self._table.rows.read(indices)]
+        self._table.rows.fetch(indices)
+        rows = self._table.rows.read(indices)
+        return [checked(self._task, self._table, i, row, self._whole) for i, row in zip(indices, rows, strict=True)]
+
+    def _whole(self, row: Row) -> Row:
+        """The row as the page reads it. It is shown once here, so that a bad exemplar is named, not the item that it is shown to."""
+        assert self._table is not None
+        whole = self._table.full_row(row)
+        self._task.shot(whole)
+        return whole
 
     def _draw(self, group: str) -> list[int]:
         """Exemplars that all items of a group share."""

@@ -1,13 +1,17 @@
-"""Which rows of a table are items of the benchmark, and what decides which exemplars they may have."""
+"""Which rows of a table are items of the benchmark, what decides which exemplars they may have, and how a page reads a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TypeVar
 
+from gemma_eval.data.columns import MEND, CheckedRow, Columns, learned
+from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.rows import Row
+from gemma_eval.data.sources import open_source
 from gemma_eval.data.table import Table
 from gemma_eval.errors import DataError, GemmaEvalError
 from gemma_eval.task.base import Task
@@ -39,16 +43,43 @@ def _item(task: Task, table: Table, overlap_keys: bool, index: int, row: Row) ->
     return Item(task.subset(row, config), task.overlap_key(row, config, table.ids[index]) if overlap_keys else "")
 
 
-def checked(task: Task, table: Table, index: int, row: Row, use: Callable[[Row], T]) -> T:
-    """`use(row)`. Raises `DataError`, naming task and row, if the page's code fails on this row."""
+def checked(task: Task, table: Table, index: int, row: Row, use: Callable[[Row], T], columns: Columns | None = None) -> T:
+    """`use(row)`, where the row's columns are checked as they are read. `columns`: what they should hold; by default as the page's.
+
+    Raises `DataError`, naming task, row and column, if a column is not as it should be, or if the page's code fails on this row.
+    """
+    expected = page_columns(type(task)) if columns is None else columns
+    checked_row = CheckedRow(row, expected, partial(_where, task, table, index))
     try:
-        return use(row)
+        return use(checked_row)
     except GemmaEvalError:
         raise
-    except KeyError as error:
-        raise DataError(
-            f"{task.name}: {table.where(index)}: no column {error}; it has {', '.join(row)}. "
-            f"Point tasks.{task.name}.dataset at a repository with the benchmark's own columns"
-        ) from error
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
-        raise DataError(f"{task.name}: {table.where(index)}: bad row: {error}. Mend or remove the row, or pin a good revision") from error
+    except (ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError) as error:
+        reason = f"nothing known as {error}" if isinstance(error, KeyError) else str(error)
+        at = f" (last column read: {checked_row.last_read!r})" if checked_row.last_read else ""
+        raise DataError(f"{_where(task, table, index)}: bad row: {reason}{at}. {MEND}") from error
+
+
+def _where(task: Task, table: Table, index: int) -> str:
+    return f"{task.name}: {table.where(index)}"
+
+
+@cache
+def page_columns(page: type[Task]) -> Columns:
+    """What the columns of a page's rows hold, whatever dataset the task is pointed at."""
+    task = page()
+    return bundled_columns(task.dataset, task.samples_file())
+
+
+def bundled_columns(ref: DatasetRef, samples: Path) -> Columns:
+    """What the columns of a dataset's rows hold, as the bundled ones show. Empty without bundled rows: then only null is refused."""
+    splits = dict.fromkeys(split for split in (ref.split, ref.fewshot_split) if split)
+    return learned(row for split in splits for row in _bundled(ref, split, samples))
+
+
+def _bundled(ref: DatasetRef, split: str, samples: Path) -> Iterator[Row]:
+    """The bundled rows of a split; none if they cannot be read."""
+    try:
+        yield from open_source(root=None, samples=True).table(ref, split, samples).rows
+    except (DataError, LookupError, TypeError, ValueError):
+        return

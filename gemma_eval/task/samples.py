@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gemma_eval.data.columns import plain
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
@@ -46,6 +47,7 @@ def build(task: Task, source: Source, open_token_counter: Callable[[], TokenCoun
     drawn_by = [table.ids[i].rpartition("/")[2] if task.dataset.views else table.ids[i] for i in eligible]
     chosen = choose_items(drawn_by, [items[i].subset for i in eligible], task.limit, task.seed or 0, task.name)
     kept = [eligible[i] for i in chosen]
+    table.rows.fetch(kept)
     samples = [_sample(task, table, i, row, items[i].subset, pool) for i, row in zip(kept, table.rows.read(kept), strict=True)]
     provenance = Provenance(
         source=source.kind,
@@ -55,6 +57,7 @@ def build(task: Task, source: Source, open_token_counter: Callable[[], TokenCoun
         rows=len(table.rows),
         rows_sha256=table.sha256(),
         exemplars=pool.describe(),
+        commits=dict(table.commits),
     )
     groups = Counter(group for i in eligible if (group := task.group(items[i].subset)))
     return TaskSamples(task, samples, len(eligible), provenance, groups, table.missing)
@@ -64,6 +67,7 @@ def _sample(task: Task, table: Table, index: int, row: Row, subset: str, pool: E
     shots = pool.shots(subset, table.ids[index], table.split)
 
     def sample(row: Row) -> Sample:
-        return task.sample(table.full_row(row), id=table.ids[index], config=table.configs[index], shots=shots)
+        made = task.sample(table.full_row(row), id=table.ids[index], config=table.configs[index], shots=shots)
+        return replace(made, target=plain(made.target), fields={name: plain(value) for name, value in made.fields.items()})
 
     return checked(task, table, index, row, sample)

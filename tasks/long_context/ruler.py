@@ -5,7 +5,9 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
+from gemma_eval.data.columns import Columns
 from gemma_eval.errors import DataError
 from gemma_eval.metrics import ruler
 from gemma_eval.task import (
@@ -16,6 +18,7 @@ from gemma_eval.task import (
     Generation,
     Grade,
     ListedRows,
+    Read,
     Row,
     Sample,
     Source,
@@ -23,11 +26,13 @@ from gemma_eval.task import (
     TokenCounter,
     register,
 )
+from gemma_eval.task.items import bundled_columns, checked
 
 from . import ruler_items as items
 from .fitting import fit
 from .ruler_items import Documents, Item, Needles
 
+T = TypeVar("T")
 GENERATOR = 1  # raise it whenever the same seed gives other items
 EXAMPLE_TOKENS = 500  # the solved example of variable tracking
 
@@ -60,8 +65,10 @@ class RULER(Generation):
     """
 
     dataset: DatasetRef = DatasetRef("NVIDIA/RULER", split="validation", generated=True)
-    squad: DatasetRef = DatasetRef("rajpurkar/squad_v2", split="validation")
-    hotpot_qa: DatasetRef = DatasetRef("hotpotqa/hotpot_qa", config="distractor", split="validation")
+    squad: DatasetRef = DatasetRef("rajpurkar/squad_v2", split="validation", pinned="3ffb306f725f7d2ce8394bc1873b24868140c412")
+    hotpot_qa: DatasetRef = DatasetRef(
+        "hotpotqa/hotpot_qa", config="distractor", split="validation", pinned="1908d6afbbead072334abe2965f91bd2709910ab"
+    )
     lengths: list[int] = field(default_factory=lambda: [4096, 8192, 16384, 32768, 65536, 131072])
     items: int = 500  # per task and length
     haystack: str | None = None  # a text file for the tasks that hide needles in essays; noise when absent
@@ -145,6 +152,9 @@ class RULER(Generation):
             missing=left_out,
         )
 
+    def reads(self) -> list[Read]:
+        return [Read(ref, ref.split) for ref in (self.squad, self.hotpot_qa)]
+
     def _recipes(self, documents: Mapping[str, Documents]) -> Table:
         """`items` recipes for each task and length, or as many as there are questions."""
         lengths = list(dict.fromkeys(self.lengths))
@@ -154,15 +164,31 @@ class RULER(Generation):
         return Table(self.dataset.repo, self.dataset.split, ListedRows(rows, Path()), ids, [""] * len(rows), revision="")
 
     def _documents(self, source: Source) -> tuple[dict[str, Documents], dict[str, str]]:
-        """The documents of each task that asks about some, and for those that cannot be read, the reason."""
-        found: dict[str, Documents] = {}
+        """The documents of each task that asks about some, and for those that cannot be had, the reason.
+
+        Raises `DataError`, naming the row, if a row is bad.
+        """
+        tables: dict[str, Table] = {}
         missing: dict[str, str] = {}
-        for name, ref, read in (("qa_1", self.squad, items.squad), ("qa_2", self.hotpot_qa, items.hotpot_qa)):
+        for name, ref in (("qa_1", self.squad), ("qa_2", self.hotpot_qa)):
             try:
-                found[name] = read(source.table(ref, ref.split, self.samples_file().with_name(f"ruler_{name}.jsonl")))
+                tables[name] = source.table(ref, ref.split, self._bundled_documents(name))
             except DataError as error:
                 missing[name] = str(error)
+        found: dict[str, Documents] = {}
+        if squad := tables.get("qa_1"):
+            columns = bundled_columns(type(self)().squad, self._bundled_documents("qa_1"))
+            found["qa_1"] = items.squad(_origin(squad), self._read(squad, items.squad_row, columns))
+        if hotpot_qa := tables.get("qa_2"):
+            columns = bundled_columns(type(self)().hotpot_qa, self._bundled_documents("qa_2"))
+            found["qa_2"] = items.hotpot_qa(_origin(hotpot_qa), self._read(hotpot_qa, items.hotpot_qa_row, columns))
         return found, missing
+
+    def _bundled_documents(self, name: str) -> Path:
+        return self.samples_file().with_name(f"ruler_{name}.jsonl")
+
+    def _read(self, table: Table, read: Callable[[Row], T], columns: Columns) -> list[T]:
+        return [checked(self, table, i, row, read, columns) for i, row in enumerate(table.rows)]
 
     def _sentences(self) -> list[str]:
         """The running text in which needles are hidden. Raises `DataError` if the haystack cannot be read."""
@@ -206,3 +232,8 @@ class RULER(Generation):
         except ValueError as error:
             raise DataError(f"tasks.ruler.lengths: {length} tokens do not hold an item of {name}: {error}. Set a longer one") from error
         return {**recipe, **asdict(item)}
+
+
+def _origin(table: Table) -> str:
+    """Which rows the documents come from; recorded with the scores."""
+    return f"{table.repo} {table.split} ({table.revision}), rows sha256 {table.sha256()}"

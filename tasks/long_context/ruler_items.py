@@ -12,7 +12,7 @@ from itertools import pairwise
 from random import Random
 from uuid import UUID
 
-from gemma_eval.task import Table
+from gemma_eval.task import Row
 
 NOISE = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
 SHORT = 4096  # tokens; in shorter items, the words of a list are repeated less often
@@ -256,40 +256,56 @@ def question(rng: Random, n: int, documents: Documents, asked: Question) -> Item
     return Item(query, " Answer:", asked.answers, cluster=" ".join(map(str, asked.needed)))
 
 
-def squad(table: Table) -> Documents:
+@dataclass(frozen=True)
+class SquadRow:
+    """A question about a paragraph of an article. There are no answers if the paragraph does not tell."""
+
+    title: str
+    paragraph: str
+    question: str
+    answers: list[str]
+
+
+def squad_row(row: Row) -> SquadRow:
+    """A row of SQuAD."""
+    return SquadRow(row["title"], row["context"], row["question"], row["answers"]["text"])
+
+
+def squad(origin: str, rows: Sequence[SquadRow]) -> Documents:
     """SQuAD's paragraphs, and its questions that have an answer. Paragraphs of one article are similar."""
-    rows = list(table.rows)
     paragraphs_of: dict[str, dict[str, None]] = {}  # by the article's title
     for row in rows:
-        paragraphs_of.setdefault(row["title"], {})[row["context"]] = None
+        paragraphs_of.setdefault(row.title, {})[row.paragraph] = None
     texts = sorted({text for paragraphs in paragraphs_of.values() for text in paragraphs})
     index_of = {text: i for i, text in enumerate(texts)}
     articles = {title: tuple(index_of[text] for text in paragraphs) for title, paragraphs in paragraphs_of.items()}
     questions = []
     for row in rows:
-        if answers := row["answers"]["text"]:
-            own = index_of[row["context"]]
-            similar = tuple(i for i in articles[row["title"]] if i != own)
-            questions.append(Question(row["question"], [*dict.fromkeys(answers)], (own,), similar))
-    return Documents(_origin(table), texts, questions)
+        if row.answers:
+            own = index_of[row.paragraph]
+            similar = tuple(i for i in articles[row.title] if i != own)
+            questions.append(Question(row.question, [*dict.fromkeys(row.answers)], (own,), similar))
+    return Documents(origin, texts, questions)
 
 
-def hotpot_qa(table: Table) -> Documents:
-    """HotpotQA's paragraphs with their titles, and its questions. A question needs the paragraphs of its own row."""
-    rows = list(table.rows)
-    paragraphs_of = [
-        [f"{title}\n{''.join(sentences)}" for title, sentences in zip(row["context"]["title"], row["context"]["sentences"], strict=True)]
-        for row in rows
-    ]
-    texts = sorted({text for paragraphs in paragraphs_of for text in paragraphs})
+@dataclass(frozen=True)
+class HotpotRow:
+    """A question about several paragraphs, each with its title."""
+
+    question: str
+    answer: str
+    paragraphs: list[str]
+
+
+def hotpot_qa_row(row: Row) -> HotpotRow:
+    """A row of HotpotQA."""
+    titled = zip(row["context"]["title"], row["context"]["sentences"], strict=True)
+    return HotpotRow(row["question"], row["answer"], [f"{title}\n{''.join(sentences)}" for title, sentences in titled])
+
+
+def hotpot_qa(origin: str, rows: Sequence[HotpotRow]) -> Documents:
+    """HotpotQA's paragraphs, and its questions. A question needs the paragraphs of its own row."""
+    texts = sorted({text for row in rows for text in row.paragraphs})
     index_of = {text: i for i, text in enumerate(texts)}
-    questions = [
-        Question(row["question"], [row["answer"]], tuple(index_of[text] for text in paragraphs))
-        for row, paragraphs in zip(rows, paragraphs_of, strict=True)
-    ]
-    return Documents(_origin(table), texts, questions)
-
-
-def _origin(table: Table) -> str:
-    """Which rows the documents come from; recorded with the scores."""
-    return f"{table.repo} {table.split} ({table.revision}), rows sha256 {table.sha256()}"
+    questions = [Question(row.question, [row.answer], tuple(index_of[text] for text in row.paragraphs)) for row in rows]
+    return Documents(origin, texts, questions)

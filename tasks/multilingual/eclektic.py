@@ -26,7 +26,14 @@ class ECLeKTic(Generation):
     """
 
     dataset: DatasetRef = field(
-        default_factory=lambda: DatasetRef("ura-hcmut/ECLeKTic", split="train", configs=list(LANGUAGES), views=True)
+        default_factory=lambda: DatasetRef(
+            "ura-hcmut/ECLeKTic",
+            split="train",
+            configs=list(LANGUAGES),
+            views=True,
+            files="eclektic_main.jsonl",
+            pinned="86650a00986420df9939b5f29d256aebad04c767",
+        )
     )
     num_fewshot: int = 2
     fewshot: Fewshot = Fewshot.published

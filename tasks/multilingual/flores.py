@@ -139,7 +139,7 @@ class Flores(Translation):
     )
 
     def texts(self, row: Row) -> tuple[str, str]:
-        column = "text" if "text" in row else "sentence"  # "text" in FLORES+, "sentence" in facebook/flores
+        column = "sentence" if "sentence" in row else "text"  # "text" in FLORES+, "sentence" in facebook/flores
         return row[f"pivot_{column}"], row[column]
 
     def language(self, row: Row) -> str:

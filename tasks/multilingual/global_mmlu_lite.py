@@ -7,7 +7,13 @@ LANGUAGES = ["ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "
 
 
 def _dataset() -> DatasetRef:
-    return DatasetRef("CohereLabs/Global-MMLU-Lite", split="test", fewshot_split="dev", configs=list(LANGUAGES))
+    return DatasetRef(
+        "CohereLabs/Global-MMLU-Lite",
+        split="test",
+        fewshot_split="dev",
+        configs=list(LANGUAGES),
+        pinned="36c2fd756f19ccf13a9a96c8e53ccecc02192b8b",
+    )
 
 
 @register

@@ -167,6 +167,7 @@ class FloresIN(Translation):
             fewshot_split="validation",
             configs=[f"en_{code}" for code in LANGUAGES],
             files="flores_{config}_{split}.json",
+            pinned="f8650438298df086750ff4973661bb58a201a5ee",
         )
     )
     num_fewshot: int = 5

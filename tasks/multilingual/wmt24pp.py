@@ -78,7 +78,11 @@ class WMT24PP(Translation):
 
     dataset: DatasetRef = field(
         default_factory=lambda: DatasetRef(
-            "google/wmt24pp", split="train", fewshot_split="train", configs=[f"en-{code}" for code in LANGUAGES]
+            "google/wmt24pp",
+            split="train",
+            fewshot_split="train",
+            configs=[f"en-{code}" for code in LANGUAGES],
+            pinned="fd7405c06494bc66a57b25f55d217a72f96e60dc",
         )
     )
     num_fewshot: int = 5

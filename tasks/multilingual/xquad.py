@@ -43,7 +43,11 @@ class XQuAD(PassageQuestion):
 
     dataset: DatasetRef = field(
         default_factory=lambda: DatasetRef(
-            "google/xquad", split="validation", fewshot_split="validation", configs=[f"xquad.{language}" for language in WORDS]
+            "google/xquad",
+            split="validation",
+            fewshot_split="validation",
+            configs=[f"xquad.{language}" for language in WORDS],
+            pinned="51adfef1c1287aab1d2d91b5bead9bcfb9c68583",
         )
     )
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from gemma_eval.metrics import letters
-from gemma_eval.task import DatasetRef, Row, register
+from gemma_eval.task import DatasetRef, Row, chosen, register
 
 from .visual_question import VisualQuestion, lettered_options
 
@@ -18,7 +18,9 @@ class AI2D(VisualQuestion):
     their diagrams are not scored. Options are lettered, and the answer is the letter that the text begins with.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/ai2d", split="test", fewshot_split="test")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/ai2d", split="test", fewshot_split="test", pinned="c83a9b9692933aff8349157c88a413df9d02c4e5"
+    )
     max_tokens: int = 16
 
     name = "ai2d"
@@ -33,7 +35,7 @@ class AI2D(VisualQuestion):
         return f"{row['question'].strip()}\n{lettered_options(row['options'])}"
 
     def golds(self, row: Row) -> list[str]:
-        return ["ABCDEFGHIJ"[: len(row["options"])][int(row["answer"])]]
+        return [chosen("ABCDEFGHIJ"[: len(row["options"])], int(row["answer"]))]
 
     def extract(self, text: str) -> str | None:
         return letters.leading(text)

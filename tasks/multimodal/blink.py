@@ -27,7 +27,11 @@ class BLINK(VisualQuestion):
     diagnostic `leading` accepts only the first form.
     """
 
-    dataset: DatasetRef = field(default_factory=lambda: DatasetRef("BLINK-Benchmark/BLINK", split="val", configs=list(TASKS)))
+    dataset: DatasetRef = field(
+        default_factory=lambda: DatasetRef(
+            "BLINK-Benchmark/BLINK", split="val", configs=list(TASKS), pinned="a3666eb249237ba3d5eca8db21176cc47967e040"
+        )
+    )
     num_fewshot: int = 0
 
     name = "blink"

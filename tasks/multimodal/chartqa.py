@@ -23,7 +23,9 @@ class ChartQA(VisualQuestion):
     answer.
     """
 
-    dataset: DatasetRef = DatasetRef("HuggingFaceM4/ChartQA", split="val", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "HuggingFaceM4/ChartQA", split="val", fewshot_split="train", pinned="b605b6e08b57faf4359aeb2fe6a3ca595f99b6c5"
+    )
 
     name = "chartqa"
     card = "ChartQA"

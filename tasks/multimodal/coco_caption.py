@@ -22,7 +22,9 @@ class COCOCaption(ImageTask):
     closest reference. An exemplar shows its first reference.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/COCO-Caption2017", split="val", fewshot_split="val")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/COCO-Caption2017", split="val", fewshot_split="val", pinned="3bdd5827e243cc3084ac69a1111e69c3ab9193ff"
+    )
     max_tokens: int = 48
 
     name = "coco_caption"

@@ -17,7 +17,13 @@ class DocVQA(EditSimilarity):
     do not score their pages.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/DocVQA", config="DocVQA", split="validation", fewshot_split="validation")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/DocVQA",
+        config="DocVQA",
+        split="validation",
+        fewshot_split="validation",
+        pinned="539088ef8a8ada01ac8e2e6d4e372586748a265e",
+    )
 
     name = "docvqa"
     card = "DocVQA"

@@ -17,7 +17,13 @@ class InfoVQA(EditSimilarity):
     not score their posters. The text recognized in the posters, which the rows hold, is not shown.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/DocVQA", config="InfographicVQA", split="validation", fewshot_split="validation")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/DocVQA",
+        config="InfographicVQA",
+        split="validation",
+        fewshot_split="validation",
+        pinned="539088ef8a8ada01ac8e2e6d4e372586748a265e",
+    )
 
     name = "infovqa"
     card = "InfoVQA"

@@ -35,7 +35,13 @@ class MMMU(VisualQuestion):
     """
 
     dataset: DatasetRef = field(
-        default_factory=lambda: DatasetRef("MMMU/MMMU", split="validation", fewshot_split="dev", configs=list(SUBJECTS))
+        default_factory=lambda: DatasetRef(
+            "MMMU/MMMU",
+            split="validation",
+            fewshot_split="dev",
+            configs=list(SUBJECTS),
+            pinned="98e6ac0cb9b7b2cd2c991b85a50762edc4aedc68",
+        )
     )
     num_fewshot: int = 3
     fewshot: Fewshot = Fewshot.first

@@ -17,7 +17,7 @@ class OKVQA(SoftAccuracy):
     dataset counts each of them twice.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/OK-VQA", split="val2014", fewshot_split="val2014")
+    dataset: DatasetRef = DatasetRef("lmms-lab-encoder/OK-VQA", split="val2014", fewshot_split="val2014")
     max_tokens: int = 16
 
     name = "okvqa"

@@ -20,7 +20,9 @@ class RealWorldQA(VisualQuestion):
     are compared without case and final full stop.
     """
 
-    dataset: DatasetRef = DatasetRef("xai-org/RealworldQA", split="test", fewshot_split="test")
+    dataset: DatasetRef = DatasetRef(
+        "xai-org/RealworldQA", split="test", fewshot_split="test", pinned="17e7f75e092e47169732462ea3cdfebe911105dd"
+    )
     max_tokens: int = 16
 
     name = "realworldqa"

@@ -16,12 +16,20 @@ class SpatialSense(VisualQuestion):
     The report states 4-shot sampling on the validation split, with questions of Google's own. It gives neither their form, prompt nor
     examples: we ask for yes or no, and draw four relations of train. Half of the relations are true.
 
-    There is no copy on the Hub. Put the authors' annotations.json (zenodo.org/records/8104370) into FOLDER/princeton-vl/SpatialSense
-    as train.jsonl and validation.jsonl, with one image a line. Add "image": {"path": "images/..."} to each line, and set
-    data.root=FOLDER.
+    There is no copy on the Hub. From zenodo.org/records/8104370, put annotations.json and the unpacked images.tar.gz into
+    FOLDER/princeton-vl/SpatialSense, and set data.root=FOLDER.
     """
 
-    dataset: DatasetRef = DatasetRef("princeton-vl/SpatialSense", split="validation", fewshot_split="train", each="annotations")
+    dataset: DatasetRef = DatasetRef(
+        "princeton-vl/SpatialSense",
+        split="valid",
+        fewshot_split="train",
+        files="annotations.json",
+        split_column="split",
+        images="images/*/{url}",  # photographs of Flickr and of NYU Depth are in folders of their own
+        each="annotations",
+        origin="https://zenodo.org/records/8104370",
+    )
     max_tokens: int = 8
 
     name = "spatialsense"

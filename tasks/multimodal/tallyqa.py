@@ -17,7 +17,9 @@ class TallyQA(Counted):
     questions are subsets.
     """
 
-    dataset: DatasetRef = DatasetRef("vikhyatk/tallyqa-test", split="test", fewshot_split="test", each="qa")
+    dataset: DatasetRef = DatasetRef(
+        "vikhyatk/tallyqa-test", split="test", fewshot_split="test", each="qa", pinned="2636200d9845bf54d545ed9e66b2957532c5bf13"
+    )
 
     name = "tallyqa"
     card = "TallyQA"

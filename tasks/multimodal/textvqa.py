@@ -18,7 +18,9 @@ class TextVQA(SoftAccuracy):
     objects; these are not shown.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/textvqa", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/textvqa", split="validation", fewshot_split="train", pinned="9c0699cd19768ac5ab97568f6b3cbac4c0062884"
+    )
 
     name = "textvqa"
     card = "TextVQA"

@@ -19,7 +19,9 @@ class VQAv2(SoftAccuracy):
     The score is the challenge's soft accuracy over all items. The kinds of answers (yes/no, number, other) are its subsets.
     """
 
-    dataset: DatasetRef = DatasetRef("lmms-lab/VQAv2", split="validation", fewshot_split="validation")
+    dataset: DatasetRef = DatasetRef(
+        "lmms-lab-encoder/VQAv2", split="validation", fewshot_split="validation", pinned="32665d35052eb4a6d4414851c3c829a72754915a"
+    )
     max_tokens: int = 16
 
     name = "vqav2"

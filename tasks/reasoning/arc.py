@@ -31,7 +31,9 @@ class ARCChallenge(ARC):
     of train, the same for all items.
     """
 
-    dataset: DatasetRef = DatasetRef("allenai/ai2_arc", config="ARC-Challenge", split="test", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "allenai/ai2_arc", config="ARC-Challenge", split="test", fewshot_split="train", pinned="210d026faf9955653af8916fad021475a3f00453"
+    )
     num_fewshot: int = 25
 
     name = "arc_challenge"
@@ -49,7 +51,9 @@ class ARCEasy(ARC):
     The report states zero-shot scoring with Char-Len. It does not give the prompt: we use lm-eval's.
     """
 
-    dataset: DatasetRef = DatasetRef("allenai/ai2_arc", config="ARC-Easy", split="test", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "allenai/ai2_arc", config="ARC-Easy", split="test", fewshot_split="train", pinned="210d026faf9955653af8916fad021475a3f00453"
+    )
 
     name = "arc_easy"
     card = "ARC-e"

@@ -34,7 +34,11 @@ class BBH(Generation):
     The answer follows the last "the answer is", up to the end of the line, without its full stop. It must match exactly.
     """
 
-    dataset: DatasetRef = field(default_factory=lambda: DatasetRef("SaylorTwift/bbh", split="test", configs=list(TASKS)))
+    dataset: DatasetRef = field(
+        default_factory=lambda: DatasetRef(
+            "SaylorTwift/bbh", split="test", configs=list(TASKS), pinned="b5306be6f827cfafbb545ff5a51f96916029b0fd"
+        )
+    )
     num_fewshot: int = 3
     fewshot: Fewshot = Fewshot.published
     max_tokens: int = 1024

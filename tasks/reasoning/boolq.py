@@ -17,7 +17,9 @@ class BoolQ(MultipleChoice):
     About 62 % of the answers are "yes", so the smallest models score no better than always saying so.
     """
 
-    dataset: DatasetRef = DatasetRef("google/boolq", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "google/boolq", split="validation", fewshot_split="train", pinned="35b264d03638db9f4ce671b711558bf7ff0f80d5"
+    )
 
     name = "boolq"
     card = "BoolQ"

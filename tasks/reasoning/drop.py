@@ -19,7 +19,9 @@ class DROP(Generation):
     truncate decimals.
     """
 
-    dataset: DatasetRef = DatasetRef("EleutherAI/drop", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "EleutherAI/drop", split="validation", fewshot_split="train", pinned="619386fc7ffe6dace3cc6d3483c69b164ebf6bf3"
+    )
     num_fewshot: int = 1
 
     name = "drop"

@@ -15,7 +15,9 @@ class HellaSwag(MultipleChoice):
     of train, the same for all items. Endings are scored as text, never as letters.
     """
 
-    dataset: DatasetRef = DatasetRef("Rowan/hellaswag", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "Rowan/hellaswag", split="validation", fewshot_split="train", pinned="218ec52e09a7e7462a5400043bb9a69a41d06b76"
+    )
     num_fewshot: int = 10
 
     name = "hellaswag"

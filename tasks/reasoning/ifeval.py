@@ -5,6 +5,34 @@ from typing import Any
 from gemma_eval.metrics import ifeval
 from gemma_eval.task import JSON, CorpusScore, DatasetRef, Generation, Grade, Row, register
 
+ARGUMENTS: dict[str, list[str]] = {  # what each instruction needs to be checked
+    "change_case:capital_word_frequency": ["capital_frequency", "capital_relation"],
+    "change_case:english_capital": [],
+    "change_case:english_lowercase": [],
+    "combination:repeat_prompt": ["prompt_to_repeat"],
+    "combination:two_responses": [],
+    "detectable_content:number_placeholders": ["num_placeholders"],
+    "detectable_content:postscript": ["postscript_marker"],
+    "detectable_format:constrained_response": [],
+    "detectable_format:json_format": [],
+    "detectable_format:multiple_sections": ["num_sections", "section_spliter"],
+    "detectable_format:number_bullet_lists": ["num_bullets"],
+    "detectable_format:number_highlighted_sections": ["num_highlights"],
+    "detectable_format:title": [],
+    "keywords:existence": ["keywords"],
+    "keywords:forbidden_words": ["forbidden_words"],
+    "keywords:frequency": ["frequency", "keyword", "relation"],
+    "keywords:letter_frequency": ["let_frequency", "let_relation", "letter"],
+    "language:response_language": ["language"],
+    "length_constraints:nth_paragraph_first_word": ["first_word", "nth_paragraph", "num_paragraphs"],
+    "length_constraints:number_paragraphs": ["num_paragraphs"],
+    "length_constraints:number_sentences": ["num_sentences", "relation"],
+    "length_constraints:number_words": ["num_words", "relation"],
+    "punctuation:no_comma": [],
+    "startend:end_checker": ["end_phrase"],
+    "startend:quotation": [],
+}
+
 
 @register
 @dataclass
@@ -18,7 +46,7 @@ class IFEval(Generation):
     reply without its first line, last line or asterisks. The authors count sentences with a model of NLTK, we count them by rules.
     """
 
-    dataset: DatasetRef = DatasetRef("google/IFEval", split="train")
+    dataset: DatasetRef = DatasetRef("google/IFEval", split="train", pinned="966cd89545d6b6acfd7638bc708b98261ca58e84")
     max_tokens: int = 2048
     stop: list[str] = field(default_factory=list)
 
@@ -46,10 +74,13 @@ class IFEval(Generation):
         return []  # open-ended
 
     def target(self, row: Row) -> JSON:
-        return [
-            {"instruction": instruction, "arguments": {name: value for name, value in arguments.items() if value is not None}}
-            for instruction, arguments in zip(row["instruction_id_list"], row["kwargs"], strict=True)
-        ]
+        target: list[JSON] = []
+        for instruction, given in zip(row["instruction_id_list"], row["kwargs"], strict=True):
+            arguments = {name: value for name, value in given.items() if value is not None}
+            if lacking := [name for name in ARGUMENTS[instruction] if name not in arguments]:
+                raise ValueError(f"kwargs of {instruction}: {', '.join(lacking)} not given")
+            target.append({"instruction": instruction, "arguments": arguments})
+        return target
 
     def grade(self, text: str, target: JSON) -> Grade:
         strict, loose = (

@@ -15,7 +15,13 @@ class NaturalQuestions(Generation):
     answer is one line. It must match one of the right answers after SQuAD's normalization.
     """
 
-    dataset: DatasetRef = DatasetRef("google-research-datasets/nq_open", config="nq_open", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "google-research-datasets/nq_open",
+        config="nq_open",
+        split="validation",
+        fewshot_split="train",
+        pinned="5dd9790a83002ad084ddeb7c420dc716852c6f28",
+    )
     num_fewshot: int = 5
     max_tokens: int = 24
 

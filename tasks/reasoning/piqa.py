@@ -13,7 +13,7 @@ class PIQA(MultipleChoice):
     The report states zero-shot scoring with Char-Len. It does not give the prompt: we use lm-eval's, and score the solutions as text.
     """
 
-    dataset: DatasetRef = DatasetRef("baber/piqa", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef("baber/piqa", "validation", fewshot_split="train", pinned="142f6d7367fd9877f0fb3b5734ea6a545f54cdd1")
 
     name = "piqa"
     card = "PIQA"

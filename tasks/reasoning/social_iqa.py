@@ -14,7 +14,9 @@ class SocialIQA(MultipleChoice):
     from 1.
     """
 
-    dataset: DatasetRef = DatasetRef("lighteval/siqa", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "lighteval/siqa", split="validation", fewshot_split="train", pinned="54c6a1f8cb6daf4f5abf24a601852612fb35eb25"
+    )
 
     name = "social_iqa"
     card = "SocialIQA"

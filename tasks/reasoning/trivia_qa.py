@@ -16,7 +16,13 @@ class TriviaQA(Generation):
     normalization, which drops articles.
     """
 
-    dataset: DatasetRef = DatasetRef("mandarjoshi/trivia_qa", config="rc.nocontext", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "mandarjoshi/trivia_qa",
+        config="rc.nocontext",
+        split="validation",
+        fewshot_split="train",
+        pinned="0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
+    )
     num_fewshot: int = 5
     max_tokens: int = 24
 

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.task import Continuation, DatasetRef, MultipleChoice, Normalization, Row, register
+from gemma_eval.task import Continuation, DatasetRef, MultipleChoice, Normalization, Row, chosen, register
 
 
 @register
@@ -15,7 +15,13 @@ class WinoGrande(MultipleChoice):
     *rest* of the sentence is scored. Both choices then score the same text, so Char-Len changes nothing.
     """
 
-    dataset: DatasetRef = DatasetRef("allenai/winogrande", config="winogrande_xl", split="validation", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "allenai/winogrande",
+        config="winogrande_xl",
+        split="validation",
+        fewshot_split="train",
+        pinned="01e74176c63542e6b0bcb004dcdea22d94fb67b5",
+    )
     num_fewshot: int = 5
     normalization: Normalization = Normalization.none
 
@@ -30,7 +36,7 @@ class WinoGrande(MultipleChoice):
         return _split(row)[0]
 
     def solution(self, row: Row) -> str:
-        return f"{self.choices(row)[self.answer(row)]} {_split(row)[1]}"
+        return f"{chosen(self.choices(row), self.answer(row))} {_split(row)[1]}"
 
     def shot(self, row: Row) -> str:
         return f"{self.query(row)}{self.solution(row)}{self.shot_separator}"  # the query ends in a space, so no delimiter is added

@@ -20,6 +20,7 @@ ENGLISH = [
 CHINESE = [f"gaokao-{subject}" for subject in ("biology", "chemistry", "chinese", "geography", "history", "mathcloze", "mathqa", "physics")]
 CHINESE += ["jec-qa-ca", "jec-qa-kd", "logiqa-zh"]
 WITHOUT_PASSAGE = "sat-en-without-passage"  # the questions of sat-en again; not one of the paper's 20 parts
+VALUES = {"gaokao-mathcloze", "math"}  # without options: the answer is a value
 SEVERAL_LETTERS = {"gaokao-mathqa", "gaokao-physics", "jec-qa-ca", "jec-qa-kd"}
 SHOTS = dict.fromkeys(ENGLISH + CHINESE, 5) | {"math": 4}  # exemplars of each part, as the authors give them
 SHOTS |= dict.fromkeys(["gaokao-chinese", "gaokao-english", "logiqa-en", "logiqa-zh", "lsat-ar", "lsat-lr", "lsat-rc"], 3)
@@ -107,7 +108,7 @@ class AGIEval(Generation):
         """The item in the authors' few-shot form, with this number. The dataset has it in their zero-shot form, as one string."""
         form = _form(row)
         passage, question = _parts(row)
-        options = f"{form.choose}{' '.join(row['choices'])}\n" if row.get("choices") else ""
+        options = f"{form.choose}{' '.join(row['choices'])}\n" if _has_options(row) else ""
         return f"{form.problem.format(number)}{passage} {question}\n{options}{form.answer}"
 
     def prompt(self, row: Row, shots: list[Row]) -> Prompt:
@@ -115,10 +116,10 @@ class AGIEval(Generation):
         return Prompt((self.problem(row, len(shots) + 1),), tuple((text,) for text in texts), (self.header(row),))
 
     def golds(self, row: Row) -> list[str]:
-        return ["".join("ABCDEFG"[index] for index in sorted(row["gold"]))] if row.get("choices") else [row["answer"]]
+        return ["".join("ABCDEFG"[index] for index in sorted(row["gold"]))] if _has_options(row) else [row["answer"]]
 
     def target(self, row: Row) -> JSON:
-        reading = ("letters" if row["config"] in SEVERAL_LETTERS else "letter") if row.get("choices") else "value"
+        reading = ("letters" if row["config"] in SEVERAL_LETTERS else "letter") if _has_options(row) else "value"
         return {"reading": reading, "gold": self.golds(row)[0]}
 
     @property
@@ -177,6 +178,11 @@ READINGS = {  # how an answer is read, strictly and flexibly
 }
 
 
+def _has_options(row: Row) -> bool:
+    """Whether the answer is one of several options, which must then be there. The rows of the other parts give a value."""
+    return row.get("config") not in VALUES and row.get("answer") is None
+
+
 def _form(row: Row) -> Form:
     """The form in the language of the row."""
     return ZH if row["query"].rpartition("\n")[2].startswith("答案") else EN
@@ -189,7 +195,7 @@ def _parts(row: Row) -> tuple[str, str]:
     """
     form = _form(row)
     item = row["query"].rpartition("\n")[0]
-    if row.get("choices"):
+    if _has_options(row):
         item = item.rpartition(form.options)[0]
     passage, _, question = item.rpartition(form.question)
     return passage.strip(), question.strip()

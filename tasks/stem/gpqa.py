@@ -23,7 +23,9 @@ class GPQA(Lettered, Generation):
     standing alone.
     """
 
-    dataset: DatasetRef = DatasetRef("Idavidrein/gpqa", config="gpqa_diamond", split="train", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "Idavidrein/gpqa", config="gpqa_diamond", split="train", fewshot_split="train", pinned="633f5ee89ab8ad4522a9f850766b73f62147ffdd"
+    )
     num_fewshot: int = 5
     max_tokens: int = 1024
     stop: list[str] = field(default_factory=lambda: ["Question:"])
@@ -54,7 +56,7 @@ class GPQA(Lettered, Generation):
         return f"Question: {row['Question'].strip()}\nChoices:\n{options}\nLet's think step by step:"
 
     def solution(self, row: Row) -> str:
-        explanation = (row["Explanation"] or "").strip()
+        explanation = (row.get("Explanation") or "").strip()
         return f"{explanation} The answer is ({self.golds(row)[0]}).".lstrip()
 
     def golds(self, row: Row) -> list[str]:

@@ -64,7 +64,9 @@ class GSM8K(Generation):
     The answer is the number after the last "The answer is". The diagnostic `flexible` takes the last number anywhere.
     """
 
-    dataset: DatasetRef = DatasetRef("openai/gsm8k", config="main", split="test", fewshot_split="train")
+    dataset: DatasetRef = DatasetRef(
+        "openai/gsm8k", config="main", split="test", fewshot_split="train", pinned="740312add88f781978c0658806c59bc2815b9866"
+    )
     num_fewshot: int = 8
     fewshot: Fewshot = Fewshot.published
     max_tokens: int = 256

@@ -16,7 +16,7 @@ class HumanEval(CodeGeneration):
     unchanged. The program is prompt and completion; the row's tests are run after it.
     """
 
-    dataset: DatasetRef = DatasetRef("openai/openai_humaneval", split="test")
+    dataset: DatasetRef = DatasetRef("openai/openai_humaneval", split="test", pinned="7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544")
     max_tokens: int = 512
     stop: list[str] = field(default_factory=lambda: ["\nclass", "\ndef", "\n#", "\nif", "\nprint"])
 

@@ -31,7 +31,13 @@ class MATH(Generation):
     """
 
     dataset: DatasetRef = field(
-        default_factory=lambda: DatasetRef("EleutherAI/hendrycks_math", split="test", fewshot_split="train", configs=list(SUBJECTS))
+        default_factory=lambda: DatasetRef(
+            "EleutherAI/hendrycks_math",
+            split="test",
+            fewshot_split="train",
+            configs=list(SUBJECTS),
+            pinned="21a5633873b6a120296cce3e2df9d5550074f4a3",
+        )
     )
     num_fewshot: int = 4
     fewshot: Fewshot = Fewshot.published

@@ -19,7 +19,13 @@ class MBPP(CodeGeneration):
     block.
     """
 
-    dataset: DatasetRef = DatasetRef("google-research-datasets/mbpp", config="full", split="test", fewshot_split="prompt")
+    dataset: DatasetRef = DatasetRef(
+        "google-research-datasets/mbpp",
+        config="full",
+        split="test",
+        fewshot_split="prompt",
+        pinned="4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+    )
     num_fewshot: int = 3
     fewshot: Fewshot = Fewshot.first
     max_tokens: int = 512

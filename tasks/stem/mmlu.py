@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.task import DatasetRef, Fewshot, Generation, LetteredChat, MultipleChoice, Normalization, Row, register
+from gemma_eval.task import DatasetRef, Fewshot, Generation, LetteredChat, MultipleChoice, Normalization, Row, chosen, register
 
 LETTERS = "ABCD"
 
@@ -18,7 +18,9 @@ class MMLU(MultipleChoice):
     it.
     """
 
-    dataset: DatasetRef = DatasetRef("cais/mmlu", config="all", split="test", fewshot_split="dev")
+    dataset: DatasetRef = DatasetRef(
+        "cais/mmlu", config="all", split="test", fewshot_split="dev", pinned="c30699e8356da336a370243923dbaf21066bb9fe"
+    )
     num_fewshot: int = 5
     fewshot: Fewshot = Fewshot.first
     normalization: Normalization = Normalization.none
@@ -77,4 +79,4 @@ class MMLUIT(LetteredChat, Generation):
         return list(row["choices"])
 
     def golds(self, row: Row) -> list[str]:
-        return [LETTERS[int(row["answer"])]]
+        return [chosen(LETTERS, int(row["answer"]))]

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import letters
-from gemma_eval.task import DatasetRef, Fewshot, Generation, Lettered, LetteredChat, Row, register
+from gemma_eval.task import DatasetRef, Fewshot, Generation, Lettered, LetteredChat, Row, chosen, register
 
 LETTERS = "ABCDEFGHIJ"
 
@@ -20,7 +20,9 @@ class MMLUPro(Lettered, Generation):
     `anywhere` also takes the authors' later steps.
     """
 
-    dataset: DatasetRef = DatasetRef("TIGER-Lab/MMLU-Pro", split="test", fewshot_split="validation")
+    dataset: DatasetRef = DatasetRef(
+        "TIGER-Lab/MMLU-Pro", split="test", fewshot_split="validation", pinned="b189ec765aa7ed75c8acfea42df31fdae71f97be"
+    )
     num_fewshot: int = 5
     fewshot: Fewshot = Fewshot.first
     max_tokens: int = 2048
@@ -52,7 +54,7 @@ class MMLUPro(Lettered, Generation):
         return worked or f"The answer is ({self.golds(row)[0]})."
 
     def golds(self, row: Row) -> list[str]:
-        return [LETTERS[row["answer_index"]]]
+        return [chosen(LETTERS, row["answer_index"])]
 
     def extract(self, text: str) -> str | None:
         return letters.stated(text)

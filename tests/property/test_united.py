@@ -9,9 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import RunError
-from gemma_eval.store.manifest import Manifest, TaskManifest, united
+from gemma_eval.store import manifest
+from gemma_eval.store.manifest import Manifest, TaskManifest
 from gemma_eval.store.records import SampleKey
 from tests.runs import MODEL
+
+
+def united(old: Manifest, new: Manifest, *, same_engine: bool) -> Manifest:
+    """The union where every task chooses its items by the same settings."""
+    return manifest.united(old, new, same_engine=same_engine, choosing=dict.fromkeys(new.tasks, ("limit", "seed", "items")))
+
 
 ENGINES = ["bfloat16", "float32"]
 SAME = [(engine, engine) for engine in ENGINES]
@@ -135,3 +142,12 @@ def test_a_task_that_stays_keeps_its_plugin() -> None:
     old = Manifest(model=MODEL, tasks={"capitals": task("e", 0, "none", ["0"])}, plugins=["capitals.py"])
     new = Manifest(model=MODEL, tasks={"piqa": task("e", 0, "none", ["0"])}, plugins=["other.py"])
     assert united(old, new, same_engine=True).plugins == ["capitals.py", "other.py"]
+
+
+def test_a_narrower_start_keeps_the_name_of_the_suite() -> None:
+    old = Manifest(
+        model=MODEL, suite="card_pt", tasks={"piqa": task("float32", 0, "none", ["0"]), "boolq": task("float32", 0, "none", ["0"])}
+    )
+    new = Manifest(model=MODEL, suite="piqa", tasks={"piqa": task("float32", 0, "none", ["0"])})
+    assert united(old, new, same_engine=True).suite == "card_pt"
+    assert united(new, old, same_engine=True).suite == "card_pt"

@@ -200,11 +200,11 @@ RELATIONS = [
     ("train", "cat_and_ball", [("cat", "to the left of", "ball", True), ("tree", "to the right of", "cat", False)]),
     ("train", "cups_on_table", [("white cup", "on", "table", True), ("red cup", "under", "table", False)]),
     ("train", "lone_car", [("car", "next to", "tree", True), ("car", "in", "tree", False)]),
-    ("validation", "beach_house", [("ball", "to the right of", "house", True), ("cone", "on", "house", False)]),
-    ("validation", "boat_and_kite", [("kite", "above", "water", True), ("boat", "to the right of", "kite", False)]),
-    ("validation", "two_cats", [("cup", "to the right of", "black cat", True), ("black cat", "behind", "brown cat", False)]),
-    ("validation", "night_house", [("house", "under", "star", True), ("star", "in front of", "house", False)]),
-    ("validation", "orchard", [("ball", "in front of", "tree", True), ("tree", "on", "ball", False)]),
+    ("valid", "beach_house", [("ball", "to the right of", "house", True), ("cone", "on", "house", False)]),
+    ("valid", "boat_and_kite", [("kite", "above", "water", True), ("boat", "to the right of", "kite", False)]),
+    ("valid", "two_cats", [("cup", "to the right of", "black cat", True), ("black cat", "behind", "brown cat", False)]),
+    ("valid", "night_house", [("house", "under", "star", True), ("star", "in front of", "house", False)]),
+    ("valid", "orchard", [("ball", "in front of", "tree", True), ("tree", "on", "ball", False)]),
 ]
 
 

@@ -11,8 +11,8 @@ from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.main import COMMANDS, main
 from gemma_eval.errors import RunError
 
-NAMES = ["run", "plan", "preview", "doctor", "report", "export", "dashboard", "compare", "gate", "baseline", "rescore", "tasks"]
-WITH_SETTINGS = {"run", "plan", "preview", "doctor", "gate"}
+NAMES = ["run", "plan", "preview", "doctor", "report", "export", "dashboard", "compare", "gate", "baseline", "rescore", "tasks", "data"]
+WITH_SETTINGS = {"run", "plan", "preview", "doctor", "gate", "data"}
 
 
 def test_every_command_is_a_module_that_follows_the_protocol() -> None:

@@ -1,4 +1,4 @@
-"""Rows with images: rows are read in batches, images when their bytes are wanted; and what tasks make of them."""
+"""Rows with images, whose bytes are read when they are wanted; and what tasks make of them."""
 
 from __future__ import annotations
 
@@ -6,52 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from gemma_eval.data.dataset import DatasetRef
-from gemma_eval.data.rows import BATCH, ExpandedRows, JoinedRows, ListedRows, StoredRows, _ImageColumn
+from gemma_eval.data.rows import ExpandedRows, JoinedRows, ListedRows
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import ConfigError, DataError, PromptError
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
 from gemma_eval.types import Image
 from tests.settings import compose
-
-
-def stored(images: list[Any], folder: Path | None = None) -> StoredRows:
-    features = datasets.Features({"n": datasets.Value("int64"), "image": datasets.Image(decode=False)})
-    return StoredRows(datasets.Dataset.from_dict({"n": list(range(len(images))), "image": images}, features=features), folder)
-
-
-def test_images_are_encoded_bytes_files_or_absent(tmp_path: Path) -> None:
-    (tmp_path / "here.png").write_bytes(b"in a file")
-    paths = [{"bytes": None, "path": "here.png"}, {"bytes": None, "path": "gone.png"}]
-    rows = stored([{"bytes": b"embedded", "path": None}, *paths, None], tmp_path)
-    first, second, third, fourth = (row["image"] for row in rows)
-    assert (first.data, second.data, fourth) == (b"embedded", b"in a file", None)
-    with pytest.raises(PromptError, match=r"gone\.png: cannot be read: No such file"):
-        _ = third.data
-    with pytest.raises(PromptError, match=r"here\.png: .*set data\.root"):
-        _ = stored(paths)[0]["image"].data
-
-
-def test_reading_in_batches_is_reading_one_by_one() -> None:
-    rows = stored([{"bytes": str(i).encode(), "path": None} for i in range(2 * BATCH + 7)])
-    wanted = [3, 2, 2, BATCH, 2 * BATCH + 6, *range(900, 1200)]
-    read = list(rows.read(wanted))
-    assert [row["n"] for row in read] == wanted
-    assert [row["image"].data for row in read] == [str(i).encode() for i in wanted]
-    assert [row["n"] for row in rows] == list(range(len(rows)))
-    assert rows[-1]["n"] == len(rows) - 1 and [row["n"] for row in rows[5:7]] == [5, 6]
-
-
-@pytest.mark.parametrize("order", [[1, 3, 2, 4], [2, 2, 4], [5, 3, 7]])
-def test_rows_keep_the_order_in_which_they_are_asked_for(order: list[int]) -> None:
-    """In each of these, first and last are as far apart as in a run of neighbouring rows, but it is no run."""
-    rows = list(stored([{"bytes": str(i).encode(), "path": None} for i in range(9)]).read(order))
-    assert [row["n"] for row in rows] == order
-    assert [row["image"].data for row in rows] == [str(i).encode() for i in order]
 
 
 def test_parts_are_joined_and_lists_taken_apart() -> None:
@@ -101,7 +65,7 @@ def test_building_reads_no_image_that_a_column_names(tmp_path: Path, monkeypatch
     def fail(*_: object) -> bytes:
         raise AssertionError("an image was read")
 
-    monkeypatch.setattr(_ImageColumn, "_read", fail)
+    monkeypatch.setattr("gemma_eval.data.rows.file_bytes", fail)
     task = registry()["vqav2"]()
     task.seed = 1
     built = build(task, open_source(root=str(tmp_path), samples=False))
@@ -114,11 +78,11 @@ def test_building_reads_no_image_that_a_column_names(tmp_path: Path, monkeypatch
 def test_a_list_of_questions_about_an_image_in_a_file(tmp_path: Path) -> None:
     ball = {"name": "ball"}
     relations = [{"subject": ball, "predicate": "on", "object": {"name": "table"}, "label": label} for label in (True, False)]
-    for split, count in (("train", 3), ("validation", 2)):
+    for split, count in (("train", 3), ("valid", 2)):
         rows = [{"image": {"path": f"images/{split}{i}.png"}, "annotations": relations} for i in range(count)]
         write(tmp_path, "princeton-vl/SpatialSense", f"{split}.jsonl", rows)
     (tmp_path / "princeton-vl/SpatialSense/images").mkdir()
-    (tmp_path / "princeton-vl/SpatialSense/images/validation1.png").write_bytes(b"png")
+    (tmp_path / "princeton-vl/SpatialSense/images/valid1.png").write_bytes(b"png")
     task = registry()["spatialsense"]()
     samples = build(task, open_source(root=str(tmp_path), samples=False)).samples
     assert [(sample.id, sample.cluster, sample.target) for sample in samples] == [
@@ -126,7 +90,7 @@ def test_a_list_of_questions_about_an_image_in_a_file(tmp_path: Path) -> None:
     ]  # fmt: skip
     image, text = samples[2].request.prompt.query
     assert isinstance(image, Image) and image.data == b"png" and text == "Is the ball on the table?\nAnswer:"
-    with pytest.raises(PromptError, match=r"images/validation0\.png: cannot be read"):
+    with pytest.raises(PromptError, match=r"images/valid0\.png: cannot be read"):
         _ = samples[0].request.prompt.query[0].data  # type: ignore[union-attr]
     task.dataset = DatasetRef("princeton-vl/SpatialSense", split="train", each="relations")
     task.num_fewshot = 0
