@@ -20,7 +20,7 @@ class Missing:
 
     def task(self, task: str, error: Exception) -> None:
         """The whole task cannot be had."""
-        self._note(task, f"skipped: {error}")
+        self._note(task, f"skipped: {str(error).removeprefix(f'{task}: ')}")
 
     def subsets(self, task: str, reasons: Mapping[str, str]) -> None:
         """The task goes on without some subsets. `reasons`: by subset; those with one reason are named together."""
