@@ -13,7 +13,7 @@ from itertools import accumulate, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_eval.data.rows import Row, Rows, file_bytes
+from gemma_eval.data.rows import Row, Rows, file_bytes, runs
 from gemma_eval.types import Image
 
 if TYPE_CHECKING:
@@ -63,16 +63,8 @@ class ColumnarRows(Rows):
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         """The rows with these indices, in this order."""
-        wanted = list(indices)
-        first = 0
-        while first < len(wanted):  # a run of rows of one group
-            group = bisect_right(self._starts, wanted[first]) - 1
-            start, end = self._starts[group], self._starts[group + 1]
-            last = first
-            while last < len(wanted) and last - first < BATCH and start <= wanted[last] < end:
-                last += 1
-            yield from self._rows(group, [index - start for index in wanted[first:last]])
-            first = last
+        for group, inside in runs(self._starts, indices, BATCH):
+            yield from self._rows(group, inside)
 
     def fetch(self, indices: Iterable[int]) -> None:
         """Make the images of these rows ready."""
@@ -176,6 +168,3 @@ def is_image(field: pa.Field) -> bool:
         return False
     names = {inner.name for inner in field.type}
     return "path" in names and names <= {"bytes", "path"}
-
-
-__all__ = ["ArrowStore", "ColumnarRows", "Recent", "Store", "is_image", "recent"]

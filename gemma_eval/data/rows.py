@@ -82,18 +82,10 @@ class JoinedRows(Rows):
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         """The rows with these indices, in this order."""
-        wanted = list(indices)
-        first = 0
-        while first < len(wanted):  # one run of rows from the same part
-            part = bisect_right(self._starts, wanted[first]) - 1
-            start, end = self._starts[part], self._starts[part + 1]
-            last = first
-            while last < len(wanted) and start <= wanted[last] < end:
-                last += 1
+        for part, inside in runs(self._starts, indices):
             lacking = self._lacking[part]
-            for row in self._parts[part].read([index - start for index in wanted[first:last]]):
+            for row in self._parts[part].read(inside):
                 yield {**lacking, **row} if lacking else row
-            first = last
 
     def fetch(self, indices: Iterable[int]) -> None:
         """Make the images of these rows ready."""
@@ -103,6 +95,23 @@ class JoinedRows(Rows):
             wanted.setdefault(part, []).append(index - self._starts[part])
         for part, inside in wanted.items():
             self._parts[part].fetch(inside)
+
+
+def runs(starts: Sequence[int], indices: Iterable[int], longest: int | None = None) -> Iterator[tuple[int, list[int]]]:
+    """Neighbours in `indices` that lie in one part: the part's number, and their indices inside it.
+
+    `starts`: the first index of each part, and the end of the last. `longest`: the most indices of one run.
+    """
+    wanted = list(indices)
+    first = 0
+    while first < len(wanted):
+        part = bisect_right(starts, wanted[first]) - 1
+        start, end = starts[part], starts[part + 1]
+        last = first
+        while last < len(wanted) and last - first < (longest or len(wanted)) and start <= wanted[last] < end:
+            last += 1
+        yield part, [index - start for index in wanted[first:last]]
+        first = last
 
 
 class ExpandedRows(Rows):

@@ -7,9 +7,9 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gemma_eval.errors import HubAwayError
 from gemma_eval.hub.refusals import Kind, client_errors, refusal, retry_after, status_of
@@ -84,8 +84,19 @@ def connection() -> Connection:
     return Connection()
 
 
+def get(address: str, headers: Mapping[str, str] | None = None) -> Any:
+    """The server's response to one GET. The user's token goes to the Hub alone: the addresses of its content network are signed."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._http import get_session
+
+    own = build_hf_headers() if address.startswith(f"{constants.ENDPOINT}/") else {}
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    return get_session().get(address, headers={**own, **(headers or {})}, follow_redirects=True, timeout=timeout)
+
+
 def _was_retried(error: BaseException) -> bool:
-    """Whether `hf_hub_download` has retried. It does not if a connection ends, or the server is busy, while the content of a file comes."""
+    """Whether `hf_hub_download` has tried again by itself. It does not while it receives a file: not on a lost connection, nor on a 5xx."""
     from huggingface_hub import errors
 
     status = status_of(error)

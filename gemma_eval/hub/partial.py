@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from filelock import FileLock
 
 from gemma_eval.errors import HubAwayError, HubError
-from gemma_eval.hub.connection import Connection, connection
+from gemma_eval.hub.connection import Connection, connection, get
 from gemma_eval.hub.snapshot import Snapshot, kept_folder
 from gemma_eval.runtime.files import replace_text
 
@@ -124,15 +124,8 @@ class PartialFile:
         return data
 
     def _get(self, start: int, end: int) -> Any:
-        """The Hub's response to a request for a range."""
-        from huggingface_hub import constants
-        from huggingface_hub.utils._headers import build_hf_headers
-        from huggingface_hub.utils._http import get_session
-
-        address = self._address
-        headers = build_hf_headers() if address.startswith(f"{constants.ENDPOINT}/") else {}  # a signed address asks for no token
-        headers["Range"] = f"bytes={start}-{end - 1}"
-        return get_session().get(address, headers=headers, follow_redirects=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        """The server's response to a request for a range."""
+        return get(self._address, {"Range": f"bytes={start}-{end - 1}"})
 
     @cached_property
     def _address(self) -> str:

@@ -31,7 +31,7 @@ def page(repo: str, kind: Kind) -> str:
 
 
 def client_errors() -> tuple[type[Exception], ...]:
-    """What a call of `huggingface_hub` raises. Its HTTP library depends on its version, and that library's errors are no `OSError`."""
+    """What `huggingface_hub` raises. Its version decides which HTTP library it uses, and the errors of that are not `OSError`s."""
     from huggingface_hub import errors, utils
 
     own = (OSError, RuntimeError, ValueError, errors.EntryNotFoundError)

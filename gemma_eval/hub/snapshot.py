@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_eval.errors import HubAwayError, HubError
-from gemma_eval.hub.connection import Connection
+from gemma_eval.hub.connection import Connection, get
 from gemma_eval.hub.refusals import Kind, cache_folder
 from gemma_eval.runtime import paths
 from gemma_eval.runtime.files import replace_text
@@ -136,17 +136,16 @@ def read_small(connection: Connection, snapshot: Snapshot, name: str) -> str:
 
 
 def _get(snapshot: Snapshot, name: str) -> str:
-    from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.utils._headers import build_hf_headers
-    from huggingface_hub.utils._http import get_session, hf_raise_for_status
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils._http import hf_raise_for_status
 
-    url = hf_hub_url(snapshot.repo, name, repo_type=snapshot.kind, revision=snapshot.commit)
-    response = get_session().get(url, headers=build_hf_headers(), follow_redirects=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    response = get(hf_hub_url(snapshot.repo, name, repo_type=snapshot.kind, revision=snapshot.commit))
     hf_raise_for_status(response)
     here, whole = len(response.content), snapshot.files[name].size if snapshot.whole else len(response.content)
     if here != whole:
         raise OSError(f"Consistency check failed: file should be of size {whole} but has size {here} ({name})")
-    return response.content.decode("utf-8")
+    text: str = response.content.decode("utf-8")
+    return text
 
 
 def keep_listing(snapshot: Snapshot) -> None:

@@ -79,10 +79,11 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
 
     if weights:
         config = replace(config, tasks=tuple(_scorable(config.tasks, missing)))
-    source = open_data(config, recorded_rows(config))
+    before = recorded_rows(config)
+    source = open_data(config, before)
     if config.tasks:
         fetch_needed(needed(config, source, weights=weights, model=model is None), source)
-    tasks = list(build_all(config, source, lambda: opened()[1], missing))
+    tasks = list(build_all(config, source, before, lambda: opened()[1], missing))
     if not tasks:
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.by_task().values()))
     chosen, renderer = opened()
@@ -116,13 +117,15 @@ def open_data(config: RunConfig, before: Mapping[str, Provenance]) -> Source:
     return open_source(root=data.root, samples=data.samples, lock=data.lock, pinned=recorded_commits(before), update=data.update)
 
 
-def build_all(config: RunConfig, source: Source, counter: Callable[[], TokenCounter], missing: Missing) -> Iterator[TaskSamples]:
-    """The tasks whose rows can be had, one after the other, as samples."""
-    before = {} if config.data.update else recorded_rows(config)
+def build_all(
+    config: RunConfig, source: Source, before: Mapping[str, Provenance], counter: Callable[[], TokenCounter], missing: Missing
+) -> Iterator[TaskSamples]:
+    """The tasks whose rows can be had, one after the other, as samples. `before`: by task, what an earlier start of the run read."""
     for task in config.tasks:
         try:
             built = build(task, source, counter)
-            check_unchanged(task.name, before.get(task.name), built.provenance)
+            if not config.data.update:
+                check_unchanged(task.name, before.get(task.name), built.provenance)
         except GemmaEvalError as error:
             missing.task(task.name, error)
             continue

@@ -15,6 +15,7 @@ from gemma_eval.hub import mirror
 from gemma_eval.hub.download import Wanted
 from gemma_eval.hub.mirror import Mirrored
 from gemma_eval.hub.partial import PartialFile
+from gemma_eval.run.earlier import recorded_rows
 from gemma_eval.run.fetching import Needed, fetch_needed, needed
 from gemma_eval.run.missing import Missing
 from gemma_eval.run.model import open_model, open_renderer
@@ -70,7 +71,7 @@ def pull(config: RunConfig) -> Pulled:
     missing = Missing()
     found = needed(config, source)
     fetch_needed(found, source)
-    for _ in build_all(config, source, lambda: open_renderer(config, open_model(config)), missing):
+    for _ in build_all(config, source, recorded_rows(config), lambda: open_renderer(config, open_model(config)), missing):
         pass
     return Pulled(found, [part for part in source.parts() if part.have()], missing.by_task())
 
