@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class GemmaEvalError(Exception):
     """Base of every error this package raises on purpose. The message says what is wrong and how to mend it."""
@@ -31,8 +34,20 @@ class UnansweredError(GemmaEvalError):
         self.reasons = reasons  # by the request's index
 
 
+class ModelError(GemmaEvalError):
+    """A model whose scores would mean nothing: NaN weights, prompts without BOS, ... Names the cause."""
+
+
 class RunError(GemmaEvalError):
     """A run directory that is missing, damaged or in use."""
+
+
+class MetricError(GemmaEvalError):
+    """A metric that gives something else than a finite number. Names the metric; the answer is kept without a score."""
+
+
+class DiskError(GemmaEvalError):
+    """A file that a disk does not let the program read or write: full, read-only, too long a name, ... Names the file."""
 
 
 class SandboxError(GemmaEvalError):
@@ -45,3 +60,9 @@ class HubError(GemmaEvalError):
 
 class HubAwayError(HubError):
     """The Hub cannot be reached, or has no answer now. The cache may still have what was asked for."""
+
+
+def near(name: str, options: Iterable[str]) -> str:
+    """` Did you mean 'x' or 'y'?`, or nothing if no option is like `name`."""
+    found = difflib.get_close_matches(name, list(options), n=3)
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""

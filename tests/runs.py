@@ -15,7 +15,7 @@ from gemma_eval.store.environment import Environment
 from gemma_eval.store.manifest import Manifest, TaskManifest
 from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
-from gemma_eval.store.scores import GroupScores, MetricScore, PartScores, Scores, TaskScores, Tokens
+from gemma_eval.store.scores import GroupScores, MetricScore, PartScores, Readers, Scores, TaskScores, Tokens
 from gemma_eval.store.usage import Spent
 from gemma_eval.task.registry import registry
 from gemma_eval.types import JSON, Finish, GenerateResponse, ModelLabel, Provenance, Record, ScoreResponse, Usage
@@ -124,6 +124,7 @@ def _made_up(draw: Random, task: str, around: float, top: float) -> TaskScores:
         empty=empty,
         truncated=truncated,
         dropped_shots=dropped,
+        readers=Readers(primary=n - unparsed, diagnostic=unparsed // 2, none=unparsed - unparsed // 2),
         undisclosed=f"The prompt of {task} is not stated.",
     )
 

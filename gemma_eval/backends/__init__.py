@@ -7,7 +7,19 @@ from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError
 from gemma_eval.settings import BACKENDS, BackendConfig, ServerConfig, TransformersConfig, VllmConfig
 
-__all__ = ["UNWATCHED", "Answer", "Backend", "Phase", "Watcher", "open_backend"]
+__all__ = ["UNWATCHED", "Answer", "Backend", "Phase", "Watcher", "check_backend", "open_backend"]
+
+
+def check_backend(settings: BackendConfig) -> None:
+    """Raise `ConfigError` if this machine cannot do what the settings name. Asked before anything is fetched."""
+    if isinstance(settings, TransformersConfig):
+        from gemma_eval.backends.transformers.device import check_device
+
+        check_device(settings)
+    elif isinstance(settings, VllmConfig):
+        from gemma_eval.backends.vllm.engine import check_engine_args
+
+        check_engine_args(settings)
 
 
 def open_backend(settings: BackendConfig, checkpoint: Checkpoint) -> Backend:

@@ -8,21 +8,22 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from gemma_eval.types import JSON, Encoded, Finish, Response, Usage
 
-Phase: TypeAlias = Literal["loading", "scoring", "generating"]
-"""What a backend is busy with. Loading a model includes starting an engine and reaching a server."""
+Phase: TypeAlias = Literal["loading", "checking", "scoring", "generating"]
+"""What a backend is busy with. Loading a model includes starting an engine and reaching a server. Checking: the start-up check asks it."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """The response to `requests[index]`, with the tokens that it took. A prefix that several requests share counts with the first.
 
-    `method`: how the engine was asked, if there are several ways.
+    `method`: how the engine was asked, if there are several ways. `fault`: why the response means nothing, where the backend itself knows.
     """
 
     index: int
     response: Response
     usage: Usage
     method: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ class Backend(Protocol):
     @property
     def fingerprint(self) -> dict[str, JSON]:
         """Everything about model and engine that can change an answer. It is part of every request key."""
+        ...
+
+    @property
+    def sharing(self) -> str:
+        """Whether scoring shares prefixes, and what the backend's own check of that said, in words; "" before anything was scored."""
+        ...
+
+    def load(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> None:
+        """Load the model, ready for requests such as these. `answer` does so too. Raises `ConfigError` if it cannot be loaded."""
         ...
 
     def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import PIL.Image
 import torch
-import transformers
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.checkpoint.tokenizer import load_image_processor
 from gemma_eval.errors import PromptError, UnansweredError
 from gemma_eval.prompt import images
 from gemma_eval.types import JSON, Encoded, ImageSpan
@@ -28,8 +28,8 @@ class ImageProcessor:
 
     @classmethod
     def of(cls, checkpoint: Path) -> ImageProcessor:
-        """The checkpoint's processor. It resizes with Pillow, whatever is installed, so that pixel values are the same everywhere."""
-        return cls(transformers.AutoImageProcessor.from_pretrained(checkpoint, backend="pil"))
+        """The checkpoint's processor. Raises `ConfigError` if there is none."""
+        return cls(load_image_processor(checkpoint))
 
     @property
     def fingerprint(self) -> dict[str, JSON]:
@@ -55,10 +55,13 @@ def why_unreadable(request: Encoded, unreadable: Mapping[str, str]) -> str | Non
 def readable(requests: Sequence[Encoded], answers: Iterable[Answer], unreadable: Mapping[str, str]) -> Iterator[Answer]:
     """The answers, but for those to images that by then are known to be unreadable. `UnansweredError` names these in the end."""
     refused: dict[int, str] = {}
-    for answer in answers:
-        if why := why_unreadable(requests[answer.index], unreadable):
-            refused[answer.index] = why
-        else:
-            yield answer
+    try:
+        for answer in answers:
+            if why := why_unreadable(requests[answer.index], unreadable):
+                refused[answer.index] = why
+            else:
+                yield answer
+    except UnansweredError as error:
+        refused |= error.reasons
     if refused:
         raise UnansweredError(refused)

@@ -7,9 +7,9 @@ from typing import Any
 
 
 def before_stop(text: str, stop: Sequence[str]) -> str | None:
-    """The text before the first stop string in it; None if it has none."""
-    found = [at for string in stop if (at := text.find(string)) >= 0]
-    return text[: min(found)] if found else None
+    """The text before the stop string that is complete first; None if it has none. What follows in the text does not matter."""
+    found = [(at + len(string), at) for string in stop if (at := text.find(string)) >= 0]
+    return text[: min(found)[1]] if found else None
 
 
 def end_tokens(generation_config: Any, tokenizer: Any) -> set[int]:

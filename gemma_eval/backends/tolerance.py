@@ -34,4 +34,5 @@ class Tolerance:
         return self.largest + (tokens - 1) * self.mean
 
 
+ABOVE_ZERO = 1e-3  # nats a token by which rounding may lift a log-probability above 0
 TOLERANCES = {Dtype.float32: Tolerance(mean=1e-4, largest=2e-3), Dtype.bfloat16: Tolerance(mean=0.1, largest=0.55)}

@@ -9,7 +9,7 @@ from math import fsum, hypot
 
 from gemma_eval.card import CardRow, Published
 from gemma_eval.stats.intervals import normal_quantile
-from gemma_eval.store.scores import MetricScore, TaskScores
+from gemma_eval.store.scores import MetricScore, Readers, TaskScores
 
 
 class Verdict(Enum):
@@ -29,7 +29,8 @@ class Cell:
     """What one run measured for one row of the card.
 
     `value` and its 95 % interval from `low` to `high` are in the card's unit. `published` is the number for the run's size. `n` of the
-    benchmark's `size` items were answered. `remarks` say what failed or was changed. `note` says what Google does not disclose.
+    benchmark's `size` items were answered. `dropped` prompts held fewer than `shots` exemplars, to fit. `readers` read the
+    answers; None where none were generated. `remarks` say what failed or was changed. `note` says what Google does not disclose.
     """
 
     benchmark: str
@@ -41,6 +42,8 @@ class Cell:
     n: int = 0
     size: int = 0
     shots: int | None = None
+    dropped: int = 0
+    readers: Readers | None = None
     remarks: str = ""
     note: str = ""
 
@@ -66,6 +69,8 @@ def measured_cell(row: CardRow, number: Published | None, tasks: Mapping[str, Ta
         n=measured.n,
         size=measured.size,
         shots=measured.num_fewshot,
+        dropped=measured.dropped_shots,
+        readers=measured.readers,
         remarks=_remarks(measured),
         note=measured.undisclosed,
     )
@@ -105,6 +110,7 @@ def mean_of_parts(groups: Sequence[Sequence[TaskScores]]) -> TaskScores:
         primary="mean",
         metrics={"mean": _mean_score([[part.score for part in group] for group in groups])},
         **{name: sum(getattr(part, name) for part in parts) for name in counts},
+        readers=_all_readers([part.readers for part in parts]),
         source="samples" if any(part.source == "samples" for part in parts) else parts[0].source,
         num_fewshot=parts[0].num_fewshot,
         changed={name: change for part in parts for name, change in part.changed.items()},
@@ -112,6 +118,18 @@ def mean_of_parts(groups: Sequence[Sequence[TaskScores]]) -> TaskScores:
         warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         comparable=all(part.comparable for part in parts),
         undisclosed=f"The mean of {len(parts)} parts. Their notes are in their own table.",
+    )
+
+
+def _all_readers(parts: Sequence[Readers | None]) -> Readers | None:
+    """Who read the answers of all parts; None if that is not known of one. What each diagnostic read is said of the parts."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return Readers(
+        primary=sum(part.primary for part in known),
+        diagnostic=sum(part.diagnostic for part in known),
+        none=sum(part.none for part in known),
     )
 
 

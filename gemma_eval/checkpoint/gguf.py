@@ -8,12 +8,18 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gemma_eval.checkpoint.files import AGAIN, reason, refuse_pointer
+from gemma_eval.checkpoint.loading import load_model
 from gemma_eval.errors import ConfigError
 from gemma_eval.runtime import paths
 from gemma_eval.settings import CheckpointRef
+
+GGUF = ".gguf"
+MAGIC = b"GGUF"
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +66,26 @@ def packaged_gguf(ref: CheckpointRef) -> Path:
 
 
 def _dequantize(gguf: Path, folder: Path) -> None:
-    """Write the GGUF's weights as float32 (its exact values) and its tokenizer."""
+    """Write the GGUF's weights as float32 (its exact values) and its tokenizer. Raises `ConfigError` if it cannot be read."""
     import torch
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        gguf.parent,
-        gguf_file=gguf.name,
-        dtype=torch.float32,
-        quantization_config=transformers.GgufConfig(dequantize=True),
-    )
+    _check_start(gguf)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except Exception as error:  # readers of a torn file may raise anything
+        raise ConfigError(f"{gguf}: transformers cannot read it ({reason(error)}): {AGAIN}, or choose another file") from error
+    dequantize = transformers.GgufConfig(dequantize=True)
+    model = load_model(gguf.parent, str(gguf), gguf_file=gguf.name, dtype=torch.float32, quantization_config=dequantize)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _check_start(gguf: Path) -> None:
+    """Refuse what is no GGUF file, and a machine without the package that reads one."""
+    refuse_pointer(gguf)
+    with gguf.open("rb") as stream:
+        if stream.read(len(MAGIC)) != MAGIC:
+            raise ConfigError(f"{gguf}: does not begin as a GGUF file does: {AGAIN}")
+    if find_spec("gguf") is None:
+        raise ConfigError(f"{gguf}: the package gguf, which reads it, is not installed: pip install 'gemma-eval[demo]'")

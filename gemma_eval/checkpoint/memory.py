@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gemma_eval.checkpoint.configuration import load_config
+
 HEAD_BYTES = 2 * (1 << 22) * 4  # blocks of logits in the output head, which never makes a tensor of all logits
 
 
@@ -34,9 +36,7 @@ def need(folder: Path, *, bits: float, dtype_bytes: int, longest: int, pass_toke
     `longest`: tokens of the longest sequence. `pass_tokens`: tokens in one forward. `windowed`: whether local layers keep their window
     alone.
     """
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config(folder)
     linear, other = parameters(config)
     text = config.get_text_config()
     activations = pass_tokens * activation_width(text) * dtype_bytes + HEAD_BYTES

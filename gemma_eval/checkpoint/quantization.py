@@ -12,7 +12,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from gemma_eval.errors import ConfigError
+from gemma_eval.checkpoint.files import reason
+from gemma_eval.checkpoint.quiet import quiet
+from gemma_eval.errors import ConfigError, GemmaEvalError
 from gemma_eval.settings import Quantization, RunConfig, ServerConfig, VllmConfig
 
 ANY = ("cpu", "cuda")
@@ -151,7 +153,7 @@ def library(chosen: Quantization, backend: str) -> str | None:
 
 def stored_quantization(config: Mapping[str, Any]) -> str | None:
     """How a checkpoint's config.json says that its weights are stored: "compressed-tensors w8a8", "gptq"; None: not quantized."""
-    found = config.get("quantization_config") or config.get("text_config", {}).get("quantization_config")
+    found = _quantization_config(config)
     if not found:
         return None
     method = str(found.get("quant_method", "unknown")).replace("_", "-")
@@ -159,6 +161,41 @@ def stored_quantization(config: Mapping[str, Any]) -> str | None:
         return method
     schemes = {scheme_name(group) if "weights" in group else name.lower() for name, group in found.get("config_groups", {}).items()}
     return " ".join([method, *sorted(schemes)])
+
+
+def _quantization_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    return config.get("quantization_config") or config.get("text_config", {}).get("quantization_config") or {}
+
+
+def check_quantizer(name: str, config: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if transformers cannot load weights that are stored as config.json says. `name`: that of the checkpoint.
+
+    It would take weights for unquantized that are stored in a way it does not know.
+    """
+    import transformers
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    found = _quantization_config(config)
+    method = found.get("quant_method")
+    try:
+        with quiet():
+            known = AutoHfQuantizer.supports_quant_method(found)
+        if not known:
+            raise ConfigError(
+                f"{name}: config.json names the quantization {method!r}, which transformers {transformers.__version__} does not know: "
+                "put it right, or install a transformers that knows it"
+            )
+        with quiet():
+            AutoHfQuantizer.from_config(found, pre_quantized=True).validate_environment(device_map=None, weights_only=True)
+    except GemmaEvalError:
+        raise
+    except ImportError as error:
+        raise ConfigError(
+            f"{name}: its weights are quantized ({method}), and the package that reads them is missing ({reason(error)}): "
+            "pip install 'gemma-eval[quantization]', or what the message says"
+        ) from error
+    except Exception as error:  # each quantizer has checks of its own, which may raise anything
+        raise ConfigError(f"{name}: its weights are quantized ({method}), and cannot be loaded here ({reason(error)})") from error
 
 
 def scheme_name(scheme: Mapping[str, Any]) -> str:
@@ -192,6 +229,15 @@ class Promise:
         raise ConfigError(
             f"weights={self.weights}: promises linear layers that are {' or '.join(sorted(names))}, but backend={backend} has loaded "
             f"{found}. Nothing is scored under a wrong label: choose other weights or another version of the engine"
+        )
+
+
+def check_stored(stored: str, name: str, layers: Mapping[str, int]) -> None:
+    """Raise `ConfigError` if no layer is quantized of a checkpoint whose config.json says that they are stored as `stored`."""
+    if set(layers) == {UNQUANTIZED}:
+        raise ConfigError(
+            f"{name}: config.json says that its weights are quantized ({stored}), but they were loaded as plain numbers: take out "
+            "quantization_config if that is what they are, or install what reads them"
         )
 
 

@@ -16,17 +16,20 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gemma_eval.checkpoint.gguf import dequantized, packaged_gguf, sha256_of
-from gemma_eval.checkpoint.quantization import Promise, promised, stored_quantization
+from gemma_eval.checkpoint.configuration import check_generation_config, context_length, load_config
+from gemma_eval.checkpoint.files import INDEX, check_settings, check_weights, checkpoint_folder, unreadable
+from gemma_eval.checkpoint.gguf import GGUF, dequantized, packaged_gguf, sha256_of
+from gemma_eval.checkpoint.loading import rehearse
+from gemma_eval.checkpoint.quantization import Promise, check_quantizer, promised, stored_quantization
+from gemma_eval.checkpoint.tokenizer import load_image_processor, load_tokenizer
 from gemma_eval.errors import ConfigError
 from gemma_eval.hub.connection import connection
 from gemma_eval.hub.download import Wanted, check_access, fetch
 from gemma_eval.hub.snapshot import Snapshot, open_snapshot
-from gemma_eval.settings import CheckpointRef, Quantization, RunConfig, unlocked
+from gemma_eval.settings import CheckpointRef, Quantization, RunConfig, TransformersConfig, unlocked
 
 TOKENIZER_FILES = ["*.json", "*.model", "*.jinja", "*.txt"]
 WEIGHT_FILES = ["*.safetensors"]
-INDEX = "model.safetensors.index.json"  # says which files hold the weights, where several do
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,20 @@ class Checkpoint:
         return self.identity.get("repo") or self.identity.get("package") or str(self.path)
 
     @cached_property
+    def model_config(self) -> Any:
+        """The model's configuration, a `PreTrainedConfig`. Raises `ConfigError` if transformers can make none of its config.json."""
+        return load_config(self.path)
+
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """The model's own config.json."""
-        return read_config(self.path)
+        """The same as JSON: config.json, with transformers' defaults for what it leaves out."""
+        found: dict[str, Any] = self.model_config.to_dict()
+        return found
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, a transformers one. Raises `ConfigError` if there is none, or another model's."""
+        return load_tokenizer(self.path, self.model_config)
 
     @property
     def reads_images(self) -> bool:
@@ -71,9 +85,30 @@ class Checkpoint:
 def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
     """The checkpoint that the settings name, on disk. Without `weights`, only what the tokenizer needs is fetched.
 
-    Raises `ConfigError` if it cannot be had, or if its config.json contradicts `weights=`.
+    Raises `ConfigError` if it cannot be had, if its files are not whole or not of one model, or if its config.json contradicts `weights=`.
     """
-    found = _resolve(config, weights)
+    found = _promising(config, _resolve(config, weights))
+    check_settings(found.path)
+    check_generation_config(found.path)
+    if weights:
+        _check_loadable(config, found)
+    _ = found.tokenizer
+    return found
+
+
+def _check_loadable(config: RunConfig, found: Checkpoint) -> None:
+    """Raise `ConfigError` for what would fail when the model is loaded, or go wrong without a word."""
+    check_weights(found.path, quantized=found.stored_quantization is not None)
+    if found.stored_quantization is None:
+        rehearse(found.path, found.name, reads_images=found.reads_images)
+    elif isinstance(config.backend, TransformersConfig):  # other engines have loaders of their own
+        check_quantizer(found.name, found.config)
+    if found.reads_images:
+        load_image_processor(found.path)
+
+
+def _promising(config: RunConfig, found: Checkpoint) -> Checkpoint:
+    """The checkpoint with what `weights=` promises of it."""
     promise = promised(config, found.config)
     if promise is None:
         quantization = found.stored_quantization
@@ -85,15 +120,11 @@ def resolve(config: RunConfig, *, weights: bool = True) -> Checkpoint:
 
 def _resolve(config: RunConfig, weights: bool) -> Checkpoint:
     if config.model.path is not None:
-        path = Path(config.model.path).expanduser()
-        if path.suffix == ".gguf":
-            return _local_gguf(path)
-        if not (path / "config.json").is_file():
-            raise ConfigError(
-                f"model.path={config.model.path}: no config.json there; it must be a checkpoint folder as `save_pretrained` writes it, "
-                "or a .gguf file"
-            )
-        return Checkpoint(path, {"path": path.resolve().name, "content": _content_hash(path)}, _context_length(path))
+        path = _expanded(config.model.path)
+        if path.suffix.lower() == GGUF:
+            return _local_gguf(path, config.model.context_length)
+        identity = {"path": path.resolve().name, "content": _content_hash(checkpoint_folder(path))}
+        return Checkpoint(path, identity, context_length(path, config.model.context_length))
     ref = checkpoint_ref(config)
     if ref.package:
         assert ref.sha256
@@ -145,31 +176,34 @@ def checkpoint_ref(config: RunConfig) -> CheckpointRef:
     return replace(found, revision=config.model.revision or found.revision)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The config.json of a checkpoint folder."""
-    config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    return config
-
-
-def _context_length(path: Path) -> int:
-    config = read_config(path)
-    return int(config.get("text_config", config).get("max_position_embeddings", 8192))
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"model.path={path}: {error}") from error
 
 
 def _content_hash(path: Path) -> str:
     """Hash of a local checkpoint: small files whole, weight files by size and 64 evenly spaced blocks (27B is 54 GB)."""
     digest = hashlib.sha256()
     for file in sorted([*path.glob("*.json"), *path.glob("*.safetensors"), *path.glob("*.bin")]):
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}\n".encode())
-        with file.open("rb") as stream:
-            if size <= 64 << 20:
-                digest.update(stream.read())
-                continue
-            for block in range(64):
-                stream.seek(block * (size - (1 << 16)) // 63)
-                digest.update(stream.read(1 << 16))
+        try:
+            _hash(file, digest)
+        except OSError as error:
+            raise unreadable(file, error) from error
     return digest.hexdigest()
+
+
+def _hash(file: Path, digest: Any) -> None:
+    size = file.stat().st_size
+    digest.update(f"{file.name}:{size}\n".encode())
+    with file.open("rb") as stream:
+        if size <= 64 << 20:
+            digest.update(stream.read())
+            return
+        for block in range(64):
+            stream.seek(block * (size - (1 << 16)) // 63)
+            digest.update(stream.read(1 << 16))
 
 
 def _wanted(ref: CheckpointRef, weights: bool) -> Wanted:
@@ -216,9 +250,9 @@ def _gguf_name(snapshot: Snapshot, pattern: str) -> str:
     return found[0]
 
 
-def _local_gguf(file: Path) -> Checkpoint:
+def _local_gguf(file: Path, otherwise: int) -> Checkpoint:
     if not file.is_file():
-        raise ConfigError(f"model.path={file}: no such file")
+        raise ConfigError(f"model.path={file}: {'a folder, not a GGUF file' if file.is_dir() else 'no such file'}")
     sha256 = sha256_of(file)
     path = dequantized(file.stem, sha256, lambda: file)
-    return Checkpoint(path, {"path": file.name, "sha256": sha256}, _context_length(path))
+    return Checkpoint(path, {"path": file.name, "sha256": sha256}, context_length(path, otherwise))

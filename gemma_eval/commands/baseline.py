@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE
+from gemma_eval.runtime.disk import refusing
 
 NAME = "baseline"
 HELP = "keep a run's results in one small file, without any text"
@@ -29,6 +30,7 @@ def main(arguments: argparse.Namespace) -> int:
     results, file = load(arguments.run), Path(arguments.output)
     if arguments.repeat:
         results = replace(results, noise=noise_floor(compare(results, arguments.repeat)))
-    save_baseline(results, file)
+    with refusing(file, "-o"):
+        save_baseline(results, file)
     print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
     return DONE

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_eval.commands import outputs
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE
 from gemma_eval.errors import ConfigError
@@ -37,28 +37,20 @@ def main(arguments: argparse.Namespace) -> int:
     comparisons = [compare(first, other) for other in others]
     files = {form: file for form in FORMS if (file := getattr(arguments, form))}
     for form, file in files.items():
-        _write(file, _written(form, comparisons))
+        outputs.write(file, _written(form, comparisons), f"--{form}")
     if not files:
         _print(comparisons)
     return DONE
 
 
 def _written(form: str, comparisons: list[Comparison]) -> str:
-    import json
-
     from gemma_eval.report.comparison import to_json, to_markdown
     from gemma_eval.report.html import comparison_html
+    from gemma_eval.store.documents import to_text
 
     if form == "json":
-        return json.dumps([to_json(comparison) for comparison in comparisons], ensure_ascii=False, indent=1) + "\n"
+        return to_text([to_json(comparison) for comparison in comparisons], indent=1) + "\n"
     return to_markdown(comparisons) if form == "markdown" else comparison_html(comparisons)
-
-
-def _write(file: str, text: str) -> None:
-    if file == "-":
-        print(text, end="")
-    else:
-        Path(file).write_text(text, encoding="utf-8")
 
 
 def _print(comparisons: list[Comparison]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemma_eval.commands import outputs
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE, UNHEALTHY
 from gemma_eval.commands.hydra_settings import add_settings, with_settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gemma_eval.settings import RunConfig
 
 NAME = "doctor"
+WRITE = "--write"
 HELP = "check a backend's tokenizer, BOS, log-probabilities and texts"
 
 
@@ -31,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--against", metavar="BACKEND|FILE",
         help="compare with another backend, or with a file that --write made; default: the reference stored for this checkpoint, if any",
     )  # fmt: skip
-    parser.add_argument("--write", metavar="FILE", help="write the measurements as JSON")
+    parser.add_argument(WRITE, metavar="FILE", help="write the measurements as JSON")
     add_settings(parser, usage="%(prog)s [--against BACKEND|FILE] [--write FILE] [key=value ...]")
 
 
@@ -42,11 +43,17 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _examine(arguments: argparse.Namespace, config: RunConfig) -> int:
     from gemma_eval.doctor.findings import examine
-    from gemma_eval.doctor.measure import measure, other_measurements
+    from gemma_eval.doctor.measure import measure, other_measurements, read
+    from gemma_eval.settings import BACKENDS
+    from gemma_eval.store.documents import to_text, without_nan
 
+    if arguments.write:
+        outputs.check(arguments.write, WRITE)
+    if arguments.against and arguments.against not in BACKENDS:
+        read(Path(arguments.against))  # refused before the model is loaded
     measured = measure(config)
     if arguments.write:
-        Path(arguments.write).write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
+        outputs.write(arguments.write, to_text(without_nan(measured)) + "\n", WRITE)
     other = other_measurements(config, measured, arguments.against)
     findings = examine(measured, other)
     print_findings(measured, other, findings)

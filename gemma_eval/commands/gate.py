@@ -1,20 +1,24 @@
 """`gemma-eval gate`: judge a finished run against a baseline, or drive a run until it can be judged.
 
-Exit codes are for CI: 0 pass, 1 fail, 2 inconclusive, 3 for runs that may not be compared and for every other refusal.
+Exit codes are for CI: 0 pass, 1 fail, 2 inconclusive, and 3 for all that is no verdict: runs that may not be compared, every other
+refusal, and bugs. Ctrl-C and SIGTERM are 130 and 143, as everywhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_eval.commands import outputs
 from gemma_eval.commands.command import CommandParser
-from gemma_eval.commands.exit_codes import DONE, refuse
+from gemma_eval.commands.ending import fail
+from gemma_eval.commands.exit_codes import DONE
 from gemma_eval.commands.hydra_settings import add_settings, with_settings
-from gemma_eval.errors import ConfigError, GemmaEvalError
+from gemma_eval.errors import ConfigError
 
 if TYPE_CHECKING:
     from gemma_eval.compare import Results
@@ -37,7 +41,8 @@ May this build ship? Non-inferiority of a run to a baseline, task by task.
 Settings instead of RUN are those of `gemma-eval run`; the tasks are the baseline's.
 Policies are in conf/gate/. gate=NAME or gate=FILE.yaml chooses one, and gate.KEY=VALUE changes a value.
 
-exit code: 0 pass; 1 fail; 2 inconclusive; 3 the runs may not be compared, or another refusal"""
+exit code: 0 pass; 1 fail; 2 inconclusive; 3 no verdict: the runs may not be compared, or another refusal or error;
+130 or 143 stopped by Ctrl-C or SIGTERM"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -56,20 +61,29 @@ def main(arguments: argparse.Namespace) -> int:
     """Judge, and return the verdict's exit code."""
     try:
         return _gate(arguments)
-    except GemmaEvalError as error:
-        refuse(error)
+    except Exception as error:  # nothing but a verdict may have the code of one
+        fail(error)
         return REFUSED
 
 
 def _gate(arguments: argparse.Namespace) -> int:
+    for option, file in _outputs(arguments):
+        outputs.check(file, option)
     from gemma_eval.compare import compare, load
     from gemma_eval.gate import judge, load_policy
 
     name, changes, candidate = sorted_out(arguments.settings)
-    policy, baseline = load_policy(name, changes), load(arguments.baseline)
-    if len(candidate) == 1 and "=" not in candidate[0]:
+    baseline = load(arguments.baseline)  # with its plugins, which a policy may name
+    policy = load_policy(name, changes)
+    if len(candidate) == 1 and ("=" not in candidate[0] or Path(candidate[0]).is_dir()):
         return _tell(judge(compare(baseline, candidate[0]), policy), arguments)
     return _drive(candidate, baseline, policy, arguments)
+
+
+def _outputs(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """The files to write: what asks for each, and its name."""
+    asked = {"--junit": arguments.junit, "--markdown": arguments.markdown, "--json": arguments.json, SUMMARY: os.environ.get(SUMMARY)}
+    return [(option, file) for option, file in asked.items() if file]
 
 
 def sorted_out(given: list[str]) -> tuple[str, list[str], list[str]]:
@@ -113,18 +127,21 @@ def _tell(result: GateResult, arguments: argparse.Namespace) -> int:
     from gemma_eval.report.comparison import headline
     from gemma_eval.report.console import default_console, print_lines, print_table
     from gemma_eval.report.gate import STYLES, WORDS, needs, table, to_json, to_junit, to_markdown
+    from gemma_eval.store.documents import to_text
 
-    console = default_console()
-    print_lines(headline(result.comparison), console)
-    print_table(table(result), console, [STYLES[verdict.decision] for verdict in result.all_verdicts])
-    console.print(WORDS[result.decision], style=STYLES[result.decision])
-    undecided = [verdict for verdict in result.all_verdicts if verdict.decision is Decision.inconclusive]
-    print_lines([f"{one.name}: {one.difference.n} items; to decide it needs {needs(one)}" for one in undecided], console)
-    written = {"junit": to_junit(result), "markdown": to_markdown(result), "json": json.dumps(to_json(result), indent=1) + "\n"}
-    for form, text in written.items():
-        if file := getattr(arguments, form):
-            Path(file).write_text(text, encoding="utf-8")
-    if summary := os.environ.get(SUMMARY):
-        with Path(summary).open("a", encoding="utf-8") as stream:
-            stream.write(written["markdown"])
+    with suppress(BrokenPipeError):  # the exit code is the verdict, whether or not anyone reads the table
+        console = default_console()
+        print_lines(headline(result.comparison), console)
+        print_table(table(result), console, [STYLES[verdict.decision] for verdict in result.all_verdicts])
+        console.print(WORDS[result.decision], style=STYLES[result.decision])
+        undecided = [verdict for verdict in result.all_verdicts if verdict.decision is Decision.inconclusive]
+        print_lines([f"{one.name}: {one.difference.n} items; to decide it needs {needs(one)}" for one in undecided], console)
+        sys.stdout.flush()
+    markdown = to_markdown(result)
+    written = {"--junit": to_junit(result), "--markdown": markdown, "--json": to_text(to_json(result), indent=1) + "\n"}
+    for option, file in _outputs(arguments):
+        if option == SUMMARY:
+            outputs.append(file, markdown, option)
+        else:
+            outputs.write(file, written[option], option)
     return {Decision.passed: PASSED, Decision.failed: FAILED, Decision.inconclusive: INCONCLUSIVE}[result.decision]

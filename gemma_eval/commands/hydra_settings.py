@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 import textwrap
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gemma_eval.commands.command import CommandParser
-from gemma_eval.commands.exit_codes import DONE, MISSING, REFUSED, refuse
-from gemma_eval.errors import GemmaEvalError
+from gemma_eval.commands.command import CommandParser, UsageError
+from gemma_eval.commands.ending import fail
+from gemma_eval.commands.exit_codes import DONE, MISSING, USAGE
+from gemma_eval.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gemma_eval.settings import RunConfig
 
 COMPLETION = {"-sc", "--shell-completion"}
+FLAGS = {"-m", "--multirun", "-c", "--cfg", "--resolve", "-p", "--package", "-i", "--info", "-r", "--run", "--hydra-help", *COMPLETION}
 SWEEP = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
 
 SETTINGS_HELP = """\
@@ -29,7 +30,8 @@ groups, chosen with group=option:
 
 Several suites or tasks make one run: suite=piqa,arc_easy.
 Any other setting is overridden by its key: limit=200  tasks.piqa.num_fewshot=5  backend.dtype=float32  data.root=FOLDER
--m makes a run of each value: -m model=1b,4b suite=piqa,arc_easy makes four. --cfg job prints the settings and runs nothing.
+-m makes a run of each value: -m model=1b,4b suite=piqa,arc_easy makes four, each in a directory of its own.
+--cfg job prints the settings and runs nothing.
 gemma-eval -sc install=bash prints the shell completion to eval."""
 
 
@@ -43,7 +45,7 @@ def add_settings(parser: CommandParser, usage: str = "%(prog)s [key=value ...]")
 
 def settings_help() -> str:
     """What can be chosen and overridden."""
-    from gemma_eval.config.overrides import GROUPS, choices
+    from gemma_eval.config.keys import GROUPS, choices
 
     width = shutil.get_terminal_size().columns
     groups = [textwrap.fill(f"  {group}: {', '.join(choices(group))}", width, subsequent_indent="    ") for group in GROUPS]
@@ -63,44 +65,63 @@ def with_settings(arguments: list[str], command: Callable[[RunConfig], int]) -> 
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from gemma_eval.config.compose import register_schema, to_run_config
-    from gemma_eval.config.overrides import checked_overrides, plugin_files, refusal
+    from gemma_eval.config.overrides import checked_overrides, last_of_each, plugin_files, refusal, swept
+    from gemma_eval.config.sweeps import SweepNames
     from gemma_eval.runtime import paths
     from gemma_eval.task.registry import load_plugins, plugin_errors
 
-    load_plugins(plugin_files(arguments))
+    overrides, flags = _overrides_and_flags(arguments)
+    overrides, sweep, names = last_of_each(overrides), sweeps(arguments), None
+    load_plugins(plugin_files(overrides))
     for error in plugin_errors():
         print(f"plugin refused: {error}", file=sys.stderr)
     schema = register_schema()
-    overrides = [argument for argument in arguments if argument.startswith("~") or ("=" in argument and not argument.startswith("-"))]
-    flags = [argument for argument in arguments if argument not in overrides]
     if not COMPLETION & set(flags):
-        overrides = checked_overrides(overrides, schema, sweep=sweeps(arguments))
+        overrides = checked_overrides(overrides, schema, sweep=sweep)
+        names = SweepNames(swept(overrides), overrides) if sweep else None
     codes: list[int] = []
 
+    def composed(config: DictConfig) -> RunConfig:
+        hydra_config = HydraConfig.get()
+        settings = to_run_config(config, hydra_config.runtime.choices)
+        return names.named(settings, hydra_config.overrides.task) if names else settings
+
     def job(config: DictConfig) -> None:
-        codes.append(_guarded(lambda: command(to_run_config(config, HydraConfig.get().runtime.choices))))
+        codes.append(_guarded(lambda: command(composed(config))))
 
     _strip_command_from_completion()
     sys.argv = ["gemma-eval", *overrides, *flags]  # Hydra takes overrides in one piece only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises errors instead of printing them
     try:
         hydra.main(version_base="1.3", config_path=str(paths.CONF), config_name="config")(job)()
-    except (HydraException, ValueError) as error:  # ValueError: flags that exclude each other
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: flags that exclude each other
         raise refusal(error) from error
+    except OSError as error:  # Hydra keeps a sweep's settings in the results folder
+        raise ConfigError(
+            f"results: {error.strerror}: {error.filename}; choose a folder that can be written with results=FOLDER"
+        ) from error
     return max([*codes, MISSING if plugin_errors() else DONE])
+
+
+def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Settings, and Hydra's own flags. Raises `UsageError` for any other flag: some of Hydra's would read settings from elsewhere."""
+    overrides = [argument for argument in arguments if argument.startswith("~") or ("=" in argument and not argument.startswith("-"))]
+    flags = [argument for argument in arguments if argument not in overrides]
+    for flag in flags:
+        if flag.startswith("-") and flag.partition("=")[0] not in FLAGS:
+            raise UsageError(f"{flag}: no such flag; settings are written key=value, and gemma-eval run --help lists the rest", USAGE)
+    return overrides, flags
 
 
 def _guarded(run: Callable[[], int]) -> int:
     """The exit code of one job. Its errors are printed here, so that a sweep goes on to its next job."""
     try:
         return run()
-    except GemmaEvalError as error:
-        return refuse(error)
-    except Exception:  # a bug: show all of it, which Hydra would shorten
-        traceback.print_exc()
-        return REFUSED
+    except Exception as error:  # of a bug, Hydra would shorten the traceback
+        return fail(error)
 
 
 def _strip_command_from_completion() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_eval.commands import outputs
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE, report_missing
 from gemma_eval.errors import ConfigError
@@ -54,8 +55,10 @@ def main(arguments: argparse.Namespace) -> int:
             return DONE
     shown = card([run.scores for run in runs])
     for form, given in wanted.items():
-        file = given if given == "-" else _file(form, given, runs)
-        _write(file, _written(form, shown, runs, file))
+        file = given if given == outputs.TERMINAL else _file(form, given, runs)
+        outputs.write(file, _written(form, shown, runs, file), f"--{form}")
+        if file != outputs.TERMINAL:
+            print(file)
     if arguments.figures:
         return _write_figures(shown, runs, Path(arguments.figures), arguments.format)
     if not wanted:
@@ -91,15 +94,6 @@ def _written(form: str, shown: Card, runs: Sequence[RunDir], file: str) -> str:
 
     forms: dict[str, Callable[[Card], str]] = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv}
     return forms[form](shown)
-
-
-def _write(file: str, text: str) -> None:
-    if file == "-":
-        print(text, end="")
-        return
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")  # data sets hold halves of surrogate pairs
-    print(file)
 
 
 def _write_figures(shown: Card, runs: Sequence[RunDir], folder: Path, form: str) -> int:

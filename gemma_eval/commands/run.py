@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gemma_eval.commands.command import CommandParser
 from gemma_eval.commands.exit_codes import DONE, report_missing
 from gemma_eval.commands.hydra_settings import add_settings, with_settings
-from gemma_eval.commands.stopping import naming_kept_answers
+from gemma_eval.commands.kept_answers import naming_kept_answers
 from gemma_eval.runtime.processes import this
 
 if TYPE_CHECKING:

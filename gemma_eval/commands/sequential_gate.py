@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from gemma_eval.commands.stopping import naming_kept_answers
+from gemma_eval.commands.kept_answers import naming_kept_answers
 from gemma_eval.compare import Results, compare
 from gemma_eval.errors import ConfigError
 from gemma_eval.gate import Decision, GateResult, Policy, judge

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM end a command in order and in one line. A run that is stopped loses nothing: answers are on disk as they arrive."""
+"""Ctrl-C and SIGTERM end a command in order and in one line.
+
+The module imports next to nothing, so that a command can heed signals before it imports what it needs.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
-
-from gemma_eval.commands.exit_codes import STOPPED
-from gemma_eval.runtime.processes import this
-
-if TYPE_CHECKING:
-    from gemma_eval.settings import RunConfig
 
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
@@ -28,12 +24,17 @@ class Stopped(KeyboardInterrupt):
         self.kept = ""
 
 
+_arrived: Stopped | None = None
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` at the first Ctrl-C or SIGTERM. A second one ends the process at once.
 
     A signal that the process was started to ignore stays ignored. Outside the main thread, which alone receives signals, nothing changes.
     """
+    global _arrived
+    _arrived = None
     earlier = {}
     if threading.current_thread() is threading.main_thread():
         earlier = {number: signal.getsignal(number) for number in NAMES if signal.getsignal(number) not in (signal.SIG_IGN, None)}
@@ -48,38 +49,32 @@ def stoppable() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    global _arrived
     for each in NAMES:
         signal.signal(each, signal.SIG_DFL)
-    raise Stopped(signal.Signals(number))
+    _arrived = Stopped(signal.Signals(number))
+    raise _arrived
 
 
-@contextmanager
-def naming_kept_answers(config: RunConfig) -> Iterator[None]:
-    """If the run of these settings is stopped, say how many answers it keeps and where."""
-    try:
-        yield
-    except Stopped as stop:
-        stop.kept = _kept_answers(config)
-        raise
-
-
-def _kept_answers(config: RunConfig) -> str:
-    from gemma_eval.run.earlier import run_directory
-
-    if not this().main:
-        return ""  # the main process says it
-    directory = run_directory(config)
-    tasks = directory.manifest.tasks if directory.has_manifest else {}
-    count = sum(len(directory.answers(name)) for name in tasks)
-    if not count:
-        return "no answer was computed yet; the same command starts again"
-    answers = "1 answer is" if count == 1 else f"{count:,} answers are"
-    return f"{answers} kept in {directory.path}; the same command goes on"
+def arrived() -> Stopped | None:
+    """The signal that asked this command to end, if one has: an error that follows is its consequence."""
+    return _arrived
 
 
 def report(stop: KeyboardInterrupt) -> int:
     """Print one line that says what stopped the command and what is kept. Returns the exit code."""
+    from gemma_eval.commands.exit_codes import STOPPED
+    from gemma_eval.runtime.processes import this
+
     number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-    kept = f": {stop.kept}" if isinstance(stop, Stopped) and stop.kept else ""
+    kept = f": {stop.kept}" if isinstance(stop, Stopped) and stop.kept and this().main else ""  # the main process says it
     print(f"{this().prefix}stopped by {NAMES[number]}{kept}", file=sys.stderr)
     return STOPPED + number
+
+
+def end_at_once() -> None:
+    """The command has ended: a signal while Python ends its threads and modules just ends the process."""
+    if threading.current_thread() is threading.main_thread():
+        for number in NAMES:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)

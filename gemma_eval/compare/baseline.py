@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
+import zlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from pydantic import TypeAdapter
 
 from gemma_eval.compare.results import Results, TaskResults
 from gemma_eval.errors import RunError
-from gemma_eval.store.documents import validated
-from gemma_eval.store.records import record_from_json, record_to_json
+from gemma_eval.runtime.disk import naming
+from gemma_eval.store.documents import parsed, refuse_newer, to_text, validated
+from gemma_eval.store.records import record_from_json, record_to_json, sound
 from gemma_eval.store.usage import Spent
 from gemma_eval.task.base import Task
 from gemma_eval.task.configured import configured_tasks
@@ -51,8 +53,8 @@ class _Baseline:
     engine: dict[str, Any]
     plugins: list[str]
     tasks: dict[str, _Task]
-    peak_memory: dict[str, int] = field(default_factory=dict)
-    noise: dict[str, float] = field(default_factory=dict)
+    peak_memory: dict[str, int]
+    noise: dict[str, float]  # empty if it was not measured; a file without it is damaged, and would judge otherwise
     baseline: int = SCHEMA
 
 
@@ -82,17 +84,19 @@ def save_baseline(results: Results, file: Path) -> None:
         peak_memory=results.peak_memory,
         noise=results.noise,
     )
-    text = json.dumps(_ADAPTER.dump_python(content, mode="json"), ensure_ascii=False, separators=(",", ":"))
+    text = to_text(_ADAPTER.dump_python(content, mode="json"), compact=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0))
+    with naming(file):
+        file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0))
 
 
 def read_baseline(file: Path) -> Results:
     """The results that a baseline file holds. Raises `RunError`, naming the file, for any other file."""
     try:
-        value = json.loads(gzip.decompress(file.read_bytes()))
-    except (OSError, EOFError, ValueError) as error:
+        value = parsed(gzip.decompress(file.read_bytes()))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RunError(f"{file}: not a baseline ({error}); {MEND}") from error
+    refuse_newer(value, file, SCHEMA)
     schema = value.get("baseline") if isinstance(value, dict) else None
     if schema != SCHEMA:
         raise RunError(f"{file}: not a baseline that this version reads (schema {schema}, not {SCHEMA}); {MEND}")
@@ -105,8 +109,13 @@ def read_baseline(file: Path) -> Results:
 def _task_results(file: Path, name: str, task: Task, found: _Task) -> TaskResults:
     try:
         records = [record_from_json(record) for record in found.records]
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise RunError(f"{file}: damaged: a record of {name} ({error}); {MEND}") from error
+    ids = Counter(record.id for record in records)
+    if len(ids) < len(records):
+        raise RunError(f"{file}: damaged: {name} has item {ids.most_common(1)[0][0]!r} twice; {MEND}")
+    if not all(sound(record) is record and record.scores for record in records):
+        raise RunError(f"{file}: damaged: an item of {name} has no score that is a finite number; {MEND}")
     return TaskResults(
         task=task,
         records=records,

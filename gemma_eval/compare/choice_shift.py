@@ -53,16 +53,19 @@ class ChoiceShift:
 
 
 def choice_of(task: Task, record: Record) -> Choice | None:
-    """The record as a multiple-choice answer; None if it is not one, or its log-likelihoods are not finite."""
+    """The record as a multiple-choice answer; None if it is not one."""
     response = record.response
     if not is_scored_choice(record) or not isinstance(response, ScoreResponse) or not isinstance(record.target, dict):
         return None
-    if len(response.logprobs) < 2 or not all(map(math.isfinite, response.logprobs)):
-        return None
     values, gold, characters = list(response.logprobs), record.target["gold"], record.target.get("characters")
     assert isinstance(gold, int)
+    if len(values) < 2 or not 0 <= gold < len(values):
+        return None
     if isinstance(task, MultipleChoice) and task.normalization is Normalization.characters and isinstance(characters, list):
-        values = [value / max(int(str(count)), 1) for value, count in zip(values, characters, strict=True)]
+        counts = [count for count in characters if isinstance(count, int)]
+        if len(counts) != len(values):
+            return None
+        values = [value / max(count, 1) for value, count in zip(values, counts, strict=True)]
     return Choice(response.logprobs, gold, pick(values))
 
 

@@ -12,7 +12,7 @@ from gemma_eval.compare.choice_shift import ChoiceShift, choice_shift
 from gemma_eval.compare.comparability import Agreement, Change, agreement, engine_changes
 from gemma_eval.compare.load import RunSource, load
 from gemma_eval.compare.results import Results, TaskResults
-from gemma_eval.errors import RunError
+from gemma_eval.errors import MetricError, RunError
 from gemma_eval.scoring.summary import averaged_subsets, item_values
 from gemma_eval.stats.difference import Bootstrapped, Difference, bootstrap, difference, holm, mcnemar, pooled
 from gemma_eval.stats.intervals import estimate
@@ -91,7 +91,7 @@ def compare(a: RunSource, b: RunSource) -> Comparison:
         if name in theirs.tasks:
             try:
                 tasks.append(_compare_task(name, ours.tasks[name], theirs.tasks[name]))
-            except RunError as error:
+            except (RunError, MetricError) as error:
                 incomparable[name] = str(error)
     only_a, only_b = ([name for name in one.tasks if name not in other.tasks] for one, other in ((ours, theirs), (theirs, ours)))
     if not tasks:
@@ -112,8 +112,6 @@ def _compare_task(name: str, a: TaskResults, b: TaskResults) -> TaskComparison:
     ours, theirs = (list(records) for records in zip(*agreed.joined.pairs, strict=True)) if agreed.joined.pairs else ([], [])
     if not ours:
         raise RunError(f"{name}: no item was asked in the same words in both" + "".join(f"; {remark}" for remark in agreed.remarks))
-    if missing := [record.id for record in [*ours, *theirs] if metric not in record.scores]:
-        raise RunError(f"{name}: the record of item {missing[0]} has no score {metric!r}; run `gemma-eval rescore` on both runs")
     subsets = averaged_subsets(task, ours)
     clusters = [f"{a.data.repo or name}/{record.cluster}" for record in ours]  # the same in all tasks of one data set
     values = [[value / task.scale for value in item_values(task, records, metric, subsets)] for records in (ours, theirs)]
@@ -151,5 +149,8 @@ def _bootstrapped(
     if score is None:
         return None
     ours, theirs = (np.array([record.scores[metric] for record in records], dtype=np.int64) for records in (b, a))
-    found = bootstrap(ours, theirs, score, clusters, subsets)
+    try:
+        found = bootstrap(ours, theirs, score, clusters, subsets)
+    except ValueError as error:
+        raise MetricError(f"{task.name}: {metric} is not a finite number") from error
     return Bootstrapped(found.low / task.scale, found.high / task.scale, found.p_value)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from operator import attrgetter
 from pathlib import Path
 
 from gemma_eval.checkpoint import quantization
-from gemma_eval.checkpoint.resolve import checkpoint_ref, read_config
-from gemma_eval.config.overrides import near
-from gemma_eval.errors import ConfigError
+from gemma_eval.checkpoint.configuration import read_config
+from gemma_eval.checkpoint.resolve import checkpoint_ref
+from gemma_eval.errors import ConfigError, near
 from gemma_eval.runtime.processes import this
+from gemma_eval.runtime.urls import check_server_url
 from gemma_eval.settings import (
     BackendConfig,
-    ImagesConfig,
-    PlanConfig,
     RunConfig,
     ServerConfig,
-    TaskImages,
     TransformersConfig,
     VllmConfig,
 )
 from gemma_eval.task.base import Task
 from gemma_eval.task.registry import registry
-from gemma_eval.task.vision import VisionTask
+from gemma_eval.task.shots import check_shots
 
 
 def validate(config: RunConfig) -> None:
@@ -30,13 +30,12 @@ def validate(config: RunConfig) -> None:
     if config.model.path is None:
         checkpoint_ref(config)  # refuses weights that the size or variant does not have
     _check_processes(config.backend)
-    _check_pass_tokens(config.backend)
     _check_images_are_read(config)
-    _check_images("images", config.images)
-    _check_limit("limit", config.limit)
-    _check_plan(config.plan)
+    _check_bundled(config)
     for task in config.tasks:
-        _check_task(task)
+        check_shots(task)
+    if isinstance(config.backend, ServerConfig):
+        _check_server(config.backend)
 
 
 def check_suite(config: RunConfig) -> None:
@@ -45,6 +44,19 @@ def check_suite(config: RunConfig) -> None:
     for name in config.suite.tasks:
         if name not in known:
             raise ConfigError(f"suite.tasks: no task {name!r}.{near(name, known)} Choices: {', '.join(sorted(known))}")
+
+
+def _check_bundled(config: RunConfig) -> None:
+    """Bundled items are as they are: settings that find or make others have no effect on them."""
+    if not config.data.samples:
+        return
+    if config.data.root is not None:
+        raise ConfigError(f"data.root={config.data.root}: has no effect with data=samples; leave one of them out")
+    for task in config.tasks:
+        page = type(task)()
+        for name in (*task.selection_settings, "dataset.revision"):
+            if name not in Task.selection_settings and attrgetter(name)(task) != attrgetter(name)(page):
+                raise ConfigError(f"tasks.{task.name}.{name}: has no effect with data=samples; leave one of them out")
 
 
 def _check_images_are_read(config: RunConfig) -> None:
@@ -73,6 +85,15 @@ def _reads_images(path: str | None) -> bool:
     return folder is not None and (folder / "config.json").is_file() and "vision_config" in read_config(folder)
 
 
+def _check_server(backend: ServerConfig) -> None:
+    """The server has an address, and the key that the settings name is there."""
+    check_server_url("backend.url", backend.url)
+    if backend.key_variable != ServerConfig.key_variable and not os.environ.get(backend.key_variable):
+        raise ConfigError(  # the name is not shown: it may be the key
+            "backend.key_variable: no environment variable of this name is set; name the variable that holds the key, and set it"
+        )
+
+
 def _check_processes(backend: BackendConfig) -> None:
     """Each of several processes has a model of its own on a device of its own."""
     if not this().several:
@@ -87,37 +108,3 @@ def _check_processes(backend: BackendConfig) -> None:
         )
     if ":" in backend.device:
         raise ConfigError(f"backend.device={backend.device}: each of several processes takes a GPU of its own; choose auto, cuda or cpu")
-
-
-def _check_pass_tokens(backend: BackendConfig) -> None:
-    if isinstance(backend, TransformersConfig) and backend.pass_tokens < 1:
-        raise ConfigError(
-            f"backend.pass_tokens={backend.pass_tokens}: must be at least 1 (leave it out for {TransformersConfig.pass_tokens})"
-        )
-
-
-def _check_limit(key: str, limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise ConfigError(f"{key}={limit}: must be at least 1 (leave it out for the full split)")
-
-
-def _check_plan(plan: PlanConfig) -> None:
-    for key in ("difference", "discordant", "right", "alpha", "power"):
-        if not 0 < (share := getattr(plan, key)) < 1:
-            raise ConfigError(f"plan.{key}={share}: must be between 0 and 1 (two points are 0.02)")
-
-
-def _check_task(task: Task) -> None:
-    _check_limit(f"tasks.{task.name}.limit", task.limit)
-    if task.num_fewshot < 0:
-        raise ConfigError(f"tasks.{task.name}.num_fewshot={task.num_fewshot}: must be 0 or more")
-    if isinstance(task, VisionTask):
-        _check_images(f"tasks.{task.name}.images", task.images)
-
-
-def _check_images(key: str, images: ImagesConfig | TaskImages) -> None:
-    least = {"limit": 1, "min_crop_size": 1, "max_crops": 2, "min_ratio": 1}
-    for name, smallest in least.items():
-        value = getattr(images, name)
-        if value is not None and value < smallest:
-            raise ConfigError(f"{key}.{name}={value}: must be at least {smallest}")

@@ -16,10 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gemma_eval.config import suites
 from gemma_eval.config.checks import check_suite, validate
-from gemma_eval.config.overrides import check_chosen, checked_overrides, plugin_files, refusal
-from gemma_eval.config.selection import resolved
+from gemma_eval.config.keys import check_chosen
+from gemma_eval.config.overrides import checked_overrides, last_of_each, plugin_files, refusal
+from gemma_eval.config.selection import at_home, resolved
 from gemma_eval.errors import ConfigError
+from gemma_eval.ranges import check
 from gemma_eval.runtime import paths
+from gemma_eval.runtime.urls import check_arguments
 from gemma_eval.settings import BACKENDS, RunConfig, unlocked
 from gemma_eval.task.base import Task
 from gemma_eval.task.registry import load_plugins, registry
@@ -36,6 +39,7 @@ def _register(known: tuple[tuple[str, type[Task]], ...]) -> DictConfig:
     schema = make_dataclass("Schema", [("tasks", tasks, field(default_factory=tasks))], bases=(RunConfig,), frozen=True)
     node: DictConfig = unlocked(OmegaConf.structured(schema))
     suites.register_resolvers()
+    OmegaConf.register_new_resolver("at_home", at_home, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=node)
     for name, backend in BACKENDS.items():
@@ -50,12 +54,14 @@ def compose(overrides: list[str]) -> RunConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
+    check_arguments(overrides)
+    overrides = last_of_each(overrides)
     load_plugins(plugin_files(overrides))
     checked = checked_overrides(overrides, register_schema())
     with initialize_config_dir(str(paths.CONF), version_base="1.3"):
         try:
             config = hydra_compose("config", overrides=checked, return_hydra_config=True)
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException) as error:
             raise refusal(error) from error
     chosen = list(config.hydra.runtime.choices)
     with open_dict(config):
@@ -69,9 +75,10 @@ def to_run_config(config: DictConfig, chosen: Iterable[str]) -> RunConfig:
     try:
         run: RunConfig = OmegaConf.to_object(config)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
-        raise ConfigError(f"configuration: {error}") from error
+        raise refusal(error) from error
     if not run.suite.tasks:
         raise ConfigError("suite: it has no task. Choose one with suite=NAME; a page in conf/suite lists its tasks under parts.NAME")
+    check(run)
     check_suite(run)
     run = resolved(run)
     validate(run)

@@ -2,69 +2,121 @@
 
 from __future__ import annotations
 
-import difflib
+import logging
+import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import BooleanNode, DictConfig, ListConfig, OmegaConf, StringNode
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError
 
+from gemma_eval.config.keys import GROUPS, backends_of, choices, no_such_choice, nodes
+from gemma_eval.config.quoting import SWEEP_FUNCTION, as_any, as_text, as_texts, split
 from gemma_eval.errors import ConfigError
-from gemma_eval.runtime import paths
-from gemma_eval.settings import BACKENDS
-from gemma_eval.task.registry import registry
+from gemma_eval.ranges import CONTROL
+from gemma_eval.settings import BackendConfig
 
-GROUPS = ("model", "variant", "weights", "backend", "suite", "data", "experiment")
-LISTED = 20  # choices that an error lists; of more it names the near ones alone
+BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0"}
+
+log = logging.getLogger(__name__)
 
 
-def choices(group: str) -> list[str]:
-    """What may be chosen in one of `GROUPS`. A suite may also be a task."""
-    return sorted({*paths.options(group), *(registry() if group == "suite" else ())})
+@dataclass(frozen=True)
+class Argument:
+    """`key=value` as it was typed. `sign`: Hydra's `+`, `++` or `~` before it. `value`: None without `=`."""
+
+    whole: str
+    sign: str
+    key: str
+    value: str | None
+
+    @classmethod
+    def of(cls, argument: str) -> Argument:
+        """The argument, taken apart."""
+        key, equals, value = argument.partition("=")
+        sign = "" if (found := re.match(r"\+{1,2}|~", key)) is None else found[0]
+        return cls(argument, sign, key.removeprefix(sign), value if equals else None)
 
 
 def plugin_files(arguments: list[str]) -> list[str]:
     """The files named by `plugins=[...]`. They are read before Hydra composes, for their tasks add settings and suites."""
     files: list[str] = []
-    for override in (_parsed(argument) for argument in arguments if argument.startswith("plugins=")):
-        value = override.value()
-        if not isinstance(value, list):
-            raise ConfigError(f"{override.input_line}: must be a list, such as plugins=[my_task.py]")
-        files += map(str, value)
+    for argument in map(Argument.of, arguments):
+        if argument.key == "plugins" and argument.value is not None:
+            with in_one_line():
+                found = _parsed(f"plugins={as_texts('plugins', argument.value)}").value()
+            files += [os.path.expanduser(str(file)) for file in (found if isinstance(found, list) else [])]  # noqa: PTH111
     return files
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Refusals as one line, whatever the user typed."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(_one_line(str(error))) from error
+
+
+def last_of_each(arguments: list[str]) -> list[str]:
+    """The arguments without those whose key is given again further on. Each that is left out is named in a warning."""
+    last = {Argument.of(argument).key: argument for argument in arguments}
+    for argument in arguments:
+        if (kept := last[Argument.of(argument).key]) is not argument and kept != argument:
+            log.warning("%r: left out, because %r follows", argument, kept)
+    return list(last.values())
 
 
 def checked_overrides(arguments: list[str], schema: DictConfig, *, sweep: bool = False) -> list[str]:
     """`key=value` arguments as Hydra is to get them. Raises `ConfigError` for one that names an unknown key or cannot be meant.
 
-    `suite=a,b` becomes the list `suite=[a,b]`. In a `sweep`, values with commas stay: each makes a run.
+    `suite=a,b` becomes the list `suite=[a,b]`. Paths and names are taken as they are. In a `sweep`, values with commas stay: each makes
+    a run.
     """
+    given = [Argument.of(argument) for argument in arguments]
+    backends = backends_of({argument.key: argument.value for argument in given})
+    with in_one_line():
+        return [_checked(argument, schema, backends, sweep) for argument in given]
+
+
+def swept(arguments: list[str]) -> list[str]:
+    """The keys with several values in the `checked_overrides` of a sweep."""
     parsed = [_parsed(argument) for argument in arguments]
-    _check_keys(parsed, schema)
-    return [_checked(override, sweep) for override in parsed]
+    return [override.key_or_group for override in parsed if override.is_sweep_override() and not override.is_hydra_override()]
 
 
 def refusal(error: Exception) -> ConfigError:
-    """Hydra's error in one line of ours."""
+    """An error of Hydra or OmegaConf in one line of ours."""
+    return ConfigError(_one_line(_reason(error)))
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return _no_such_choice(group, name, error.options or ())
+        return str(no_such_choice(group, name, error.options or ()))
     if isinstance(error, OverrideParseException):
-        return _unreadable(error.override)
-    reasons = [str(cause).strip() for cause in (error, error.__cause__) if cause is not None]
-    return ConfigError(": ".join(reason.splitlines()[0].rstrip(".") for reason in reasons if reason))
+        return str(_unreadable(error.override))
+    reasons = [_first_line(cause) for cause in (error, error.__cause__) if cause is not None]
+    message = ": ".join(reason for reason in reasons if reason)
+    key = getattr(error, "full_key", None)
+    if isinstance(error, InterpolationResolutionError | GrammarParseError) or isinstance(error.__cause__, GrammarParseError):
+        message += r". A text that holds these characters is written with \${"
+    return f"{key}: {message}" if key and str(key) not in message else message
 
 
-def check_chosen(chosen: Iterable[str]) -> None:
-    """Refuse a composition in which a group has several choices or none. `chosen`: the groups for which Hydra reports one choice.
+def _one_line(text: str) -> str:
+    """A text in which line breaks and other control characters that the user typed are written out."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
-    Hydra would let the last of several choices win. Suites are joined instead.
-    """
-    for group in GROUPS:
-        if group not in {"suite", *chosen}:
-            raise ConfigError(f"{group}: choose one, not a list and not none. Choices: {', '.join(choices(group))}")
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "").rstrip(".")
 
 
 def _parsed(argument: str) -> Override:
@@ -77,18 +129,63 @@ def _parsed(argument: str) -> Override:
 def _unreadable(argument: str) -> ConfigError:
     if argument in choices("suite"):
         return ConfigError(f"{argument}: write suite={argument}")
-    return ConfigError(f"{argument}: cannot be read as key=value; quote special characters: 'run=\"a, b\"'")
+    key, equals, value = argument.partition("=")
+    if not equals:
+        return ConfigError(f"{argument}: cannot be read as key=value")
+    return ConfigError(f"{argument}: cannot be read as key=value; close brackets and quotes, or quote a text: '{key}=\"{value}\"'")
 
 
-def _checked(override: Override, sweep: bool) -> str:
-    """The override as Hydra is to get it."""
-    key, text, value = override.key_or_group, str(override.input_line), override.value()
-    if key in GROUPS and not override.is_delete():
-        options = value.list if isinstance(value, ChoiceSweep) else [value]
-        return _checked_choice(key, text, options, sweep=override.is_sweep_override(), allowed=sweep)
-    if override.is_sweep_override() and not sweep:
-        raise ConfigError(f"{text}: several values need -m, which makes a run of each; a list is written {key}=[...]")
-    return f"++{text}" if key.startswith("backend.engine_args.") else text  # Hydra's sign for a key that no schema lists
+def _checked(argument: Argument, schema: DictConfig, backends: list[type[BackendConfig]], sweep: bool) -> str:
+    """The argument as Hydra is to get it."""
+    if argument.key == "hydra" or argument.key.startswith(("hydra.", "hydra/")):
+        return _parsed(argument.whole).input_line or argument.whole
+    if argument.value is None and argument.sign != "~":
+        raise _unreadable(argument.whole)
+    if argument.key in GROUPS:
+        return _checked_group(argument, sweep)
+    found = nodes(argument.key, schema, backends)
+    if argument.sign == "~":
+        raise ConfigError(f"{argument.whole}: a setting cannot be removed; leave it out, or write {argument.key}=null")
+    readable = f"{argument.key}={_readable(argument, found, sweep)}"
+    if _parsed(readable).is_sweep_override() and not sweep:
+        raise ConfigError(f"{argument.whole}: several values need -m, which makes a run of each; a list is written {argument.key}=[...]")
+    return readable if found else f"++{readable}"  # Hydra's sign for a key that no schema lists
+
+
+def _readable(argument: Argument, found: list[Any], sweep: bool) -> str:
+    """The value in Hydra's grammar, by the type of the setting. `found`: its nodes in the schema."""
+    key, value = argument.key, str(argument.value)
+    if sweep and SWEEP_FUNCTION.fullmatch(value):
+        return value
+    if any(isinstance(node, StringNode) for node in found):
+        return ",".join(map(as_text, split(value))) if sweep and value.strip() else as_text(value)
+    if any(isinstance(node, ListConfig) and OmegaConf.get_type(node) is list and node._metadata.element_type is str for node in found):
+        several = split(value) if sweep or value.startswith("[") else [value]
+        return ",".join(as_texts(key, one) for one in several)
+    if any(isinstance(node, BooleanNode) for node in found):
+        for one in split(value) or [value]:
+            if one.casefold() not in BOOLEANS:
+                raise ConfigError(f"{key}={one}: must be true or false")
+    return as_any(value)
+
+
+def _checked_group(argument: Argument, sweep: bool) -> str:
+    group, text = argument.key, argument.whole.lstrip("+")
+    if argument.sign == "~":
+        return argument.whole
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise (_unreadable(text) if "[" in text else no_such_choice(group, str(argument.value), ())) from error
+    value = override.value()
+    if sweep and override.is_sweep_override() and not isinstance(value, ChoiceSweep):
+        return text  # Hydra's glob(*)
+    options = value.list if isinstance(value, ChoiceSweep) else [value]
+    checked = _checked_choice(group, text, options, sweep=override.is_sweep_override(), allowed=sweep)
+    for name in _names(options):
+        if name not in choices(group):
+            raise no_such_choice(group, name, ())
+    return checked
 
 
 def _checked_choice(group: str, text: str, options: list[Any], *, sweep: bool, allowed: bool) -> str:
@@ -110,43 +207,3 @@ def _names(values: Iterable[Any]) -> Iterator[str]:
             yield from _names(value)
         else:
             yield str(value)
-
-
-def _check_keys(overrides: list[Override], schema: DictConfig) -> None:
-    """Refuse an unknown key with the choices. Hydra would suggest `+key=`, which cannot work."""
-    given = {override.key_or_group: override.value() for override in overrides if not override.is_hydra_override()}
-    backend = given.get("backend", "transformers")
-    for key in given.keys() - {"experiment"}:
-        group, _, rest = key.partition(".")
-        if group != "backend" or not rest:
-            _check_key(key, schema, "")
-        elif isinstance(backend, str) and backend in BACKENDS and "experiment" not in given:
-            _check_key(rest, OmegaConf.structured(BACKENDS[backend]), "backend")
-        # which fields another `backend` has, only Hydra can tell
-
-
-def _check_key(key: str, node: Any, place: str) -> None:
-    """Refuse `key` if it is no field of `node`, which stands at `place`."""
-    whole = f"{place}.{key}" if place else key
-    for part in key.split("."):
-        if not isinstance(node, DictConfig) or OmegaConf.get_type(node) is dict or node._is_missing():
-            return
-        names = [str(name) for name in node]
-        if part not in names:
-            where = place or "the configuration"
-            raise ConfigError(f"unknown key {whole!r}: {where} has no field {part!r}.{near(part, names)} Choices: {', '.join(names)}")
-        place = f"{place}.{part}" if place else part
-        node = node._get_node(part)
-
-
-def _no_such_choice(group: str, name: str, found: Iterable[str]) -> ConfigError:
-    """`found`: what Hydra has to offer; it knows of further folders of settings."""
-    options = choices(group) if group in GROUPS else list(found)
-    listed = f"Choices: {', '.join(options)}" if len(options) <= LISTED else "gemma-eval run --help lists the choices"
-    return ConfigError(f"{group}={name}: no such choice.{near(name, options)} {listed}")
-
-
-def near(name: str, options: Iterable[str]) -> str:
-    """` Did you mean 'x' or 'y'?`, or nothing if no option is like `name`."""
-    found = difflib.get_close_matches(name, list(options), n=3)
-    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""

@@ -1,11 +1,12 @@
 """What the columns of a dataset hold, learned from a task's bundled rows; and rows that are checked against it as they are read.
 
-A column that is null, missing or of another type must not become a prompt. Copies of a dataset differ in one respect: a label is 0 in
-one, "0" in another and 0.0 in a third. So these stand for each other, and a page gets what the bundled rows show.
+A column that is null, blank, missing or of another type must not become a prompt. Copies of a dataset differ in one respect: a label is
+0 in one, "0" in another and 0.0 in a third. So these stand for each other, and a page gets what the bundled rows show.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,10 +23,10 @@ MEND = "Mend or remove the row, or point the task's dataset at a repository and 
 
 
 class BadRowError(DataError, ValueError):
-    """A column is null or of another type. It is a `ValueError` too, as that of a page that looks for itself."""
+    """A row that is no sound item. It is a `ValueError` too, as that of a page that looks for itself."""
 
 
-class NoColumnError(DataError, KeyError):
+class NoColumnError(BadRowError, KeyError):
     """A row lacks a column. It is a `KeyError` too, as that of any mapping."""
 
     __str__ = Exception.__str__  # that of `KeyError` puts the message in quotes
@@ -35,11 +36,13 @@ class NoColumnError(DataError, KeyError):
 class Kinds:
     """What a column, an entry of a list or a field of a mapping holds. Without any kind, it may hold anything but null.
 
-    `names` are those of `TYPES`. `entries` is for lists, `fields` for mappings; None if no list or mapping was seen.
+    `names` are those of `TYPES`. `entries` is for lists, `fields` for mappings; None if no list or mapping was seen. `null` and `empty`:
+    whether null was seen, and whether blank text or an empty list was.
     """
 
     names: set[str] = field(default_factory=set)
     null: bool = False
+    empty: bool = False
     entries: Kinds | None = None
     fields: dict[str, Kinds] | None = None
 
@@ -48,6 +51,7 @@ class Kinds:
         if is_null(value):
             self.null = True
         elif isinstance(value, LISTS):
+            self.empty |= is_empty(value)
             self.entries = self.entries or Kinds()
             for entry in value:
                 self.entries.learn(entry)
@@ -56,12 +60,22 @@ class Kinds:
             for name, inner in value.items():
                 self.fields.setdefault(name, Kinds()).learn(inner)
         elif type(value) in TYPES:
+            self.empty |= is_empty(value)
             self.names.add(TYPES[type(value)])
 
     @cached_property
     def direct(self) -> frozenset[type]:
         """Types whose values need no closer look, so that reading a row stays fast."""
-        return frozenset(kind for kind, name in TYPES.items() if kind is not float and (self.unknown or name in self.names))
+        return frozenset(kind for kind, name in TYPES.items() if kind not in self._looked_at and (self.unknown or name in self.names))
+
+    @cached_property
+    def _looked_at(self) -> tuple[type, ...]:
+        return (float,) if self.takes_empty else (float, str)
+
+    @cached_property
+    def takes_empty(self) -> bool:
+        """Whether a text may be blank and a list empty: where the bundled rows show that, or show nothing."""
+        return self.empty or self.unknown
 
     @cached_property
     def unknown(self) -> bool:
@@ -96,9 +110,9 @@ def learned(rows: Iterable[Row]) -> dict[str, Kinds]:
 class CheckedRow(Mapping[str, Any]):
     """A row whose columns are checked when they are read. So only columns that a page needs can make a row bad.
 
-    `row[...]` raises `BadRowError` for another type, and for null unless the bundled rows show null too. `row.get(...)` takes null for a
-    missing column. Mappings inside are checked rows themselves, and their columns are named by paths: "answer.value". `where` names the
-    row. `last_read` is the path of the last column read, which is where to look if the page fails.
+    `row[...]` raises `BadRowError` for another type, and for null, blank text and an empty list unless the bundled rows show such too.
+    `row.get(...)` takes null for a missing column. Mappings inside are checked rows themselves, and their columns are named by paths:
+    "answer.value". `where` names the row. `last_read` is the path of the last column read, which is where to look if the page fails.
     """
 
     __slots__ = ("_columns", "_path", "_root", "_row", "_where", "last_read")
@@ -118,16 +132,18 @@ class CheckedRow(Mapping[str, Any]):
         except KeyError:
             raise NoColumnError(f"{self._where()}: no column {path!r}; it has {', '.join(self._row)}. {MEND}") from None
         kinds = self._columns.get(name, UNKNOWN)
-        return value if type(value) in kinds.direct else self._checked(value, kinds, path, nullable=kinds.null)
+        if type(value) in kinds.direct:
+            return value
+        return self._checked(value, kinds, path, nullable=kinds.null, may_be_empty=kinds.takes_empty)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The column; `default` if it is null or missing."""
+        """The column; `default` if it is null or missing. It may be empty."""
         if name not in self._row:
             return default
         path = self._root.last_read = self._path + name
         value, kinds = self._row[name], self._columns.get(name, UNKNOWN)
         if type(value) not in kinds.direct:
-            value = self._checked(value, kinds, path, nullable=True)
+            value = self._checked(value, kinds, path, nullable=True, may_be_empty=True)
         return default if value is None else value
 
     def __contains__(self, name: object) -> bool:
@@ -142,18 +158,27 @@ class CheckedRow(Mapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self._row)
 
-    def _checked(self, value: Any, kinds: Kinds, path: str, *, nullable: bool) -> Any:
+    def _checked(self, value: Any, kinds: Kinds, path: str, *, nullable: bool, may_be_empty: bool) -> Any:
         """The value, or None for null. A list is a list of checked values, a mapping a checked row."""
         if isinstance(value, LISTS) and (kinds.unknown or kinds.entries is not None):
+            if not value and not may_be_empty:
+                self._refuse("an empty list", kinds, path)
             entries = kinds.entries or UNKNOWN
             if entries.direct.issuperset(map(type, value)):
                 return value
-            return [self._checked(entry, entries, f"{path}[{i}]", nullable=entries.null) for i, entry in enumerate(value)]
+            return [
+                self._checked(entry, entries, f"{path}[{i}]", nullable=entries.null, may_be_empty=may_be_empty or entries.takes_empty)
+                for i, entry in enumerate(value)
+            ]
         if is_null(value):
             return None if nullable else self._refuse("null", kinds, path)
         if isinstance(value, Mapping) and (kinds.unknown or kinds.fields is not None):
             return CheckedRow(value, kinds.fields or {}, self._where, f"{path}.", self._root)
         name = TYPES.get(type(value))
+        if isinstance(value, float) and math.isinf(value):
+            self._refuse(_described(value), kinds, path)
+        if name == "text" and name in kinds.names and not may_be_empty and is_empty(value):
+            self._refuse("blank text", kinds, path)
         if kinds.unknown or name in kinds.names:
             return value
         if name == "whole number" and kinds.names & {"text", "number"}:
@@ -176,6 +201,11 @@ def plain(value: Any) -> Any:
 def is_null(value: Any) -> bool:
     """Whether the value stands for nothing: None, or the NaN that readers of CSV put into empty cells."""
     return value is None or (isinstance(value, float) and value != value)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether the value is blank text or an empty list."""
+    return not value.strip() if isinstance(value, str) else isinstance(value, LISTS) and not value
 
 
 def _is_whole(value: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gemma_eval.ranges import Text, Words
+
 MOVED = {"lmms-lab": "lmms-lab-encoder"}
 """Organisations on the Hub that have another name today, by their former name."""
 
@@ -49,21 +51,21 @@ class DatasetRef:
     - `generated`: True if the task's page makes the items. `repo` then names the recipe's origin, and nothing is read from it.
     """
 
-    repo: str = ""
-    split: str = "test"
-    fewshot_split: str | None = None
-    config: str | None = None
-    configs: list[str] = field(default_factory=list)
-    pinned: str = ""
-    revision: str | None = None
-    pivot: str | None = None
-    files: str | None = None
-    split_column: str | None = None
-    images: str | None = None
+    repo: Text = ""
+    split: Text = "test"
+    fewshot_split: Text | None = None
+    config: Text | None = None
+    configs: list[Text] = field(default_factory=list)
+    pinned: Words = ""
+    revision: Text | None = None
+    pivot: Text | None = None
+    files: Text | None = None
+    split_column: Text | None = None
+    images: Text | None = None
     views: bool = False
     generated: bool = False
-    each: str | None = None
-    origin: str = ""
+    each: Text | None = None
+    origin: Words = ""
 
     def parts(self) -> list[tuple[str, str, str | None]]:
         """Name, repository and configuration of each part of the dataset."""

@@ -57,8 +57,7 @@ class FolderFiles:
     def layout(self) -> Layout:
         """Which files hold which split."""
         names = (file.relative_to(self.folder).as_posix() for file in sorted(self.folder.rglob("*")) if file.is_file())
-        readme = self.folder / README
-        return Layout(names, readme.read_text(encoding="utf-8") if readme.is_file() else "")
+        return Layout(names, _read(self.folder / README) if self.has(README) else "")
 
     def has(self, name: str) -> bool:
         """Whether the folder has this file."""
@@ -71,6 +70,11 @@ class FolderFiles:
     def part(self, name: str) -> Ranges | None:
         """None: a folder holds whole files."""
         return None
+
+
+def _read(readme: Path) -> str:
+    """The text of a README.md. What is not UTF-8 in it is of no matter: its metadata are."""
+    return readme.read_text(encoding="utf-8-sig", errors="replace")
 
 
 class MirrorFiles:
@@ -86,7 +90,7 @@ class MirrorFiles:
     @cached_property
     def layout(self) -> Layout:
         """Which files hold which split, of all files that the Hub has at the commit."""
-        return Layout(self._mirrored.files, self.whole(README).read_text(encoding="utf-8") if self.has(README) else "")
+        return Layout(self._mirrored.files, _read(self.whole(README)) if self.has(README) else "")
 
     def has(self, name: str) -> bool:
         """Whether the repository has this file at the commit."""

@@ -86,9 +86,13 @@ class Layout:
             found = sanitize_patterns(stated) if stated else get_data_patterns(str(self._root / folder))
         except EmptyDatasetError as error:
             raise MissingSplitError("no data files") from error
-        except ValueError as error:
-            raise DataError(f"{README}: its data_files cannot be read: {str(error).splitlines()[0]}") from error
-        return {str(split): [str(PurePosixPath(folder, pattern)) for pattern in patterns] for split, patterns in found.items()}
+        except Exception as error:  # `datasets` takes what it finds for what it should be
+            raise DataError(f"{README}: its data_files cannot be read: {' '.join(str(error).split())[:200]}") from error
+        placed = {str(split): [str(PurePosixPath(folder, str(pattern))) for pattern in patterns] for split, patterns in found.items()}
+        for pattern in (pattern for patterns in placed.values() for pattern in patterns):
+            if "://" in pattern or ":/" in pattern or pattern.startswith("/") or ".." in PurePosixPath(pattern).parts:
+                raise DataError(f"{README}: data_files {pattern!r}: not a file of the repository")
+        return placed
 
     def _matching(self, pattern: str) -> list[str]:
         from datasets.data_files import resolve_pattern
@@ -118,11 +122,6 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(suffixes[-1].lower()) if suffixes else None
 
 
-def is_compressed(name: str) -> bool:
-    """Whether a file is compressed as a whole."""
-    return PurePosixPath(name).suffix in {".gz", ".bz2", ".xz", ".zst"}
-
-
 def _some(names: Iterable[str]) -> str:
     listed = list(names)
     return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
@@ -135,7 +134,13 @@ def _configs(readme: str) -> dict[str, dict[str, Any]]:
     head = re.match(r"\s*---\r?\n(.*?)\r?\n---", readme, re.DOTALL)
     try:
         metadata = yaml.load(head[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if head else None
-        configs = metadata.get("configs") or [] if isinstance(metadata, dict) else []
-        return {str(config["config_name"]): dict(config) for config in configs}
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(f"{README}: its metadata cannot be read: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-13-45 is a ValueError
+        raise DataError(f"{README}: its metadata cannot be read: {' '.join(str(error).split())[:300]}") from error
+    found: dict[str, dict[str, Any]] = {}
+    stated = metadata.get("configs") or [] if isinstance(metadata, dict) else []
+    for config in stated if isinstance(stated, list) else [stated]:
+        if not isinstance(config, dict) or not isinstance(config.get("config_name"), str | int):
+            raise DataError(f"{README}: configs: found {config!r:.60}, expected a mapping with config_name and data_files")
+        if found.setdefault(str(config["config_name"]), config) != config:
+            raise DataError(f"{README}: configs: two are called {config['config_name']!r}, with other files: leave one of them out")
+    return found

@@ -39,9 +39,13 @@ class Ranges(Protocol):
 class ParquetStore(Store):
     """One parquet file. Raises `DataError`, naming the file, if it is none."""
 
-    def __init__(self, name: str, whole: Callable[[], Path], part: Ranges | None = None) -> None:
-        """`whole` fetches the file and says where it is. With `part`, it is fetched whole only if most of it is wanted."""
+    def __init__(self, name: str, whole: Callable[[], Path], part: Ranges | None = None, *, lasting: bool = True) -> None:
+        """`whole` fetches the file and says where it is. With `part`, it is fetched whole only if most of it is wanted.
+
+        `lasting`: whether it is a copy of a file on the Hub.
+        """
         self._name = name
+        self._lasting = lasting
         self._whole = whole
         self._part = part
         if part:
@@ -113,9 +117,12 @@ class ParquetStore(Store):
                 yield file
         except (OSError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise DataError(
-                f"{self._name}: not a whole parquet file ({reason}): delete {self._path.resolve()} and run the same command again"
-            ) from error
+            raise DataError(f"{self._name}: not a whole parquet file ({reason}): {mend(self._path, self._lasting)}") from error
+
+
+def mend(path: Path, lasting: bool) -> str:
+    """What helps against a file that cannot be read. `lasting`: whether it is a copy of one on the Hub."""
+    return f"delete {path.resolve()} and run the same command again" if lasting else f"mend {path.resolve()}, or copy it anew"
 
 
 def _footer_length(part: Ranges) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import lzma
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,13 +16,15 @@ from typing import Any
 
 from gemma_eval.data.columnar import ArrowStore, ColumnarRows
 from gemma_eval.data.files import Files
-from gemma_eval.data.layout import format_of, is_compressed
-from gemma_eval.data.parquet import ParquetStore
+from gemma_eval.data.json_rows import parse_rows
+from gemma_eval.data.layout import format_of
+from gemma_eval.data.parquet import ParquetStore, mend
 from gemma_eval.data.rows import ListedRows, Rows
 from gemma_eval.errors import DataError
 
 WORKERS = 8  # parquet files at once
-ROWS_UNDER = "examples"  # the key of the rows in a JSON document that holds more than them
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_files(files: Files, names: Sequence[str], parameters: Mapping[str, Any] | None = None) -> Rows:
@@ -32,39 +38,38 @@ def read_files(files: Files, names: Sequence[str], parameters: Mapping[str, Any]
     if formats == {"parquet"}:
         with ThreadPoolExecutor(WORKERS, "open") as pool:
             return ColumnarRows(list(pool.map(partial(_parquet, files), names)), files.folder)
-    if formats == {"json"} and not any(is_compressed(name) for name in names):
-        return _json_rows([row for name in names for row in read_json(files.whole(name), name)], files)
-    return _through_datasets(str(formats.pop()), [files.whole(name) for name in names], names, parameters or {}, files)
+    if formats == {"json"} and not any(name.endswith(".zst") for name in names):
+        return _json_rows([row for name in names for row in read_json(files, name)], files)
+    return _through_datasets(str(formats.pop()), [whole_file(files, name) for name in names], names, parameters or {}, files)
 
 
 def _parquet(files: Files, name: str) -> ParquetStore:
-    return ParquetStore(name, partial(files.whole, name), files.part(name))
+    return ParquetStore(name, partial(whole_file, files, name), files.part(name), lasting=files.lasting)
 
 
-def read_json(path: Path, name: str) -> list[dict[str, Any]]:
-    """The rows of a JSON file: an object a line, a list of objects, or a document with such a list under "examples"."""
+def whole_file(files: Files, name: str) -> Path:
+    """Where a file is on this machine. Raises `DataError` if it is empty, or a pointer of Git LFS."""
+    path = files.whole(name)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        document = _document(text)
-        if isinstance(document, dict) and isinstance(document.get(ROWS_UNDER), list):
-            document = document[ROWS_UNDER]
-        elif not isinstance(document, list):
-            document = [json.loads(line) for line in text.split("\n") if line.strip()]  # a text may hold other ends of lines
-    except (ValueError, OSError) as error:
-        raise DataError(f"{name}: not readable as JSON ({error}): delete {path.resolve()} and run the same command again") from error
-    for number, row in enumerate(document):
-        if not isinstance(row, dict):
-            raise DataError(f"{name}: row {number} is no object but {type(row).__name__}")
-    rows: list[dict[str, Any]] = document
-    return rows
+        with path.open("rb") as stream:
+            beginning = stream.read(len(LFS_POINTER))
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror}): {mend(path, files.lasting)}") from error
+    if not beginning:
+        raise DataError(f"{name}: an empty file: {mend(path, files.lasting)}")
+    if beginning == LFS_POINTER:
+        raise DataError(f"{name}: a pointer of Git LFS instead of the file (git lfs pull fetches it): {mend(path, files.lasting)}")
+    return path
 
 
-def _document(text: str) -> Any:
-    """The whole text as one JSON document; None if it is JSON lines."""
+def read_json(files: Files, name: str) -> list[dict[str, Any]]:
+    """The rows of a JSON file, which may be compressed. Raises `DataError`, naming file, line and cause."""
+    path = whole_file(files, name)
     try:
-        return json.loads(text)
-    except ValueError:
-        return None
+        with OPEN.get(path.suffix, open)(path, "rb") as stream:
+            return parse_rows(stream.read())
+    except (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{name}: not readable as JSON ({error}): {mend(path, files.lasting)}") from error
 
 
 def _json_rows(rows: list[dict[str, Any]], files: Files) -> Rows:
@@ -92,7 +97,8 @@ def _through_datasets(builder: str, paths: list[Path], names: Sequence[str], par
         )
     except Exception as error:  # `datasets` raises errors of many libraries
         cause = error.__cause__ or error
-        raise DataError(f"{', '.join(names)}: cannot be read as {builder} ({' '.join(str(cause).split())[:200]})") from error
+        said = " ".join(str(cause).split())[:200]
+        raise DataError(f"{', '.join(names)}: cannot be read as {builder} ({said}): {mend(paths[0], files.lasting)}") from error
     return ColumnarRows([ArrowStore(_combined(loaded))], files.folder)
 
 

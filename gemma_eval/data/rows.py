@@ -206,8 +206,9 @@ class LabelledRows(Rows):
 
 
 def _image_or_value(value: Any, folder: Path) -> Any:
-    is_path = isinstance(value, dict) and value.keys() == {"path"}
-    return Image(partial(file_bytes, value["path"], folder)) if is_path else value
+    if not (isinstance(value, dict) and value.keys() == {"path"}):
+        return value
+    return Image(partial(file_bytes, value["path"], folder)) if value["path"] else None
 
 
 def file_bytes(path: str, folder: Path | None) -> bytes:
@@ -218,3 +219,5 @@ def file_bytes(path: str, folder: Path | None) -> bytes:
         return (folder / path).read_bytes()
     except OSError as error:
         raise PromptError(f"image {folder / path}: cannot be read: {error.strerror}") from error
+    except (TypeError, ValueError) as error:  # a number, or a name with a null character
+        raise PromptError(f"image {path!r}: not the name of a file: {error}") from error

@@ -71,7 +71,7 @@ def row_sha256(row: Row) -> str:
 
 
 def _json(row: Row) -> bytes:
-    return json.dumps(row, sort_keys=True, ensure_ascii=False, default=_canonical).encode()
+    return json.dumps(row, sort_keys=True, ensure_ascii=False, default=_canonical).encode(errors="surrogatepass")
 
 
 def _canonical(value: Any) -> str:

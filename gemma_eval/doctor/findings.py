@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from gemma_eval.backends.possible import why_no_logprob
 from gemma_eval.backends.tolerance import TOLERANCES
 from gemma_eval.settings import Dtype
+
+SPREAD = 1e-6  # nats between the likeliest and the unlikeliest of some tokens, if a model knows any difference
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: its name, whether all is well, and the numbers."""
+    """One check: its name, whether all is well (None: it could not be checked), and the numbers.
+
+    `refusal`: why no score would mean anything; empty where one would all the same.
+    """
 
     name: str
-    healthy: bool
+    healthy: bool | None
     detail: str
+    refusal: str = ""
 
 
 def examine(measured: dict[str, Any], other: dict[str, Any] | None) -> list[Finding]:
@@ -43,6 +50,10 @@ def examine(measured: dict[str, Any], other: dict[str, Any] | None) -> list[Find
 def _of_one(measured: dict[str, Any]) -> Iterator[Finding]:
     """The findings on one backend's measurements by themselves."""
     bos = measured["bos"]
+    if not measured.get("adds_bos", True):
+        yield adds_no_bos()
+    if measured.get("weights"):
+        yield Finding("weights", False, measured["weights"])
     refused = measured.get("refused", {})
     for reason in dict.fromkeys(refused.values()):
         names = [name for name, why in refused.items() if why == reason]
@@ -50,12 +61,52 @@ def _of_one(measured: dict[str, Any]) -> Iterator[Finding]:
     for name, prompt in measured["prompts"].items():
         places = [i for i, token in enumerate(prompt["ids"]) if token == bos]
         yield Finding(f"{name}: one BOS", bos is None or places == [0], f"id {bos} at {places}, {len(prompt['ids'])} tokens")
-        odd = sum(not math.isfinite(value) or value > 1e-3 for value in prompt["logprobs"])
-        yield Finding(f"{name}: log-probabilities", odd == 0, f"{odd} of {len(prompt['logprobs'])} are not finite or above 0")
-    if not measured["prompts"]:
-        return
-    texts = [prompt["text"] for prompt in measured["prompts"].values()]  # one text may end with its prompt, but not all of them
-    yield Finding("texts", any(text.strip() for text in texts), ", ".join(repr(text[:24]) for text in texts))
+        yield likely(f"{name}: log-probabilities", prompt["logprobs"])
+    if measured["prompts"]:
+        yield readable({name: prompt["text"] for name, prompt in measured["prompts"].items()}, measured.get("faults", {}))
+
+
+def adds_no_bos() -> Finding:
+    """The finding on a tokenizer of Gemma that puts no BOS before a text. Prompts here have it all the same."""
+    detail = "its files put no BOS before a text: mend post_processor in tokenizer.json; prompts here have one, other programs' do not"
+    return Finding("tokenizer", False, detail)
+
+
+def one_bos(prompts: Iterable[npt.NDArray[np.int32]], bos: int | None) -> Finding:
+    """Whether each prompt [tokens] begins with BOS and has no other. `bos`: its id; None for a model without."""
+    name = "one BOS"
+    if bos is None:
+        return Finding(name, None, "not checked: the tokenizer puts nothing before a text")
+    sequences = list(prompts)
+    wrong = sum(not (len(ids) and ids[0] == bos and np.count_nonzero(ids == bos) == 1) for ids in sequences)
+    if not wrong:
+        return Finding(name, True, f"id {bos} begins every prompt")
+    detail = f"{wrong:,} of {len(sequences):,} sequences do not begin with BOS (id {bos}), or have another"
+    return Finding(name, False, detail, f"{detail}: mend bos_token and post_processor in the tokenizer's files")
+
+
+def likely(name: str, values: Sequence[float]) -> Finding:
+    """Whether these can be log-probabilities (nats) of tokens of plain text."""
+    odd = [value for value in values if why_no_logprob(value)]
+    if odd:
+        detail = f"{len(odd)} of {len(values)} are not finite or above 0"
+        return Finding(name, False, detail, f"{len(odd)} of {len(values)} log-probabilities are {why_no_logprob(odd[0])}")
+    if len(values) > 1 and max(values) - min(values) < SPREAD:
+        detail = f"all {len(values)} are {values[0]:.3f}"
+        return Finding(name, False, detail, f"{detail}, so the model finds every token equally likely: its weights are zero, or not loaded")
+    return Finding(name, True, f"0 of {len(values)} are not finite or above 0")
+
+
+def readable(texts: Mapping[str, str], faults: Mapping[str, str]) -> Finding:
+    """Whether these texts, by prompt, are a model's. `faults`: why some of them mean nothing. A text may be empty, but not all of them."""
+    if faults:
+        why = next(iter(faults.values()))
+        return Finding("texts", False, why, why)
+    shown = ", ".join(repr(text[:24]) for text in texts.values())
+    if not any(text.strip() for text in texts.values()):
+        return Finding("texts", False, f"all are empty: {shown}")
+    same = len(texts) > 1 and len(set(texts.values())) == 1
+    return Finding("texts", not same, f"the same after each prompt: {shown}" if same else shown)
 
 
 def _of_both(name: str, mine: dict[str, Any], other: dict[str, Any], dtype: Dtype) -> Iterator[Finding]:
@@ -64,7 +115,7 @@ def _of_both(name: str, mine: dict[str, Any], other: dict[str, Any], dtype: Dtyp
     yield Finding(f"{name}: same token ids", same, "" if same else f"first difference at {_first_difference(mine['ids'], other['ids'])}")
     if not same:
         return
-    apart = np.abs(np.subtract(mine["logprobs"], other["logprobs"]))
+    apart = np.abs(np.asarray(mine["logprobs"], dtype=float) - np.asarray(other["logprobs"], dtype=float))  # null: not finite
     allowed = TOLERANCES[dtype]
     close = bool(apart.mean() <= allowed.mean and apart.max() <= allowed.largest)
     detail = (

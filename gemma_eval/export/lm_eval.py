@@ -6,13 +6,15 @@ The first argument of a sample is the question without exemplars. `prompt_hash` 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gemma_eval.export.frames import Runs, scored_tasks
+from gemma_eval.runtime.files import replace_text, replacing
+from gemma_eval.store.documents import to_text
+from gemma_eval.store.records import ESCAPED
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.scores import PartScores, TaskScores
 from gemma_eval.task.base import Generation, Task
@@ -33,15 +35,15 @@ def _write_run(run: RunDir, folder: Path) -> Iterator[str]:
     for name, task in scored_tasks(run).items():
         file, digest = folder / f"samples_{name}_{date}.jsonl", hashlib.sha256()
         places = {key.id: place for place, key in enumerate(run.keys(name))}
-        with file.open("w", encoding="utf-8") as stream:
+        with replacing(file, errors=ESCAPED) as stream:
             for record in run.records(name):
                 sample = _sample(task, record, places[record.id])
                 digest.update("".join(sample[f"{part}_hash"] for part in ("doc", "prompt", "target")).encode())
-                stream.write(json.dumps(sample, ensure_ascii=False) + "\n")
+                stream.write(to_text(sample) + "\n")
         hashes[name] = digest.hexdigest()
         yield str(file)
     results = folder / f"results_{date}.json"
-    results.write_text(json.dumps(_results(run) | {"task_hashes": hashes}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    replace_text(results, to_text(_results(run) | {"task_hashes": hashes}, indent=2) + "\n")
     yield str(results)
 
 
@@ -137,7 +139,7 @@ def _sample(task: Task, record: Record, place: int) -> dict[str, Any]:
         "filtered_resps": filtered,
         "filter": FILTER,
         "metrics": list(record.scores),
-        "doc_hash": _hash(json.dumps(doc, ensure_ascii=False)),
+        "doc_hash": _hash(to_text(doc)),
         "prompt_hash": record.prompt_sha256,
         "target_hash": _hash(target),
         **record.scores,
@@ -154,11 +156,11 @@ def _arguments(task: Task, record: Record) -> list[tuple[JSON, JSON]]:
 
 def _target(record: Record) -> str:
     target = record.target
-    return str(target["gold"]) if isinstance(target, dict) and "gold" in target else json.dumps(target, ensure_ascii=False)
+    return str(target["gold"]) if isinstance(target, dict) and "gold" in target else to_text(target)
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", ESCAPED)).hexdigest()
 
 
 def _model_name(run: RunDir) -> str:

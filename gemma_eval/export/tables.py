@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gemma_eval.export.frames import RECORD_COLUMNS, Runs, record_rows, scored_tasks
+from gemma_eval.store.documents import to_text
 
 AS_JSON = ("scores", "target", "fields")  # differ in shape from task to task
 
@@ -61,7 +61,7 @@ def _with_text_answer(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return to_text(value)
 
 
 def _written(out: Path, suffix: str) -> list[str]:

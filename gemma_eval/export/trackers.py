@@ -16,6 +16,7 @@ from typing import Any
 
 from gemma_eval.errors import ConfigError
 from gemma_eval.export.frames import Runs
+from gemma_eval.runtime.urls import without_secrets
 from gemma_eval.store.run_dir import RunDir
 
 PROJECT = "gemma-eval"
@@ -53,7 +54,7 @@ def log_to_mlflow(runs: Runs, out: Path) -> list[str]:
             mlflow.log_params(_settings(run))
             mlflow.log_metrics({re.sub(r"[^\w./ -]", "_", name): value for name, value in _numbers(run)})  # `pass@1` is refused
             mlflow.log_artifact(str(run.path / "scores.json"))
-            logged.append(f"{run.scores.run}: {mlflow.get_tracking_uri()} run {started.info.run_id}")
+            logged.append(f"{run.scores.run}: {without_secrets(mlflow.get_tracking_uri())} run {started.info.run_id}")
     return logged
 
 

@@ -184,7 +184,7 @@ def _comparable(comparison: Comparison, policy: Policy) -> list[TaskComparison]:
             agreed = by_name[name].agreement
             if not agreed.same_question or agreed.unanswered_a or agreed.unanswered_b:
                 problems.append(f"{name}: {'; '.join(agreed.remarks)}")
-    known = {name for found in comparison.a.tasks.values() for name in (found.task.name, family(found.task))}
+    known = {name for found in comparison.a.tasks.values() for name in (found.task.name, family(type(found.task)))}
     problems += [f"{name}: the policy counts it, but the baseline does not have it" for name in policy.tasks if name not in known]
     if not counted and not problems:
         problems.append("the policy counts no task of the baseline")

@@ -10,9 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gemma_eval.errors import ConfigError
+from gemma_eval.errors import ConfigError, near
+from gemma_eval.ranges import Share, Text, check
 from gemma_eval.runtime import paths
 from gemma_eval.task.base import Task
+from gemma_eval.task.registry import registry
 
 FOLDER = paths.CONF / "gate"
 
@@ -21,39 +23,47 @@ FOLDER = paths.CONF / "gate"
 class Policy:
     """What a gate lets through. Margins are shares of the scale: two points are 0.02. `conf/gate/default.yaml` explains each key."""
 
-    tasks: list[str] = field(default_factory=list)
-    margin: float = 0.02
-    margins: dict[str, float] = field(default_factory=dict)
-    pooled_margin: float = 0.02
-    alpha: float = 0.05
-    power: float = 0.8
+    tasks: list[Text] = field(default_factory=list)
+    margin: Share = 0.02
+    margins: dict[str, Share] = field(default_factory=dict)
+    pooled_margin: Share = 0.02
+    alpha: Share = 0.05
+    power: Share = 0.8
 
     def counts(self, task: Task) -> bool:
         """Whether the task counts: all do if the policy names none; otherwise those that it names, or whose family it names."""
-        return not self.tasks or bool({task.name, family(task)} & set(self.tasks))
+        return not self.tasks or bool({task.name, family(type(task))} & set(self.tasks))
 
     def margin_of(self, task: Task) -> float:
         """The drop that is not allowed: the task's own margin, else its family's, else that of all tasks."""
-        return self.margins.get(task.name, self.margins.get(family(task), self.margin))
+        return self.margins.get(task.name, self.margins.get(family(type(task)), self.margin))
 
 
-def family(task: Task) -> str:
-    """The folder of the task's page, such as "reasoning"; empty if the page is in none."""
-    return type(task).__module__.split(".")[-2] if "." in type(task).__module__ else ""
+def family(page: type[Task]) -> str:
+    """The folder of a task's page, such as "reasoning"; empty if the page is in none."""
+    return page.__module__.split(".")[-2] if "." in page.__module__ else ""
 
 
 def load_policy(name: str = "default", overrides: Sequence[str] = ()) -> Policy:
-    """The policy of this name, or in this YAML file, with overrides such as `margin=0.01`. Raises `ConfigError`, naming the key."""
+    """The policy of this name, or in this YAML file, with overrides such as `margin=0.01`. Raises `ConfigError`, naming the key.
+
+    Plugins whose tasks have margins of their own must be loaded.
+    """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Policy), _values(name), OmegaConf.from_dotlist(list(overrides)))
         policy: Policy = OmegaConf.to_object(merged)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"gate={name}: {str(error).splitlines()[0]}. Keys: {', '.join(Policy.__dataclass_fields__)}") from error
-    for key in ("margin", "pooled_margin", "alpha", "power"):
-        _check_share(f"gate.{key}", getattr(policy, key))
-    for key, margin in policy.margins.items():
-        _check_share(f"gate.margins.{key}", margin)
+    check(policy, "gate.")
+    _check_margins(policy)
     return policy
+
+
+def _check_margins(policy: Policy) -> None:
+    """Raise `ConfigError` for a margin of what is neither a task nor a family."""
+    known = {*registry(), *map(family, registry().values())} - {""}
+    for name in sorted(policy.margins.keys() - known):
+        raise ConfigError(f"gate.margins.{name}: no such task or family.{near(name, known)} gemma-eval tasks lists them")
 
 
 def _values(name: str) -> Any:
@@ -66,8 +76,3 @@ def _values(name: str) -> Any:
         raise ConfigError(f"gate={name}: {file} must hold keys and values")
     bases = [_values(base) for base in values.pop("defaults", [])]
     return OmegaConf.merge(*bases, values)
-
-
-def _check_share(key: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ConfigError(f"{key}={value}: must be between 0 and 1; a margin of two points is 0.02")

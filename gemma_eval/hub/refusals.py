@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gemma_eval.errors import HubAwayError, HubError
+from gemma_eval.runtime.urls import without_secrets
 
 Kind = Literal["model", "dataset"]
 
@@ -124,7 +125,7 @@ def cache_folder() -> Path:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    return without_secrets(lines[0] if lines else type(error).__name__).rstrip(".")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

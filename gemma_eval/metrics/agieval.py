@@ -1,40 +1,51 @@
 # ruff: noqa: RUF001  Chinese punctuation is meant
 """Answers to exam questions as AGIEval reads them (Zhong et al., 2023, arXiv 2304.06364): option letters, and values in LaTeX.
 
-Values are compared as strings after the rules of the MATH data set's authors (Hendrycks et al., 2021), which AGIEval uses.
+`first_letter` and `all_letters` are the authors' own rules (src/post_process.py). Values are compared as strings after the rules of the
+MATH data set's authors (Hendrycks et al., 2021), which AGIEval uses.
 """
 
 from __future__ import annotations
 
 import re
 
+from gemma_eval.metrics import options
+
 _OPENING = r"[\s:：(（\[【'\"*$]*"
-_LETTER = r"(?<![A-Za-z])[A-G](?![A-Za-z])"
 _RUN = r"(?<![A-Za-z])[A-G]+(?![A-Za-z])"
-_RUNS = rf"{_RUN}(?:[\s,;，、；()（）\[\]'\"和与及]*{_RUN})*"
+_RUNS = rf"{_RUN}(?:[\s,;，、；()（）\[\]'\"和与及*]*(?:and )?{_RUN})*"
+_LEADING_RUNS = re.compile(f"{_OPENING}({_RUNS})")
+_STATED_RUNS = re.compile(rf"(?:答案[是为]?|选择?|[Aa]nswers?(?: is| are|:)){_OPENING}({_RUNS})")
+_ONE_WORD = re.compile(r"\s*A [a-z]")  # "A car"
+_STATED = re.compile("answer is |答案是")
+_LAST = "G"
 
 
 def letter(text: str) -> str | None:
-    """The option letter, A to G, that a text begins with; None if it begins with none."""
-    match = re.match(f"{_OPENING}({_LETTER})", text)
-    return match[1] if match else None
+    """The option letter, A to G, that an answer gives."""
+    return options.letter(text, _LAST)
 
 
 def letters(text: str) -> str | None:
-    """The option letters that a text begins with, in alphabetical order: "ACD" for "A, C和D", "(A)(C)(D)" and "DCA"."""
-    match = re.match(f"{_OPENING}({_RUNS})", text)
-    return _sorted_letters(match[1]) if match else None
+    """The option letters that an answer begins with or states, in alphabetical order: "ACD" for "A, C和D", "(A)(C)(D)" and "选DCA"."""
+    if (match := _LEADING_RUNS.match(text)) and not _ONE_WORD.match(text):
+        return _sorted_letters(match[1])
+    stated = _STATED_RUNS.findall(text)
+    return _sorted_letters(stated[-1]) if stated else None
 
 
 def first_letter(text: str) -> str | None:
-    """The first option letter anywhere that stands alone. The authors' rule also takes capitals of words, such as the "B" of "Both"."""
-    match = re.search(_LETTER, text)
+    """The authors' rule for one right option: the first capital after "answer is" on its line, else the first anywhere, even of a word."""
+    for line in text.split("\n"):
+        if (stated := _STATED.search(line)) and (match := re.search("[A-G]", line[stated.end() :])):
+            return match[0]
+    match = re.search("[A-F]", text)
     return match[0] if match else None
 
 
 def all_letters(text: str) -> str | None:
-    """Every option letter of a text, in alphabetical order: the authors' rule for questions with several right options."""
-    return _sorted_letters(" ".join(re.findall(_RUN, text))) or None
+    """The authors' rule for several right options: every capital from A to F, even of words, in alphabetical order."""
+    return "".join(sorted(set(re.findall("[A-F]", text)))) or None
 
 
 def _sorted_letters(text: str) -> str:
@@ -46,16 +57,29 @@ def value(text: str) -> str | None:
     return text.strip().rstrip(".。").rstrip() or None
 
 
+def authors_value(text: str) -> str | None:
+    """The text as a value by the authors' rule: all of it, or what follows the prompt's last words; None if nothing is left."""
+    for words in ("The answer is therefore", "答案是"):
+        text = text.rpartition(words)[2]
+    return text.strip() or None
+
+
 def same_value(answer: str, gold: str) -> float:
     """1.0 if both are written the same way after normalisation."""
     return float(normalize_value(answer) == normalize_value(gold))
 
 
-def normalize_value(text: str) -> str:
-    """The value in one spelling, the same for values that differ in LaTeX alone. Unlike in the source, dollar signs are dropped."""
+def authors_same_value(answer: str, gold: str) -> float:
+    """As `same_value`, but the dollar signs around a formula count, as they do in the authors' script."""
+    return float(normalize_value(answer, dollars=True) == normalize_value(gold, dollars=True))
+
+
+def normalize_value(text: str, *, dollars: bool = False) -> str:
+    """The value in one spelling, the same for values that differ in LaTeX alone. Dollar signs around formulas are dropped, or kept."""
     text = text.strip().replace("\n", "").replace("\\!", "").replace("\\\\", "\\")
     text = re.sub(r"\\[td]frac", r"\\frac", text)
-    text = re.sub(r"\\left|\\right|\^\{\\circ\}|\^\\circ|\\?\$|\\%", "", text)
+    text = re.sub(r"\\left|\\right|\^\{\\circ\}|\^\\circ|\\\$|\\%", "", text)
+    text = text if dollars else text.replace("$", "")
     text = text.partition("\\text{ ")[0]  # a unit to the right
     text = re.sub(r"(^|[ {])\.", r"\g<1>0.", text)
     name, equals, rest = text.partition("=")

@@ -28,8 +28,10 @@ from gemma_eval.metrics import (
     ifeval,
     letters,
     math,
+    math_answer,
     minerva,
     mmmu,
+    options,
     qa,
     remi,
     ruler,
@@ -104,7 +106,12 @@ AGIEvalValue = _answers(
 MinervaMatch = _answers(
     "MinervaMatch",
     lambda answer, golds: float(any(minerva.equivalent(answer, gold) for gold in golds)),
-    "Equality of LaTeX answers as text after Minerva's normalisation or by computer algebra (Lewkowycz et al., 2022). Used by MATH.",
+    "Equality of LaTeX answers as text after Minerva's normalisation or by computer algebra (Lewkowycz et al., 2022); MATH's diagnostic.",
+)
+MathAnswerMatch = _answers(
+    "MathAnswerMatch",
+    lambda answer, golds: float(any(math_answer.right(answer, gold) for gold in golds)),
+    "LaTeX answers that the authors of MATH accept (Hendrycks et al., 2021), or that differ in LaTeX alone or by algebra in nothing.",
 )
 MathVerify = _answers(
     "MathVerify",
@@ -166,13 +173,13 @@ CountMatch = _answers(
 )
 LetterMatch = _answers(
     "LetterMatch",
-    lambda answer, golds: float(letters.leading(answer) in golds),
-    "The option letter that an answer begins with is a gold one. Used by AI2D.",
+    lambda answer, golds: float(options.letter(answer) in golds),
+    "The option letter that an answer gives is a gold one. Used by AI2D.",
 )
 YesNoMatch = _answers(
     "YesNoMatch",
     lambda answer, golds: float(letters.yes_or_no(answer) in golds),
-    "The yes or no that an answer begins with is a gold one. Used by SpatialSense.",
+    "The yes or no that an answer gives is a gold one. Used by SpatialSense.",
 )
 MMMUOpenMatch = _answers(
     "MMMUOpenMatch",

@@ -1,7 +1,7 @@
 """IFEval's 25 verifiable instructions (Zhou et al., 2023, arXiv 2311.07911): each check is a function of a response and arguments.
 
-The checks follow the authors' code in every detail, with two exceptions. That code uses trained models of NLTK to count sentences and
-capital words. Here, `sentences` and `words` are small rules.
+The checks follow the authors' code in every detail, with one exception. That code counts sentences with a trained model of NLTK. Here,
+`sentences` is a small rule.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ Check: TypeAlias = Callable[[str, Arguments], bool]
 CHECKS: dict[str, Check] = {}
 
 _ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "etc", "jr", "sr", "no", "inc", "ltd", "co", "u.s"}
-_SENTENCE_END = re.compile(r"(\S*[.!?])[\"')\]\u201d\u2019*]*(?=\s|$)")
+_SENTENCE_END = re.compile(r"(?<!\S)(\S*[.!?])[\"')\]\u201d\u2019*]*+(?=\s|$)")
+_WORD_END = re.compile(r"[\s;@#$%&?!*()\[\]{}<>\"\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e`]|--|''|\.{2,}|[:,](?!\d)")
+_CONTRACTED = re.compile(  # "DO" and "N'T", "CAN" and "NOT"
+    r"(?:(?<=[^'])(?:N'T|'(?:LL|RE|VE|[SMD])))$"
+    r"|(?<=^CAN)NOT$|(?<=^GIM)ME$|(?<=^LEM)ME$|(?<=^GON)NA$|(?<=^WAN)NA$|(?<=^GOT)TA$|(?<=^D)'YE$|(?<=^MORE)'N$"
+)
 
 
 def follows(instruction: str, response: str, arguments: Arguments) -> bool:
@@ -43,19 +48,20 @@ def share(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 def sentences(text: str) -> int:
     """Number of sentences. A sentence ends at ".", "!" or "?" before a space, but not after an abbreviation or an initial."""
-    ends = 0
-    last = 0
+    ends = last = 0
+    length = len(text.rstrip())
     for match in _SENTENCE_END.finditer(text):
         word = match[1].rstrip(".").lower().lstrip("\"'([\u201c\u2018*")
-        if match[1].endswith(".") and (word in _ABBREVIATIONS or re.fullmatch("[a-z]", word)) and match.end() < len(text.rstrip()):
+        if match[1].endswith(".") and (word in _ABBREVIATIONS or re.fullmatch("[a-z]", word)) and match.end() < length:
             continue
         ends, last = ends + 1, match.end()
     return ends + bool(text[last:].strip())
 
 
-def words(text: str) -> list[str]:
-    """Words without the punctuation around them; a hyphenated word is one."""
-    return [word for part in text.split() if (word := re.sub(r"^\W+|\W+$", "", part))]
+def capital_words(text: str) -> int:
+    """Number of words in capitals, as NLTK's `NLTKWordTokenizer` parts words: "DON'T" and "AT&T" are two, "WELL-KNOWN" is one."""
+    capitals = [word for word in _WORD_END.split(text) if word.isupper()]
+    return len(capitals) + sum(bool(_CONTRACTED.search(word.rstrip("."))) for word in capitals)
 
 
 def language(text: str) -> str | None:
@@ -124,7 +130,7 @@ def _lowercase(text: str, given: Arguments) -> bool:
 
 @_check("change_case:capital_word_frequency")
 def _capital_words(text: str, given: Arguments) -> bool:
-    return _compare(sum(word.isupper() for word in words(text)), given["capital_relation"], given["capital_frequency"])
+    return _compare(capital_words(text), given["capital_relation"], given["capital_frequency"])
 
 
 # -- length -------------------------------------------------------------------------------------------------------
@@ -163,7 +169,15 @@ def _paragraph_start(text: str, given: Arguments) -> bool:
 
 @_check("detectable_content:number_placeholders")
 def _placeholders(text: str, given: Arguments) -> bool:
-    return bool(len(re.findall(r"\[.*?\]", text)) >= given["num_placeholders"])
+    return sum(map(_pairs, text.split("\n"))) >= int(given["num_placeholders"])
+
+
+def _pairs(line: str) -> int:
+    """Number of opening brackets with a closing one behind, none within another."""
+    count, opened = 0, line.find("[")
+    while opened >= 0 and (closed := line.find("]", opened)) >= 0:
+        count, opened = count + 1, line.find("[", closed)
+    return count
 
 
 @_check("detectable_content:postscript")
@@ -175,7 +189,7 @@ def _postscript(text: str, given: Arguments) -> bool:
 
 @_check("detectable_format:number_bullet_lists")
 def _bullets(text: str, given: Arguments) -> bool:
-    return bool(len(re.findall(r"^\s*(?:\*[^*].*|-.*)$", text, re.MULTILINE)) == given["num_bullets"])
+    return bool(len(re.findall(r"^[^\S\n]*+(?:\*[^*].*|-.*)$", text, re.MULTILINE)) == given["num_bullets"])
 
 
 @_check("detectable_format:number_highlighted_sections")
@@ -192,7 +206,8 @@ def _sections(text: str, given: Arguments) -> bool:
 
 @_check("detectable_format:title")
 def _title(text: str, given: Arguments) -> bool:
-    return any(title.lstrip("<").rstrip(">").strip() for title in re.findall(r"<<[^\n]+>>", text))
+    titles = (line[line.find("<<") : line.rfind(">>") + 2] for line in text.split("\n") if "<<" in line)
+    return any(title.endswith(">>") and title.lstrip("<").rstrip(">").strip() for title in titles)
 
 
 @_check("detectable_format:json_format")
@@ -200,7 +215,7 @@ def _json(text: str, given: Arguments) -> bool:
     block = re.sub(r"^```(?:json|Json|JSON)?|```$", "", text.strip())
     try:
         json.loads(block.strip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

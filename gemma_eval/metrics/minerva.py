@@ -7,7 +7,10 @@ from functools import lru_cache
 
 from gemma_eval.metrics import symbolic, workers
 
-_FINAL_ANSWER = re.compile(r"Final Answer: The final answer is(.*?). I hope it is correct")
+LONGEST = 2000
+"""Characters of an answer; what is longer equals no gold answer, and takes long to normalize."""
+
+_OPENING, _CLOSING = "Final Answer: The final answer is", " I hope it is correct"
 
 # The paper's tables. Its code also removes units from inside LaTeX commands ("ft" from \left) and fuses the pair "0,1"
 # into a number; neither is done here (nor in lm-eval since 0.4.12).
@@ -63,8 +66,12 @@ _INTEGER = re.compile(r"-?\d+")
 
 def final_answer(text: str) -> str | None:
     """The answer in the closing sentence "Final Answer: The final answer is $...$. I hope it is correct."; None without that sentence."""
-    match = _FINAL_ANSWER.search(text)
-    return match[1].strip() if match else None
+    for line in text.split("\n"):
+        _, found, rest = line.partition(_OPENING)
+        end = rest.find(_CLOSING, 1)
+        if found and end > 0:
+            return rest[: end - 1].strip()  # without the full stop
+    return None
 
 
 def boxed(solution: str) -> str:
@@ -107,18 +114,27 @@ def normalize(answer: str) -> str:
 
 def equivalent(answer: str, gold: str) -> bool:
     """Whether two answers are the same text after normalisation, or their difference is zero by computer algebra."""
+    if len(answer) > LONGEST:
+        return False
     answer, gold = normalize(answer), normalize(gold)
     if not answer or not gold:
         return False
     if answer == gold:
         return True
     if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(gold):
-        return int(answer) == int(gold)
-    return _difference_is_zero(answer, gold)
+        return _digits(answer) == _digits(gold)
+    return difference_is_zero(answer, gold)
+
+
+def _digits(integer: str) -> str:
+    """An integer without leading zeros. Python itself refuses to read one of more than 4,300 digits."""
+    sign, digits = ("-", integer[1:]) if integer.startswith("-") else ("", integer)
+    return sign + stripped if (stripped := digits.lstrip("0")) else "0"
 
 
 @lru_cache(maxsize=100_000)
-def _difference_is_zero(answer: str, gold: str) -> bool:
+def difference_is_zero(answer: str, gold: str) -> bool:
+    """Whether computer algebra finds that two LaTeX expressions are equal; False if it fails or takes too long."""
     return workers.run(symbolic.difference_is_zero, answer, gold) is True
 
 

@@ -1,4 +1,7 @@
-"""MMMU's parsers (Yue et al., 2024, arXiv 2311.16502; the authors' eval_utils.py), without their random guess if nothing is found."""
+"""Answers to MMMU's questions (Yue et al., 2024, arXiv 2311.16502).
+
+`choice` and `open_answer` are the authors' parsers (mmmu/utils/eval_utils.py), but for their random guess where nothing is found.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,52 @@ import re
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-_NUMBERS = [
+from gemma_eval.metrics import options
+from gemma_eval.metrics.plain_text import plain
+
+_NUMBERS = [  # `(?<!\d)` changes no match, but makes the time linear
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),
-    re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+"),
-    re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])"),
+    re.compile(r"-?(?<!\d)\d+(?:\.\d+)?[eE][+-]?\d+"),
+    re.compile(r"-?(?:(?<!\d)\d+\.\d+|\.\d+|(?<!\d)\d+\b)(?![eE][+-]?\d+)(?![,\d])"),
 ]
+_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _INDICATORS = ["could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result "]
 
 
-def choice(text: str, options: Sequence[str]) -> str | None:
-    """The letter of the option that a text names; of several the last one. None where the authors' script guesses.
+def letter(text: str, texts: Sequence[str]) -> str | None:
+    """The letter of the option that a reply gives, as a careful reader finds it; None if it gives none, or several.
 
-    It is a letter in brackets, else before a space, else before a full stop. In a text of more than five words, it is else the letter of
-    the option that the text quotes.
+    texts: those of the options, in order. Failing a letter, the answer is the one option whose text the reply quotes.
+    """
+    if found := options.letter(text, ascii_uppercase[len(texts) - 1]):
+        return found
+    reply = _words(text)
+    quoted = [option for option in map(_words, texts) if option.strip() and option in reply]
+    longest = [option for option in quoted if not any(option in other for other in quoted if option != other)]
+    matching = [letter for letter, option in zip(ascii_uppercase, map(_words, texts), strict=False) if option in longest]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _words(text: str) -> str:
+    """The words of a text in lower case, with a space around each."""
+    return f" {' '.join(_WORD.findall(plain(text).lower()))} "
+
+
+def choice(text: str, texts: Sequence[str]) -> str | None:
+    """The letter that the authors' `parse_multi_choice_response` finds; None where it guesses.
+
+    texts: those of the options, in order. It is a letter in brackets, else one between spaces; in a text of more than five words, else
+    that of an option whose text is quoted. Of several, it is the one that stands last.
     """
     for mark in ",.!?;:'":
         text = text.strip(mark)
     text = f" {text} "
-    letters = ascii_uppercase[: len(options)]
-    for form, where in (("({})", "({})"), ("{} ", " {} "), ("{}.", " {} ")):
+    letters = ascii_uppercase[: len(texts)]
+    for form in ("({})", " {} "):
         if found := [letter for letter in letters if form.format(letter) in text]:
-            return max(found, key=lambda letter: text.rfind(where.format(letter)))
+            return max(found, key=lambda letter: text.rfind(form.format(letter)))
     if len(text.split()) > 5:
-        text, quoted = text.lower(), {letter: option.lower() for letter, option in zip(letters, options, strict=True)}
+        text, quoted = text.lower(), {letter: option.lower() for letter, option in zip(letters, texts, strict=True)}
         if found := [letter for letter in letters if quoted[letter] in text]:
             return max(found, key=lambda letter: text.rfind(quoted[letter]))
     return None

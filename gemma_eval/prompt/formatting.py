@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Any, TypeAlias
 
+from jinja2 import TemplateError
+
 from gemma_eval.errors import PromptError
+from gemma_eval.prompt.control import ControlTokens
 from gemma_eval.prompt.images import pan_and_scan, size
 from gemma_eval.prompt.sections import ImageCrop
 from gemma_eval.settings import ImagesConfig
@@ -15,12 +18,13 @@ from gemma_eval.types import Box, Image, Parts, Prompt
 TextPieces: TypeAlias = tuple[str, ...]
 """Pieces of text, with an image between each two."""
 
-_BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")  # the form of nearly all control tokens
-
 
 @dataclass(frozen=True)
 class FormattedPrompt:
-    """A prompt as text, without BOS. `images[i]` is between `pieces[i]` and `pieces[i + 1]`."""
+    """A prompt as text, without BOS. `images[i]` is between `pieces[i]` and `pieces[i + 1]`.
+
+    In a chat, what is not of the template is cut where it spells a control token (`ControlTokens.cut`).
+    """
 
     pieces: TextPieces
     images: tuple[ImageCrop, ...] = ()
@@ -33,16 +37,18 @@ class PromptFormatter:
     begins an image; None for a model that reads only text.
     """
 
-    def __init__(self, tokenizer: Any, *, chat: bool, template_adds_bos: bool, begin_image: int | None, images: ImagesConfig) -> None:
+    def __init__(
+        self, tokenizer: Any, control: ControlTokens, *, chat: bool, template_adds_bos: bool, begin_image: int | None, images: ImagesConfig
+    ) -> None:
         if chat and not getattr(tokenizer, "chat_template", None):
             raise PromptError("variant=it needs a chat template, and this checkpoint's tokenizer has none; use variant=pt")
         self._tokenizer = tokenizer
+        self._control = control
         self._chat = chat
         self._template_adds_bos = template_adds_bos
         self._begin_image = begin_image
         self._images = images
         self._crops: dict[tuple[Any, ...], list[Box]] = {}  # by the image's hash and the settings
-        self._control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
 
     def format(self, prompt: Prompt) -> FormattedPrompt:
         """The prompt as text. Raises `PromptError` if the model cannot read it, or if an image cannot be read."""
@@ -58,14 +64,17 @@ class PromptFormatter:
 
     def _turns(self, prompt: Prompt) -> Parts:
         """The rendered chat, with the images in place of the template's marks."""
-        self._refuse_control_tokens("".join(part for part in (prompt.system, *prompt.parts) if isinstance(part, str)))
-        turns = [{"role": "system", "content": prompt.system}] if prompt.system else []
-        turns.append({"role": "user", "content": _content(prompt.without_reply)})
-        rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        cut = self._control.cut
+        turns = [{"role": "system", "content": cut(prompt.system)}] if prompt.system else []
+        turns.append({"role": "user", "content": _content(prompt.without_reply, cut)})
+        try:
+            rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:  # torn, or it refuses such a chat
+            raise PromptError(f"the checkpoint's chat template does not take this prompt ({type(error).__name__}: {error})") from error
         if self._template_adds_bos:
             rendered = rendered.removeprefix(self._tokenizer.bos_token)
         images = [part for part in prompt.without_reply if isinstance(part, Image)]
-        return (*self._with_images(rendered, images), prompt.reply)
+        return (*self._with_images(rendered, images), cut(prompt.reply))
 
     def _with_images(self, rendered: str, images: list[Image]) -> Parts:
         if not images or self._begin_image is None:
@@ -105,19 +114,14 @@ class PromptFormatter:
         words = ["Here is the original image ", " and here are some crops to help you see better ", *[" "] * (len(crops) - 1)]
         return list(zip(words, [None, *crops], strict=True))
 
-    def _refuse_control_tokens(self, text: str) -> None:
-        other_forms = (token for token in self._control if not _BRACKETED.fullmatch(token))
-        found = self._control.intersection(_BRACKETED.findall(text)) or {token for token in other_forms if token in text}
-        if found:
-            raise PromptError(f"the prompt holds the control token {min(found)!r} as text, which a chat template cannot carry safely")
 
-
-def _content(parts: Parts) -> Any:
-    """The content of a user's turn, as chat templates take it: a string, or a list of texts and images."""
+def _content(parts: Parts, cut: Callable[[str], str]) -> Any:
+    """The content of a user's turn, as chat templates take it: a string, or a list of texts and images. `cut` changes each text."""
     merged: list[dict[str, str]] = [{"type": "text", "text": ""}]
     for part in parts:
         if isinstance(part, Image):
             merged += [{"type": "image"}, {"type": "text", "text": ""}]
         else:
             merged[-1]["text"] += part
-    return merged[0]["text"] if len(merged) == 1 else [item for item in merged if item.get("text") != ""]
+    content = [{**item, "text": cut(item["text"])} if "text" in item else item for item in merged]
+    return content[0]["text"] if len(content) == 1 else [item for item in content if item.get("text") != ""]

@@ -49,17 +49,19 @@ def decode(image: Image, box: Box | None = None) -> PIL.Image.Image:
 def thumbnail(image: Image, side: int) -> bytes:
     """An upright JPEG of the whole image, no side longer than `side` pixels. Raises `PromptError` if the image cannot be read."""
     with _open(image) as opened:
-        opened.draft("RGB", (side, side))  # a JPEG is then decoded at a fraction of its size
-        pixels = _upright(opened)
+        pixels = _upright(opened, draft=(side, side))
     pixels.thumbnail((side, side))
     stream = io.BytesIO()
     pixels.save(stream, "JPEG", quality=80)
     return stream.getvalue()
 
 
-def _upright(opened: PIL.Image.Image) -> PIL.Image.Image:
+def _upright(opened: PIL.Image.Image, draft: Size | None = None) -> PIL.Image.Image:
+    """Upright RGB pixels. With `draft`, a JPEG is decoded at a fraction of its size, no smaller than that."""
     orientation = _orientation(opened)
     try:
+        if draft:
+            opened.draft("RGB", draft)
         pixels = _rgb(opened)
     except Exception as error:  # Pillow's decoders, of some forty formats, raise any kind of exception
         raise PromptError(f"an image cannot be decoded: {error}") from error
@@ -73,16 +75,25 @@ def _open(image: Image) -> PIL.Image.Image:
         raise PromptError(f"an image cannot be read: its {len(image.data)} bytes are in no known format") from error
     except Exception as error:  # as in `_upright`
         raise PromptError(f"an image cannot be read: {error}") from error
+    if opened.width * opened.height == 0:
+        raise PromptError(f"an image of {opened.width} x {opened.height} pixels shows nothing")
     if opened.width * opened.height > MAX_PIXELS:
         raise PromptError(f"an image of {opened.width} x {opened.height} pixels is too large; at most {MAX_PIXELS:,} pixels are decoded")
     return opened
 
 
 def _orientation(opened: PIL.Image.Image) -> int:
-    """EXIF orientation, from the header alone. PNG's own `getexif` would decode all pixels to look for EXIF data after them."""
+    """EXIF orientation, 1 to 8, from the header alone. Metadata that cannot be read does not turn an image, as in any viewer.
+
+    PNG's own `getexif` would decode all pixels to look for EXIF data after them.
+    """
     if opened.format == "TIFF":  # Pillow turns these itself
         return 1
-    return int(PIL.Image.Image.getexif(opened).get(ExifTags.Base.Orientation, 1))
+    try:
+        orientation = int(PIL.Image.Image.getexif(opened).get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as in `_upright`
+        return 1
+    return orientation if orientation in _TURNS else 1
 
 
 def _rgb(opened: PIL.Image.Image) -> PIL.Image.Image:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from gemma_eval.errors import PromptError
+from gemma_eval.prompt.control import CUT, ControlTokens, refuse_lone_surrogates
 from gemma_eval.prompt.formatting import PromptFormatter, TextPieces
 from gemma_eval.prompt.sections import ImageCrop, Section, split_into_sections
-from gemma_eval.prompt.tokenizing import LineEncoder, encode_texts, leading_ids
+from gemma_eval.prompt.tokenizing import LineEncoder, bos_ids, encode_chats, encode_texts
 from gemma_eval.settings import ImagesConfig
 from gemma_eval.types import Continuation, Encoded, EncodedGenerate, EncodedScore, Generate, ImageSpan, Prompt, Request, TokenIds
 
@@ -78,10 +79,12 @@ class Renderer:
         self._context_length = context_length
         self._chat = chat
         self._image_tokens = image_tokens
-        self._bos: list[int] = leading_ids(tokenizer)
-        self._line_encoder = LineEncoder.of(tokenizer)
+        self._bos = bos_ids(tokenizer)
+        self._control = ControlTokens(tokenizer)
+        self._line_encoder = LineEncoder.of(tokenizer, self._control)
         self._formatter = PromptFormatter(
             tokenizer,
+            self._control,
             chat=chat,
             template_adds_bos=bool(self._bos),
             begin_image=image_tokens.begin if image_tokens else None,
@@ -90,7 +93,7 @@ class Renderer:
 
     @property
     def bos(self) -> list[int]:
-        """The ids that the tokenizer puts before any text: [2] for Gemma, none for a model without BOS."""
+        """The ids that stand before any text: [2] for Gemma, none for a model without BOS."""
         return self._bos
 
     @property
@@ -100,16 +103,16 @@ class Renderer:
 
     def tokens(self, prompt: Prompt) -> int:
         """Tokens of a prompt as the model reads it, with BOS, images and the chat template. Raises `PromptError`."""
+        refuse_lone_surrogates(part for part in prompt.parts if isinstance(part, str))
         pieces = self._formatter.format(prompt).pieces
-        encoded = encode_texts(self._tokenizer, list(pieces), split_special_tokens=not self._chat)
-        return self._length(pieces, dict(zip(pieces, encoded, strict=True)))
+        return self._length(pieces, dict(zip(pieces, self._encoded(list(pieces)), strict=True)))
 
     def sections(self, request: Request, encoded: Encoded) -> list[Section]:
         """The text of a request's prompt as it was encoded, without BOS and dropped exemplars, split into sections."""
         prompt = request.prompt
         kept = replace(prompt, shots=prompt.shots[: len(prompt.shots) - encoded.dropped_shots])
         formatted = self._formatter.format(kept)
-        return split_into_sections(kept, formatted.pieces, formatted.images)
+        return split_into_sections(kept, [piece.replace(CUT, "") for piece in formatted.pieces], formatted.images)
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded | PromptError]:
         """Token ids of each request. A prompt with too many tokens or images drops whole exemplars, the last first, until it fits.
@@ -163,23 +166,23 @@ class Renderer:
         return None
 
     def _text(self, request: Request) -> _RequestText:
-        _refuse_lone_surrogates(request)
+        refuse_lone_surrogates(_texts(request))
         prompt = self._formatter.format(request.prompt)
         if isinstance(request, Generate):
             return _RequestText(request, [prompt.pieces], prompt.images)
         *before, last = prompt.pieces
-        pairs = [_context_and_scored(last, continuation, self._chat) for continuation in request.continuations]
+        pairs = [self._context_and_scored(last, continuation) for continuation in request.continuations]
         endings = [ending for context, scored in pairs for ending in (context, context + scored)]
         return _RequestText(request, [(*before, ending) for ending in endings], prompt.images)
 
     def _ids(self, texts: Iterable[TextPieces]) -> dict[str, list[int]]:
         """Token ids of every piece of these texts."""
         pieces = list(dict.fromkeys(chain.from_iterable(texts)))
-        if self._line_encoder and not self._chat:
-            encoded = self._line_encoder.encode(pieces)
-        else:  # the markers of a chat template are control tokens; other text has none
-            encoded = encode_texts(self._tokenizer, pieces, split_special_tokens=not self._chat)
+        encoded = self._line_encoder.encode(pieces) if self._line_encoder and not self._chat else self._encoded(pieces)
         return dict(zip(pieces, encoded, strict=True))
+
+    def _encoded(self, pieces: list[str]) -> list[list[int]]:
+        return encode_chats(self._tokenizer, pieces) if self._chat else encode_texts(self._tokenizer, self._control, pieces)
 
     def _assemble(self, text: _RequestText, ids: Mapping[str, list[int]]) -> Encoded:
         images = self._image_spans(text, ids)
@@ -199,14 +202,31 @@ class Renderer:
 
     def _sequence(self, pieces: TextPieces, ids: Mapping[str, list[int]]) -> TokenIds:
         """BOS, and the ids of the pieces with those of an image between each two. Shape [tokens], int32."""
-        joined = list(ids[pieces[0]])
-        for piece in pieces[1:]:
-            assert self._image_tokens
-            joined += self._image_tokens.ids
+        joined: list[int] = []
+        for number, piece in enumerate(pieces):
+            if number:
+                assert self._image_tokens
+                joined += self._image_tokens.ids
+            self._control.check(ids[piece], expected=self._control.count(piece) if self._chat else 0)
             joined += ids[piece]
         if self._bos and self._bos[0] in joined:
             raise PromptError("BOS would stand inside the prompt")
         return np.asarray(self._bos + joined, dtype=np.int32)
+
+    def _context_and_scored(self, text: str, continuation: Continuation) -> tuple[str, str]:
+        """The context, which is read, and the text that is scored after it.
+
+        Spaces at the end of the context move to the scored text, because tokens begin with a space (lm-eval's rule). In a chat, a
+        scored text that begins the model's turn loses its leading spaces.
+        """
+        if self._chat:
+            text += self._control.cut_between(text, continuation.given) + self._control.cut(continuation.given)
+            scored = self._control.cut(continuation.text if continuation.given else continuation.text.lstrip(" "))
+        else:
+            whole = text + continuation.given
+            text = whole.rstrip()
+            scored = whole[len(text) :] + continuation.text
+        return text, self._control.cut_between(text, scored) + scored
 
     def _image_spans(self, text: _RequestText, ids: Mapping[str, list[int]]) -> tuple[ImageSpan, ...]:
         """Where the soft tokens of each image stand."""
@@ -230,25 +250,9 @@ def request_batches(requests: Sequence[Request], characters: int = 2**25) -> Ite
             start, size = end, 0
 
 
-def _context_and_scored(text: str, continuation: Continuation, chat: bool) -> tuple[str, str]:
-    """The context, which is read, and the text that is scored after it.
-
-    Spaces at the end of the context move to the scored text, because tokens begin with a space (lm-eval's rule). In a chat, a scored
-    text that begins the model's turn loses its leading spaces.
-    """
-    context = text + continuation.given
-    scored = continuation.text
-    if chat:
-        return context, scored if continuation.given else scored.lstrip(" ")
-    stripped = context.rstrip()
-    return stripped, context[len(stripped) :] + scored
-
-
-def _refuse_lone_surrogates(request: Request) -> None:
-    continuations = () if isinstance(request, Generate) else request.continuations
-    prompt = [part for part in request.prompt.parts if isinstance(part, str)]
-    for text in (*prompt, *(continuation.given + continuation.text for continuation in continuations)):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise PromptError(f"the prompt holds {text[error.start]!r}, half of a surrogate pair, which no tokenizer reads") from error
+def _texts(request: Request) -> Iterator[str]:
+    """All texts of a request."""
+    yield request.prompt.system
+    yield from (part for part in request.prompt.parts if isinstance(part, str))
+    if not isinstance(request, Generate):
+        yield from (continuation.given + continuation.text for continuation in request.continuations)

@@ -12,6 +12,7 @@ from gemma_eval.compare.results import Results
 from gemma_eval.report import markdown
 from gemma_eval.report.table import Kind, TextColumn, TextTable
 from gemma_eval.stats.difference import Difference
+from gemma_eval.store.documents import without_nan
 from gemma_eval.store.usage import Spent
 
 EXPLAINED = (
@@ -252,12 +253,3 @@ def _difference_json(found: Difference, interval: tuple[float, float], p_value: 
         "n": found.n,
         "clusters": found.clusters,
     }
-
-
-def without_nan(value: Any) -> Any:
-    """The value with null for every number that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [without_nan(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

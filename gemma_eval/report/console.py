@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.text import Text
 
 from gemma_eval.card.rebuilt import Card, CardRun, Sheet, Verdict
-from gemma_eval.report.grid import LEGEND, REMARKS, Grid, grid, legend, split
+from gemma_eval.report.grid import LEGEND, READ_EXPLAINED, REMARKS, Grid, grid, legend, split
 from gemma_eval.report.layout import Layout, Rows, lay_out, on_one_line, wrap
+from gemma_eval.report.notes import run_notes
 from gemma_eval.report.table import Kind, TextColumn, TextTable
 
 LOG_WIDTH = 120  # of a file or pipe, which has no width of its own
@@ -35,9 +36,17 @@ STYLES = {
 }
 
 
+class _Console(Console):
+    """A console that leaves it to the command what a reader who has gone means. Rich would end the program, with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the `BrokenPipeError` on."""
+        raise
+
+
 def default_console() -> Console:
     """A console as wide as the terminal. COLUMNS overrides the width; a file or pipe has 120 columns without it."""
-    return Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else LOG_WIDTH)
+    return _Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else LOG_WIDTH)
 
 
 def print_lines(lines: Iterable[str], console: Console, style: str = "") -> None:
@@ -62,6 +71,9 @@ def print_card(card: Card, console: Console | None = None) -> None:
     for part in split(card, _abreast(card, console.width)):
         for sheet in part.sheets:
             left_out |= dict.fromkeys(_print_sheet(sheet, part.runs, console))
+    if any(cell.readers for sheet in card.sheets for cell in sheet.cells):
+        console.print(Text(READ_EXPLAINED, "dim"))
+    print_lines(run_notes(card.runs), console)
     _print_left_out(list(left_out), "gemma-eval report --markdown -", console)
 
 

@@ -11,7 +11,7 @@ from gemma_eval.card.rebuilt import Card, Sheet, SheetRow
 
 COLUMNS = [
     "table", "variant", "benchmark", "label", "kind", "size", "run", "model", "value", "low", "high", "n", "items", "shots",
-    "published", "difference", "verdict", "remarks", "note",
+    "read_by_primary", "read_by_diagnostic_alone", "read_by_none", "published", "difference", "verdict", "remarks", "note",
 ]  # fmt: skip
 
 
@@ -42,6 +42,9 @@ def _lines(card: Card, sheet: Sheet, row: SheetRow) -> Iterator[dict[str, Any]]:
             "n": cell.n,
             "items": cell.size,
             "shots": cell.shots,
+            "read_by_primary": cell.readers.primary if cell.readers else None,
+            "read_by_diagnostic_alone": cell.readers.diagnostic if cell.readers else None,
+            "read_by_none": cell.readers.none if cell.readers else None,
             "published": cell.published.text if cell.published else None,
             "difference": cell.difference,
             "verdict": cell.verdict.value,

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 from gemma_eval.gate import Decision, GateResult, TaskVerdict
 from gemma_eval.gate.policy import family
 from gemma_eval.report import markdown
-from gemma_eval.report.comparison import headline, without_nan
+from gemma_eval.report.comparison import headline
 from gemma_eval.report.table import Kind, TextColumn, TextTable
+from gemma_eval.store.documents import without_nan
 
 STYLES = {Decision.passed: "green", Decision.failed: "red", Decision.inconclusive: "yellow"}
 WORDS = {
@@ -98,7 +99,7 @@ def to_junit(result: GateResult) -> str:
         skipped=str(counts[Decision.inconclusive]),
     )
     for verdict in verdicts:
-        group = family(verdict.compared.task) if verdict.compared else ""
+        group = family(type(verdict.compared.task)) if verdict.compared else ""
         case = ElementTree.SubElement(suite, "testcase", classname=f"gate.{group or 'pooled'}", name=verdict.name)
         if verdict.decision is Decision.failed:
             ElementTree.SubElement(case, "failure", message=sentence(verdict))

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from gemma_eval.card.rebuilt import Card, CardRun, Cell, Sheet, SheetRow, Verdict
 from gemma_eval.report.table import NO_BREAK, Kind, TextColumn
 
+READ = TextColumn("Read", rank=5)
+READ_EXPLAINED = "Read: generated answers read by the primary extractor + by a diagnostic alone + by none."
+
 EXPLAINED = (
     "Measured and published values are in the card's unit. A row is consistent if the published value, as rounded, lies in the 95 % "
     "interval. The interval is of sampling error alone: Google does not publish its exemplars, prompt wording and evaluation precision. "
-    "A row is sample only if the run asked the bundled items, not the benchmark. Published scores are of bf16 weights."
+    "A row is sample only if the run asked the bundled items, not the benchmark. Published scores are of bf16 weights. " + READ_EXPLAINED
 )
 
 MARKS = {
@@ -33,6 +36,7 @@ LEGEND = "; ".join(f"{mark} {verdict.value}" for verdict, mark in MARKS.items() 
 REMARKS = "Remarks"
 SEVERAL = [
     TextColumn("Items", rank=3),
+    READ,
     TextColumn("Measured"),
     TextColumn("95 % interval", rank=1),
     TextColumn("Diff.", rank=2),
@@ -74,7 +78,7 @@ def grid(sheet: Sheet, runs: Sequence[CardRun], *, wide: bool = False, remarks_b
     for run in runs:
         heading = f"{run.letter}: {run.size.upper()}" if len(runs) > 1 else ""
         columns += [TextColumn(one.name, one.kind, one.rank, heading) for one in fields] or [TextColumn(heading, Kind.words)]
-    notes = _notes(sheet, runs, remarks=ONE[-1] not in fields)
+    notes = _notes(sheet, runs, remarks=ONE[-1] not in fields, read=READ not in fields)
     numbers = {index: number for number, index in enumerate(notes, 1)}
     rows = [
         [
@@ -114,8 +118,9 @@ def _published(row: SheetRow, size: str, runs: Sequence[CardRun]) -> GridCell:
 def _full(cell: Cell, fields: Sequence[TextColumn]) -> list[GridCell]:
     """A cell for each of the fields."""
     cells = {
-        "Shots": GridCell("" if cell.shots is None else str(cell.shots)),
+        "Shots": GridCell("" if cell.shots is None else f"up to {cell.shots}" if cell.dropped else str(cell.shots)),
         "Items": GridCell("" if cell.value is None else (f"{cell.n}" if cell.n == cell.size else f"{cell.n}/{cell.size}"), cell.n),
+        READ.name: GridCell(_read(cell), cell.readers.primary if cell.readers else None),
         "Measured": GridCell(_value(cell), cell.value),
         "95 % interval": GridCell(_interval(cell), cell.low),
         "Diff.": GridCell(_difference(cell), cell.difference),
@@ -133,6 +138,12 @@ def _compact(cell: Cell) -> GridCell:
     return GridCell(f"{value} ({_interval(cell)})" if _interval(cell) else value, cell.value, cell.verdict)
 
 
+def _read(cell: Cell) -> str:
+    """Answers read by the primary extractor, by a diagnostic alone, and by none: "88+5+7"."""
+    found = cell.readers
+    return f"{found.primary}+{found.diagnostic}+{found.none}" if found else ""
+
+
 def _value(cell: Cell) -> str:
     return "" if cell.value is None else f"{cell.value:.1f}"
 
@@ -145,20 +156,28 @@ def _difference(cell: Cell) -> str:
     return "" if cell.difference is None else f"{round(cell.difference, 1) + 0.0:+.1f}"  # never "-0.0"
 
 
-def _notes(sheet: Sheet, runs: Sequence[CardRun], *, remarks: bool) -> dict[int, str]:
-    """Footnotes by index of the row: what Google does not disclose and, with `remarks`, what is to be said of each run's value."""
+def _notes(sheet: Sheet, runs: Sequence[CardRun], *, remarks: bool, read: bool) -> dict[int, str]:
+    """Footnotes by index of the row: what Google does not disclose and, with `remarks`, what is to be said of each run's value.
+
+    `read`: who read the answers is said too, where some were not parsed.
+    """
     found = {}
     for index, row in enumerate(sheet.rows):
-        parts = row.notes + (_remarks(row, runs) if remarks else [])
+        parts = row.notes + (_remarks(row, runs, read) if remarks else [])
         if parts:
             found[index] = f"{row.benchmark}: {' '.join(parts)}"
     return found
 
 
-def _remarks(row: SheetRow, runs: Sequence[CardRun]) -> list[str]:
+def _remarks(row: SheetRow, runs: Sequence[CardRun], read: bool) -> list[str]:
     """The runs' remarks as sentences: one for all of them if they are the same."""
-    said = {run.letter: cell.remarks for run, cell in zip(runs, row.cells, strict=True)}
+    said = {run.letter: _said(cell, read) for run, cell in zip(runs, row.cells, strict=True)}
     if len(set(said.values())) > 1:
         return [f"{letter}: {remark}." for letter, remark in said.items() if remark]
     who = "Not run" if all(cell.verdict is Verdict.not_run for cell in row.cells) else "This run" if len(runs) == 1 else "All runs"
     return [f"{who}: {remark}." for remark in set(said.values()) if remark]
+
+
+def _said(cell: Cell, read: bool) -> str:
+    unread = read and cell.readers and cell.readers.diagnostic + cell.readers.none
+    return ", ".join(filter(None, [cell.remarks, f"read {_read(cell)}" if unread else ""]))

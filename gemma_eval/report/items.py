@@ -6,7 +6,6 @@ hundred (see `shards.py`). `images/` holds the thumbnails that the runs kept. It
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from gemma_eval.compare.choice_shift import choice_of
 from gemma_eval.errors import RunError
 from gemma_eval.report.shards import Shards, write_data
+from gemma_eval.store.documents import to_text
 from gemma_eval.store.prompts import SentPrompt, reading_prompts
 from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
@@ -180,7 +180,7 @@ def _target(target: JSON) -> list[str]:
 
 
 def _shown(value: JSON) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return value if isinstance(value, str) else to_text(value, indent=1)
 
 
 def _answered(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _answered(answer: _Answer, shards: Shards, folder: Path) -> dict[str, Any]:
         }
     choice = choice_of(task, record)
     return shared | {
-        "logprobs": [value if math.isfinite(value) else None for value in record.response.logprobs],
+        "logprobs": list(record.response.logprobs),
         "lengths": list(record.response.lengths),
         "greedy": list(record.response.greedy),
         "picked": choice.picked if choice else None,

@@ -7,10 +7,11 @@ from itertools import groupby
 
 from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.grid import EXPLAINED, LEGEND, REMARKS, Grid, GridCell, grid, legend, split
+from gemma_eval.report.notes import run_notes
 from gemma_eval.report.table import NO_BREAK, TextColumn
 
 ABREAST = 5  # runs that fit a landscape page
-REMARKS_WIDTH, WORDS_WIDTH = 6.0, 2.6  # centimetres of the remarks, and of other columns of words
+REMARKS_WIDTH, WORDS_WIDTH = 4.0, 2.6  # centimetres of the remarks, and of other columns of words
 
 PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -47,6 +48,7 @@ def to_latex(card: Card) -> str:
     for part in split(card, ABREAST):
         alone = len(card.runs) == 1
         about = [f"{run.title}; run {run.name}" for run in part.runs] if alone else [*legend(part.runs), f"{LEGEND}."]
+        about += run_notes(part.runs)
         parts += [_lines(about), *("\n".join(_table(grid(sheet, part.runs))) for sheet in part.sheets)]
     return "\n\n".join([*parts, escape(EXPLAINED), r"\end{document}"]) + "\n"
 

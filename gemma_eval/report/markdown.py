@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gemma_eval.card.rebuilt import Card
 from gemma_eval.report.grid import EXPLAINED, LEGEND, Grid, GridCell, grid, legend
+from gemma_eval.report.notes import run_notes
 from gemma_eval.report.table import NO_BREAK, TextColumn, TextTable
 
 SPACES = str.maketrans(dict.fromkeys(f"\r\n{NO_BREAK}", " "))
@@ -20,7 +21,9 @@ def to_markdown(card: Card) -> str:
         else "\n".join(f"- {escape(line)}" for line in legend(card.runs))
     )
     parts = [part for sheet in card.sheets for part in _table(grid(sheet, card.runs), about if one else "")]
-    return "\n\n".join([*([] if one else [about]), *parts, EXPLAINED if one else f"{EXPLAINED} {LEGEND}."]) + "\n"
+    notes = "  \n".join(map(escape, run_notes(card.runs)))
+    explained = EXPLAINED if one else f"{EXPLAINED} {LEGEND}."
+    return "\n\n".join(part for part in ("" if one else about, *parts, notes, explained) if part) + "\n"
 
 
 def _table(shown: Grid, about: str) -> list[str]:

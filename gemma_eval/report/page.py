@@ -14,6 +14,7 @@ from gemma_eval.card.rebuilt import Card, CardRun, Verdict
 from gemma_eval.report.figures import Drawn, Failed, figures, inline_svg
 from gemma_eval.report.grid import EXPLAINED, grid
 from gemma_eval.report.html import render
+from gemma_eval.report.notes import run_notes
 from gemma_eval.report.table import TextColumn
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.scores import MetricScore
@@ -42,6 +43,7 @@ def to_html(card: Card, runs: Sequence[RunDir], folder: Path) -> str:
         groups=groups,
         starts=starts,
         several=len(card.runs) > 1,
+        notes=run_notes(card.runs),
         explained=EXPLAINED,
         scores=[(run, list(_scores(run))) for run in card.runs],
         figures=[_figure(found) for found in figures(card, runs, inline_svg)],

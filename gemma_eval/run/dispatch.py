@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from functools import reduce
+from functools import partial, reduce
 
-from gemma_eval.backends import Backend
+from gemma_eval.backends import Answer, Watcher
+from gemma_eval.backends.possible import possible
 from gemma_eval.errors import RunError, UnansweredError
 from gemma_eval.plan.division import divide
+from gemma_eval.run.checking import check_model
 from gemma_eval.run.missing import Missing
 from gemma_eval.run.planned import planned_tokens
-from gemma_eval.run.prepare import PreparedSample
+from gemma_eval.run.prepare import Prepared, PreparedSample
 from gemma_eval.run.progress import Progress
 from gemma_eval.run.progress_view import reporter
 from gemma_eval.run.recorder import Recorder
@@ -20,16 +23,18 @@ from gemma_eval.runtime.processes import Processes
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.thumbnails import Thumbnails
 from gemma_eval.task.base import Task
-from gemma_eval.types import Record
+from gemma_eval.types import Encoded, Record
 
 log = logging.getLogger(__name__)
 
 
-def answer_all(directory: RunDir, samples: list[PreparedSample], backend: Backend, thumbnails: Thumbnails, processes: Processes) -> Missing:
+def answer_all(directory: RunDir, prepared: Prepared, thumbnails: Thumbnails, processes: Processes) -> Missing:
     """Answer every sample that the store has no score for. Returns what could not be answered or scored.
 
-    The main process returns when all processes have kept their answers; each other one keeps its own in a part of the directory.
+    The main process returns when all processes have kept their answers; each other one keeps its own in a part of the directory. Raises
+    `ModelError` before anything is asked, if no answer could mean anything.
     """
+    samples = prepared.samples
     own = directory.part(processes.rank)
     known = _Known(own, samples)  # the main process knows what was answered earlier
     waiting: dict[str, list[PreparedSample]] = defaultdict(list)  # samples that share a request share its answer
@@ -43,7 +48,8 @@ def answer_all(directory: RunDir, samples: list[PreparedSample], backend: Backen
     tasks = [item.task for item in samples]
     with reporter(directory, tasks, known.scored, planned, processes.count) if processes.main else nullcontext() as progress:
         with nullcontext() if processes.main else own.lock():  # the main process has that of the whole directory
-            missing = _answer(own, waiting, known, share, backend, thumbnails, progress)
+            ask = partial(_ask, directory, prepared, processes)
+            missing = _answer(own, waiting, known, share, ask, thumbnails, progress)
         return reduce(Missing.joined, processes.exchange(missing))
 
 
@@ -62,18 +68,26 @@ def _share(waiting: dict[str, list[PreparedSample]], known: _Known, processes: P
     return decided[processes.rank]
 
 
+def _ask(directory: RunDir, prepared: Prepared, processes: Processes, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Answer]:
+    """The backend's answers, as far as they can be so, once its model is checked. Raises what `check_model` and `possible` raise."""
+    check_model(directory, prepared.startup, processes, requests, watcher)
+    if requests:
+        yield from possible(requests, prepared.backend.answer(requests, watcher))
+
+
 def _answer(
     directory: RunDir,
     waiting: dict[str, list[PreparedSample]],
     known: _Known,
     share: list[str],
-    backend: Backend,
+    ask: Callable[[Sequence[Encoded], Watcher], Iterator[Answer]],
     thumbnails: Thumbnails,
     progress: Progress | None,
 ) -> Missing:
-    """Record the answers that are known, then those that the backend gives to this process's share of the rest."""
+    """Record the answers that are known, then those to this process's share of the rest, which `ask` gives."""
     found = {key: known.responses[key] for key in waiting if key in known.responses}
     unknown = [waiting[key] for key in share]
+    requests = [samples[0].encoded for samples in unknown]
     missing = Missing()
     with ExitStack() as stack:
         tasks = {item.task.name for key in (*found, *share) for item in waiting[key]}
@@ -81,7 +95,7 @@ def _answer(
         for key, response in found.items():
             recorder.keep(waiting[key], response)
         try:
-            for answer in backend.answer([samples[0].encoded for samples in unknown], recorder) if unknown else ():
+            for answer in ask(requests, recorder):
                 recorder.keep(unknown[answer.index], answer.response, answer.usage, answer.method)
         except UnansweredError as error:
             missing.answers((item.task.name, item.sample.id, why) for index, why in error.reasons.items() for item in unknown[index])

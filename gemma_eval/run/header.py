@@ -9,11 +9,12 @@ import yaml
 from omegaconf import OmegaConf
 
 from gemma_eval.config.selection import model_label
+from gemma_eval.run.earlier import continued
 from gemma_eval.run.prepare import Prepared
 from gemma_eval.runtime.environment import machine
 from gemma_eval.settings import RunConfig
-from gemma_eval.store.environment import Environment
-from gemma_eval.store.manifest import GroupSize, Manifest, TaskManifest, united
+from gemma_eval.store.environment import Check, Environment
+from gemma_eval.store.manifest import GroupSize, Manifest, TaskManifest
 from gemma_eval.store.prompts import has_prompts, writing_prompts
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.samples import TaskSamples
@@ -31,14 +32,16 @@ def write_header(directory: RunDir, config: RunConfig, prepared: Prepared) -> No
         tasks={built.task.name: _task_manifest(built, prepared) for built in prepared.tasks},
     )
     datasets = {built.task.name: built.provenance for built in prepared.tasks}
+    checks: list[Check] = []
     if directory.has_manifest:
         before = directory.environment
         choosing = {built.task.name: built.task.selection_settings for built in prepared.tasks}
-        manifest = united(directory.manifest, manifest, same_engine=before.model == prepared.backend.fingerprint, choosing=choosing)
+        checks = before.checks if before.model == prepared.backend.fingerprint else []  # as long as nothing new is asked
+        manifest = continued(directory, manifest, config, prepared.backend.fingerprint, choosing)
         datasets = {name: datasets.get(name) or found for name, found in before.datasets.items() if name in manifest.tasks} | datasets
     _write_prompts(directory, prepared, manifest)
     directory.write_text("config.yaml", _config_yaml(config, manifest))
-    environment = Environment(**machine(), model=prepared.backend.fingerprint, datasets=datasets)
+    environment = Environment(**machine(), model=prepared.backend.fingerprint, datasets=datasets, checks=checks)
     directory.write_json("environment.json", environment.to_json())
     directory.write_json("manifest.json", manifest.to_json())
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 
 log = logging.getLogger(__name__)
 
+NAMED = 20  # samples in a message
+
 
 class Missing:
     """Reasons by task. Each is logged when it is noted; reports print them in the end."""
@@ -30,7 +32,8 @@ class Missing:
     def prompts(self, task: str, refused: Mapping[str, str], of: int) -> None:
         """Some of the task's prompts cannot be sent. `refused`: why, by sample id."""
         if refused:
-            self._note(task, f"{len(refused)} of {of} prompts cannot be sent; {_first(refused)}")
+            reasons = {sample: why.removeprefix(f"{task}: ") for sample, why in refused.items()}
+            self._note(task, f"{len(reasons)} of {of} prompts cannot be sent; {_first(reasons)}")
 
     def answers(self, unanswered: Iterable[tuple[str, str, str]]) -> None:
         """Some samples cannot be answered: task, sample id and reason of each."""
@@ -72,5 +75,7 @@ def without(reasons: Mapping[str, str]) -> str:
 
 
 def _first(reasons: Mapping[str, str]) -> str:
-    sample, why = next(iter(reasons.items()))
-    return f"sample {sample}: {why}"
+    """The first sample with its reason, and the names of the others."""
+    (sample, why), *others = reasons.items()
+    named = ", ".join(name for name, _ in others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+    return f"sample {sample}: {why}" + (f" (the others: {named})" if others else "")

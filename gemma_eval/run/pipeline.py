@@ -37,11 +37,11 @@ def run(config: RunConfig, model: Model | None = None) -> RunResult:
         prepared = prepare(config, model)
     thumbnails = Thumbnails(directory, config.images.thumbnails)
     if not processes.main:
-        return RunResult(directory, answer_all(directory, prepared.samples, prepared.backend, thumbnails, processes).by_task())
+        return RunResult(directory, answer_all(directory, prepared, thumbnails, processes).by_task())
     with directory.lock():
         merge_parts(directory)  # those of an earlier start that was killed
         write_header(directory, config, prepared)
-        missing = answer_all(directory, prepared.samples, prepared.backend, thumbnails, processes)
+        missing = answer_all(directory, prepared, thumbnails, processes)
         merge_parts(directory)
         write_scores(directory)
     return RunResult(directory, prepared.missing.joined(missing).by_task())

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
-from gemma_eval.backends import Backend
+from gemma_eval.backends import Backend, check_backend
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.data.sources import Source, open_source
+from gemma_eval.doctor.startup import StartUp
 from gemma_eval.errors import DataError, GemmaEvalError, PromptError
 from gemma_eval.prompt.renderer import Renderer
 from gemma_eval.prompt.sections import Section
@@ -46,7 +47,7 @@ class PreparedSample:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to be answered. `missing`: what it goes without so far."""
+    """A run that is ready to be answered. `missing`: what it goes without so far. `startup`: None if nothing will be asked."""
 
     tasks: list[TaskSamples]
     samples: list[PreparedSample]
@@ -54,6 +55,7 @@ class Prepared:
     checkpoint: Checkpoint
     missing: Missing
     sections: Callable[[Request, Encoded], list[Section]]  # of an encoded prompt
+    startup: StartUp | None = None
 
     @cached_property
     def samples_of(self) -> dict[str, list[PreparedSample]]:
@@ -72,7 +74,7 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     missing = Missing()
     _warn_of_other_forms(config)
 
-    @cache  # the model is opened once, and not before some task has a sample
+    @cache  # the model is opened once, and one from the Hub not before some task has a sample
     def opened() -> tuple[Model, Renderer]:
         ready = model or open_model(config, weights=weights)
         return ready, open_renderer(config, ready)
@@ -80,7 +82,11 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
     if weights:
         config = replace(config, tasks=tuple(_scorable(config.tasks, missing)))
     before = recorded_rows(config)
-    source = open_data(config, before)
+    source = open_data(config)
+    if weights and model is None:
+        check_backend(config.backend)
+    if config.tasks and config.model.path is not None:
+        opened()  # what is wrong with a local checkpoint is said before anything is fetched
     if config.tasks:
         fetch_needed(needed(config, source, weights=weights, model=model is None), source)
     tasks = list(build_all(config, source, before, lambda: opened()[1], missing))
@@ -88,7 +94,8 @@ def prepare(config: RunConfig, model: Model | None = None, *, weights: bool = Tr
         raise DataError("no task can be run:\n  " + "\n  ".join(missing.by_task().values()))
     chosen, renderer = opened()
     samples = [item for built in tasks for item in _prepare_samples(built, renderer, chosen.backend, missing)]
-    return Prepared(tasks, samples, chosen.backend, chosen.checkpoint, missing, renderer.sections)
+    startup = StartUp.of(chosen.backend, chosen.checkpoint, renderer) if weights else None
+    return Prepared(tasks, samples, chosen.backend, chosen.checkpoint, missing, renderer.sections, startup)
 
 
 def _warn_of_other_forms(config: RunConfig) -> None:
@@ -111,10 +118,10 @@ def _scorable(tasks: Iterable[Task], missing: Missing) -> Iterator[Task]:
             yield task
 
 
-def open_data(config: RunConfig, before: Mapping[str, Provenance]) -> Source:
-    """Where the rows come from: the commits that an earlier start read, unless newer ones are asked for."""
-    data = config.data
-    return open_source(root=data.root, samples=data.samples, lock=data.lock, pinned=recorded_commits(before), update=data.update)
+def open_data(config: RunConfig) -> Source:
+    """Where the rows come from: the commits that an earlier start of the run read, unless newer ones are asked for."""
+    data, before = config.data, recorded_commits(recorded_rows(config))
+    return open_source(root=data.root, samples=data.samples, lock=data.lock, pinned=before, update=data.update)
 
 
 def build_all(
@@ -134,10 +141,10 @@ def build_all(
 
 
 def _prepare_samples(built: TaskSamples, renderer: Renderer, backend: Backend, missing: Missing) -> Iterator[PreparedSample]:
-    refused = {}
+    refused = dict(built.refused)
     for sample, encoded in zip(built.samples, renderer.encode([sample.request for sample in built.samples]), strict=True):
         if isinstance(encoded, PromptError):
             refused[sample.id] = str(encoded)
         else:
             yield PreparedSample(built.task, sample, encoded, request_key(backend.fingerprint, encoded))
-    missing.prompts(built.task.name, refused, of=len(built.samples))
+    missing.prompts(built.task.name, refused, of=len(built.samples) + len(built.refused))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from gemma_eval.errors import RunError
+from collections.abc import Mapping
+
+from gemma_eval.errors import ConfigError, RunError, near
 from gemma_eval.run.missing import Missing
+from gemma_eval.scoring.readers import Explanation, diagnostic_metrics, differences
 from gemma_eval.scoring.scorer import Scorer
 from gemma_eval.scoring.scores_json import write_scores
 from gemma_eval.store.merge import merge_parts
@@ -45,3 +48,26 @@ def _rescore_task(directory: RunDir, task: Task, missing: Missing) -> int:
             scorer.put(task, record)
     missing.scores(scorer.failures)
     return changed
+
+
+def explain(directory: RunDir, name: str) -> tuple[Explanation, Mapping[str, str]]:
+    """Score a task's answers again, and say where its metrics differ, and which answers cannot be scored. Nothing is written.
+
+    Raises `ConfigError` if the run has no such task, or if the task has no diagnostics.
+    """
+    settings = directory.manifest.settings()
+    if name not in settings:
+        raise ConfigError(f"--explain {name}: {directory.path} has no such task.{near(name, settings)} Its tasks: {', '.join(settings)}")
+    task = configured_tasks({name: settings[name]}, directory.manifest.plugins)[name]
+    diagnostics = diagnostic_metrics(task)
+    if not diagnostics:
+        raise ConfigError(f"--explain {name}: the task has no diagnostics, so there is nothing to compare; choose a task that has some")
+    task.check_scorable()
+    scored: dict[SampleKey, Record] = {}
+    missing = Missing()
+    with Scorer(lambda _, record: scored.update({SampleKey(record.id, record.key): record})) as scorer:
+        for record in (answers := directory.answers(name)):
+            scorer.put(task, record)
+    missing.scores(scorer.failures)
+    records = [found for record in answers if (found := scored[SampleKey(record.id, record.key)]).scores]
+    return Explanation(task, diagnostics, len(records), differences(task, records)), missing.by_task()

@@ -1,4 +1,7 @@
-"""What the settings of a run need from the Hub, for `gemma-eval data`: listed, fetched, checked, and copied to and from mirrors."""
+"""What the settings of a run need from the Hub, for `gemma-eval data`: listed, fetched, checked, and copied to and from mirrors.
+
+A run that was started before goes on with the commits it has read, so these are the ones meant here.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from gemma_eval.hub import mirror
 from gemma_eval.hub.download import Wanted
 from gemma_eval.hub.mirror import Mirrored
 from gemma_eval.hub.partial import PartialFile
-from gemma_eval.run.earlier import recorded_rows
+from gemma_eval.run.earlier import recorded_rows, with_recorded_model
 from gemma_eval.run.fetching import Needed, fetch_needed, needed
 from gemma_eval.run.missing import Missing
 from gemma_eval.run.model import open_model, open_renderer
@@ -35,6 +38,7 @@ class Supply:
 
 def listed(config: RunConfig) -> list[Supply]:
     """Every repository that these settings read, the model's first. Nothing is fetched but listings."""
+    config = with_recorded_model(config)
     source = _hub(config)
     supplies = [_model(config)]
     readers: dict[str, list[str]] = defaultdict(list)
@@ -50,7 +54,7 @@ def listed(config: RunConfig) -> list[Supply]:
 
 def _model(config: RunConfig) -> Supply | None:
     try:
-        found = needed(config, open_data(config, {}), data=False).model
+        found = needed(config, open_data(config), data=False).model
     except GemmaEvalError as error:
         return Supply(hub_repository(config) or config.model.size, [], None, str(error))
     return Supply(found[0].snapshot.repo, [], found[0]) if found else None
@@ -67,6 +71,7 @@ class Pulled:
 
 def pull(config: RunConfig) -> Pulled:
     """Fetch all that a run of these settings reads: weights, data, and the images of the rows that are drawn."""
+    config = with_recorded_model(config)
     source = _hub(config)
     missing = Missing()
     found = needed(config, source)
@@ -83,7 +88,7 @@ def damaged(config: RunConfig) -> Iterator[tuple[str, str]]:
         for one in mirror.read_index(root).repositories:
             yield from ((one.repo, why) for why in mirror.damaged(one.files, one.folder(root), one.here))
         return
-    for wanted in needed(config, _hub(config)).all:
+    for wanted in needed(with_recorded_model(config), _hub(config)).all:
         there = [name for name in wanted.names if (wanted.snapshot.folder / name).is_file()]
         yield from ((wanted.snapshot.repo, why) for why in mirror.damaged(wanted.snapshot.files, wanted.snapshot.folder, there))
 
@@ -96,7 +101,7 @@ def export(config: RunConfig, root: Path) -> tuple[list[Mirrored], dict[str, str
 
 
 def _hub(config: RunConfig) -> HubSource:
-    source: Source = open_data(config, {})
+    source: Source = open_data(config)
     if not isinstance(source, HubSource):
         chosen = "data=samples" if config.data.samples else f"data.root={config.data.root}"
         raise ConfigError(f"{chosen}: these settings read nothing from the Hub: leave it out")

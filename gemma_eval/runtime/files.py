@@ -9,22 +9,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from gemma_eval.runtime.disk import naming
+
 
 @contextmanager
 def replacing(file: Path, errors: str = "strict") -> Iterator[TextIO]:
-    """Write a file's new content, which takes the old one's place in the end. Folders are made. `errors`: as in `open`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    """Write a file's new content, which takes the old one's place in the end. Folders are made. `errors`: as in `open`.
+
+    Raises `OSError`, naming the file, if it cannot be written.
+    """
+    handle, scratch = _scratch(file)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors=errors) as stream:
-            yield stream
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(file)
+        with naming(file):
+            with os.fdopen(handle, "w", encoding="utf-8", errors=errors) as stream:
+                yield stream
+            scratch.chmod(0o644)
+            scratch.replace(file)
     finally:
-        Path(scratch).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
+
+
+def _scratch(file: Path) -> tuple[int, Path]:
+    """An open file beside this one, and its path."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    except OSError as error:
+        error.filename = str(file)  # not the name of a file that nobody knows
+        raise
+    return handle, Path(scratch)
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Replace a text file."""
+    """Replace a text file. Raises `OSError`, naming the file, if it cannot be written."""
     with replacing(file) as stream:
         stream.write(text)

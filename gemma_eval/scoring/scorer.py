@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from gemma_eval.errors import GemmaEvalError
+from gemma_eval.errors import GemmaEvalError, MetricError
 from gemma_eval.runtime.processes import this
 from gemma_eval.task.base import Task
 from gemma_eval.types import Grade, Record
@@ -83,6 +85,37 @@ class Scorer:
 
 def _grade(task: Task, record: Record) -> Grade | Exception:
     try:
-        return task.score(record.target, record.response)
+        return checked(task, task.score(record.target, record.response))
     except Exception as error:  # whatever a metric raises must cost neither the run nor the answer
         return error
+
+
+def checked(task: Task, grade: Grade) -> Grade:
+    """The grade, with plain numbers. Raises `MetricError` if a metric of the task has none, or one that is not finite.
+
+    A page that makes scores of several answers together may give one answer only a part of its metrics.
+    """
+    counted = task.corpus_metrics()
+    lacking = [metric for metric in task.metrics if metric not in grade.scores]
+    alone = type(task).records_to_average is Task.records_to_average
+    if lacking and (alone or len(lacking) == len(task.metrics)):
+        raise MetricError(f"its scorer gives no {lacking[0]!r}")
+    scores = {metric: (_counts if metric in counted else _number)(metric, score) for metric, score in grade.scores.items()}
+    return replace(grade, scores=scores)
+
+
+def _number(metric: str, score: object) -> float:
+    try:
+        number = float(score)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or isinstance(score, str):
+        raise MetricError(f"metric {metric!r} gives {score!r}, which is not a finite number")
+    return number
+
+
+def _counts(metric: str, score: object) -> list[int]:
+    try:
+        return [operator.index(count) for count in score]  # type: ignore[attr-defined]
+    except TypeError as error:
+        raise MetricError(f"metric {metric!r} gives {score!r}, where a corpus metric needs a list of whole numbers") from error

@@ -9,7 +9,7 @@ from gemma_eval.settings import Variant
 from gemma_eval.store.manifest import TaskManifest
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.scores import Scores, TaskScores, Tokens
-from gemma_eval.store.usage import Spent, read_spent
+from gemma_eval.store.usage import Spent, read_peaks, read_spent
 from gemma_eval.task.base import Task
 from gemma_eval.task.chat import other_form
 from gemma_eval.task.configured import configured_tasks
@@ -25,7 +25,8 @@ def write_scores(directory: RunDir) -> Scores:
         for name, task in configured_tasks(manifest.settings(), manifest.plugins).items()
         if (records := directory.records(name))
     }
-    scores = Scores(run=directory.name, model=manifest.model, tasks=tasks, peak_memory=directory.read_json("memory.json", {}))
+    checks = directory.environment.checks
+    scores = Scores(run=directory.name, model=manifest.model, tasks=tasks, peak_memory=read_peaks(directory), checks=checks)
     directory.write_json("scores.json", scores.to_json())
     return scores
 
@@ -42,5 +43,5 @@ def _task_scores(task: Task, records: list[Record], asked: TaskManifest, spent: 
         tokens=Tokens.of(Usage(spent.prompt, spent.computed, spent.generated)),
         seconds=round(spent.seconds, 3) if spent.timed else 0.0,  # a time that is not the task's own says nothing
         methods=spent.methods,
-        warnings=[*other_form(task, variant), *task.warnings()],
+        warnings=[*found.warnings, *other_form(task, variant), *task.warnings()],
     )

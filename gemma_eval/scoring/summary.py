@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypedDict
 
+from gemma_eval.errors import MetricError, RunError
+from gemma_eval.scoring.readers import count_readers
 from gemma_eval.stats import intervals as stats
 from gemma_eval.store.scores import GroupScores, MetricScore, PartScores, TaskScores
 from gemma_eval.task.base import Average, Task
-from gemma_eval.types import GenerateResponse, ItemScore, Record
+from gemma_eval.types import GenerateResponse, Record
+
+log = logging.getLogger(__name__)
 
 
 def summarize(task: Task, records: Sequence[Record], size: int) -> TaskScores:
@@ -21,12 +26,13 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> TaskScores:
     own = averaged_subsets(task, averaged)
     other = subsets if own is None else None
     alternative = {metric: _metric(task, averaged, metric, other) for metric in task.metrics} if several else None
+    metrics = {metric: _metric(task, averaged, metric, own) for metric in task.metrics}
     return TaskScores(
         primary=task.metrics[0],
         average=task.average.value if several else None,
         n=len(records),
         size=size,
-        metrics={metric: _metric(task, averaged, metric, own) for metric in task.metrics},
+        metrics=metrics,
         micro=alternative if own is not None else None,
         macro=alternative if own is None else None,
         subsets={name: _subset(task, [r for r in averaged if r.subset == name]) for name in sorted(set(subsets))} if several else {},
@@ -39,6 +45,8 @@ def summarize(task: Task, records: Sequence[Record], size: int) -> TaskScores:
         changed=task.changed(),
         comparable=task.comparable,
         undisclosed=task.undisclosed,
+        warnings=[f"{metric} is not a finite number" for metric, found in metrics.items() if found.value is None],
+        readers=count_readers(task, records),
         **_failures(records),
     )
 
@@ -47,7 +55,7 @@ def _group(task: Task, records: Sequence[Record]) -> GroupScores:
     averaged = task.records_to_average(records)
     subsets = averaged_subsets(task, averaged)
     metrics = {metric: _metric(task, averaged, metric, subsets) for metric in task.metrics}
-    return GroupScores(n=len(records), metrics=metrics, **_failures(records))
+    return GroupScores(n=len(records), metrics=metrics, readers=count_readers(task, records), **_failures(records))
 
 
 def averaged_subsets(task: Task, records: Sequence[Record]) -> list[str] | None:
@@ -61,7 +69,11 @@ def _subset(task: Task, records: Sequence[Record]) -> PartScores:
 
 
 def _metric(task: Task, records: Sequence[Record], metric: str, subsets: Sequence[str] | None) -> MetricScore:
-    values = item_values(task, records, metric, subsets)
+    try:
+        values = item_values(task, records, metric, subsets)
+    except MetricError as error:
+        log.warning("%s", error)
+        return MetricScore(None)
     found = stats.estimate(values, [record.cluster for record in records], subsets, task.scale)
     interval = None if math.isnan(found.low) else (found.low, found.high)
     return MetricScore(_known(found.value), _known(found.stderr), interval, found.clusters)
@@ -74,30 +86,43 @@ def _known(value: float) -> float | None:
 def item_values(task: Task, records: Sequence[Record], metric: str, subsets: Sequence[str] | None) -> list[float]:
     """One value a record, whose mean (over `subsets`, if given) is the metric.
 
-    They are the items' own scores, or for a corpus metric the pseudo-values of each subset's corpus.
+    They are the items' own scores, or for a corpus metric the pseudo-values of each subset's corpus. Raises `RunError` if a record has no
+    such score, and `MetricError` if the corpus metric is not a finite number.
     """
     score = task.corpus_metrics().get(metric)
     if score is None:
-        return [_number(record.scores[metric]) for record in records]
+        return [_number(task, record, metric) for record in records]
+    counts = [_counts(task, record, metric, like=records[0]) for record in records]
     corpora: dict[str, list[int]] = defaultdict(list)
     for index, subset in enumerate(subsets or [""] * len(records)):
         corpora[subset].append(index)
     values = [0.0] * len(records)
     for members in corpora.values():
-        found = stats.pseudo_values([_counts(records[index].scores[metric]) for index in members], score)
+        try:
+            found = stats.pseudo_values([counts[index] for index in members], score)
+        except ValueError as error:
+            raise MetricError(f"{task.name}: {metric} is not a finite number") from error
         for index, value in zip(members, found, strict=True):
             values[index] = value
     return values
 
 
-def _number(score: ItemScore) -> float:
-    assert not isinstance(score, list), "counts of a corpus metric, which `corpus_metrics` does not name"
+def _number(task: Task, record: Record, metric: str) -> float:
+    score = record.scores.get(metric)
+    if score is None or isinstance(score, list):
+        raise _without(task, record, metric)
     return score
 
 
-def _counts(score: ItemScore) -> list[int]:
-    assert isinstance(score, list), "a number where a corpus metric needs counts"
+def _counts(task: Task, record: Record, metric: str, like: Record) -> list[int]:
+    score, other = record.scores.get(metric), like.scores.get(metric)
+    if not isinstance(score, list) or not isinstance(other, list) or len(score) != len(other):
+        raise _without(task, record, metric)
     return score
+
+
+def _without(task: Task, record: Record, metric: str) -> RunError:
+    return RunError(f"{task.name}: the record of item {record.id} has no score {metric!r} as the task has it; run `gemma-eval rescore`")
 
 
 class Failures(TypedDict):

@@ -16,7 +16,15 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from gemma_eval.stats.intervals import CONFIDENCE, bounded, clustered_stderr, mean_and_pulls, normal_quantile, student_quantile
+from gemma_eval.stats.intervals import (
+    CONFIDENCE,
+    bounded,
+    check_finite,
+    clustered_stderr,
+    mean_and_pulls,
+    normal_quantile,
+    student_quantile,
+)
 from gemma_eval.types import CorpusScore
 
 RESAMPLES = 2000
@@ -218,7 +226,7 @@ def bootstrap(
 
     ours, theirs: [items, counts]; clusters, subsets: [items]. All results are nan for a single cluster. The interval lies between the
     percentiles of the resampled differences. The p-value is the share of resampled differences that are as far from their mean as the
-    observed one is from zero, as in sacrebleu.
+    observed one is from zero, as in sacrebleu. Raises `ValueError` if a score is not finite.
     """
     _, number = np.unique(np.asarray(clusters), return_inverse=True)
     drawn = np.random.default_rng(seed).multinomial(number.max() + 1, np.full(number.max() + 1, 1 / (number.max() + 1)), RESAMPLES)
@@ -239,6 +247,7 @@ def bootstrap(
 
     (our, our_draws), (their, their_draws) = scores(ours), scores(theirs)
     gaps = our_draws - their_draws
+    check_finite([our, their, *gaps])
     low, high = np.quantile(gaps, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
     extreme = int((np.abs(gaps - gaps.mean()) >= abs(our - their) - 1e-12).sum())
     return Bootstrapped(float(low), float(high), (extreme + 1) / (RESAMPLES + 1))

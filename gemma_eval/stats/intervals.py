@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -40,14 +40,17 @@ def pseudo_values(counts: Sequence[Sequence[int]], score: CorpusScore) -> list[f
 
     They turn a corpus score into a mean, so that clusters, averages over subsets and paired differences work as for any other metric.
     A pseudo-value is n times the score minus n-1 times the score without the item. All are shifted so that their mean is the score
-    itself and not its bias-corrected form. counts: [items, counts]; `score` maps counts [..., counts] to scores [...].
+    itself and not its bias-corrected form. counts: [items, counts]; `score` maps counts [..., counts] to scores [...]. Raises `ValueError`
+    if the score of all items, or of all but one, is not finite.
     """
     table = np.asarray(counts, dtype=np.int64)
     total = table.sum(axis=0)
     whole, n = float(score(total)), len(table)
+    check_finite([whole])
     if n == 1:
         return [whole]
     without = score(total - table)
+    check_finite(without)
     return [float(value) for value in whole + (n - 1) * (without.mean() - without)]
 
 
@@ -94,8 +97,10 @@ def mean_and_pulls(
 ) -> tuple[float, dict[str, float]]:
     """The mean of `values` (of the subsets' means, if `subsets` are given), and by cluster its pull on that mean.
 
-    A cluster's pull is the sum of its items' weighted residuals. values, clusters, subsets: [items].
+    A cluster's pull is the sum of its items' weighted residuals. values, clusters, subsets: [items]. Raises `ValueError` for a value that
+    is not finite: a mean of it would be none.
     """
+    check_finite(values)
     groups: dict[str, list[int]] = defaultdict(list)
     for index, subset in enumerate(subsets or [""] * len(values)):
         groups[subset].append(index)
@@ -106,6 +111,13 @@ def mean_and_pulls(
         for i in members:
             pulls[clusters[i]] += spread * (values[i] - centre) / (len(groups) * len(members))
     return mean, pulls
+
+
+def check_finite(values: Iterable[float]) -> None:
+    """Raise `ValueError` if a value is not a finite number."""
+    for index, value in enumerate(values):
+        if not math.isfinite(value):
+            raise ValueError(f"value {index} is {value}, which is not a finite number")
 
 
 def _centre_and_spread(values: Sequence[float], clusters: int, mean: float, of_all: int) -> tuple[float, float]:

@@ -9,15 +9,26 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from gemma_eval.store.documents import read_json, validated
+from gemma_eval.store.documents import read_json, refuse_newer, validated
 from gemma_eval.types import Provenance
 
+SCHEMA = 0  # the file has not said one so far
 MEND = "delete the file and run the same command again"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the model before its first answer. `healthy` is None for what could not be checked."""
+
+    name: str
+    healthy: bool | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """`model`: the fingerprint that every request key holds. `datasets`: by task. What an older run does not say is empty."""
+    """`model`: the fingerprint that every request key holds. `datasets`: by task. `checks`: the verdict of the latest start that asked the
+    model anything. What an older run does not say is empty."""
 
     date: str = ""  # ISO 8601, UTC
     gemma_eval: str = ""  # version
@@ -29,6 +40,7 @@ class Environment:
     gpus: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     datasets: dict[str, Provenance] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.date:
@@ -43,6 +55,11 @@ _ADAPTER = TypeAdapter(Environment)
 
 
 def read_environment(folder: Path) -> Environment:
-    """The environment of the run in `folder`; an empty one if the run kept none. Raises `RunError` if the file is damaged."""
+    """The environment of the run in `folder`; an empty one if the run kept none. Raises `RunError` if the file is damaged, or newer than
+    this program."""
     file = folder / "environment.json"
-    return validated(_ADAPTER, read_json(file, MEND), file, MEND) if file.is_file() else Environment()
+    if not file.exists():
+        return Environment()
+    value = read_json(file, MEND)
+    refuse_newer(value, file, SCHEMA)
+    return validated(_ADAPTER, value, file, MEND)

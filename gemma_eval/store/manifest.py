@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from gemma_eval.store.records import SampleKey
 from gemma_eval.types import ModelLabel
 
 SCHEMA = 2
+COMMIT = ("pinned", "revision")  # of a task's dataset
+OF_THE_MACHINE = ("sandbox",)  # settings that change no score
 MEND = "delete the file and run the same command again: answers are kept"
 
 
@@ -39,6 +42,11 @@ class TaskManifest:
     samples: list[SampleKey]
     groups: dict[str, GroupSize] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ids = Counter(key.id for key in self.samples)
+        if len(ids) < len(self.samples):
+            raise ValueError(f"it asks sample {ids.most_common(1)[0][0]!r} twice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,36 +91,47 @@ def _from_schema_1(value: dict[str, Any], folder: Path) -> dict[str, Any]:
     return value | {"schema": SCHEMA, "model": scores["model"]}
 
 
-def united(old: Manifest, new: Manifest, *, same_engine: bool, choosing: Mapping[str, Collection[str]]) -> Manifest:
+def united(
+    old: Manifest, new: Manifest, *, engine: Sequence[str], choosing: Mapping[str, Collection[str]], renewed: bool = False
+) -> Manifest:
     """The manifest of a run that is started again: what it asked before stays, and what is new is added.
 
-    A task that now asks more items, or all of its items by other settings, is taken as it is now. One that asks fewer of the same items
-    keeps those it had. A task that is not asked this time stays too. `same_engine`: model and engine are those of `old`.
-    `choosing`: by task, the settings that choose items, and change neither prompts nor metrics.
-    Raises `RunError`, naming the task, where that would lose answers or mix those of two engines.
+    A task that now asks more items is taken as it is now. One that asks fewer of them keeps those it had. A task that is not asked this
+    time stays too. `engine`: how model and engine differ from those of `old`, in words. `choosing`: by task, the settings that choose
+    items, and change neither prompts nor metrics. `renewed`: the user wants the answers to rows that have changed since.
+    Raises `RunError`, naming what differs, where scores of the run would be replaced or mixed with others.
     """
-    absent = [name for name in old.tasks if name not in new.tasks]
-    if absent and not same_engine:
-        raise RunError(
-            f"this run has {', '.join(absent)} from another model or engine, and these settings leave them out; "
-            "choose another name with run=NAME, or run all of its tasks again"
-        )
-    kept = {
-        name: _united_task(name, task, new.tasks.get(name, task), same_engine, choosing.get(name, ())) for name, task in old.tasks.items()
-    }
+    if engine:
+        raise RunError(f"this run is of another model or engine ({'; '.join(engine)}); choose another name with run=NAME")
+    kept = {name: _united_task(name, task, new.tasks.get(name, task), choosing.get(name, ()), renewed) for name, task in old.tasks.items()}
     plugins = list(dict.fromkeys([*old.plugins, *new.plugins]))
     suite = old.suite if old.tasks.keys() > new.tasks.keys() else new.suite
     return replace(new, suite=suite, tasks=kept | {name: task for name, task in new.tasks.items() if name not in kept}, plugins=plugins)
 
 
-def _united_task(name: str, old: TaskManifest, new: TaskManifest, same_engine: bool, choosing: Collection[str]) -> TaskManifest:
-    changed = sorted(key for key in old.settings | new.settings if old.settings.get(key) != new.settings.get(key))
-    fewer = same_engine and set(new.samples) < set(old.samples)
-    if fewer and set(changed) <= set(choosing):
-        return old
-    if {key.id for key in new.samples} >= {key.id for key in old.samples}:
-        return new
+def _united_task(name: str, old: TaskManifest, new: TaskManifest, choosing: Collection[str], renewed: bool) -> TaskManifest:
+    changed = _changed(old.settings, new.settings)
+    before, now = set(old.samples), set(new.samples)
+    if changed.keys() <= set(choosing):
+        if now < before:
+            return old
+        if now >= before or (renewed and {key.id for key in now} >= {key.id for key in before}):
+            return new
+    differ = "; ".join(changed.values()) or "the prompts or the data differ"
     raise RunError(
-        f"{name}: this run has {len(old.samples):,} items of it, and these settings ask {len(new.samples):,} that do not contain them "
-        f"({', '.join(changed) or 'other data, model or engine'} differ); choose another name with run=NAME"
+        f"{name}: this run has {len(old.samples):,} items of it, and these settings ask {len(new.samples):,} whose answers would replace "
+        f"or not contain them ({differ}); choose another name with run=NAME"
     )
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that differ, in words. One that the old run does not know, from a page of another version, shows in the request keys."""
+    before, now = _without_commit(old), _without_commit(new)
+    return {key: f"{key}={before[key]} then, {now[key]} now" for key in before if key in now and before[key] != now[key]}
+
+
+def _without_commit(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's settings, without the commit of its data: rows are compared by their hash."""
+    dataset = settings.get("dataset")
+    flat = {f"dataset.{key}": value for key, value in dataset.items() if key not in COMMIT} if isinstance(dataset, dict) else {}
+    return {key: value for key, value in settings.items() if key not in ("dataset", *OF_THE_MACHINE)} | flat

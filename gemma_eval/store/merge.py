@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from gemma_eval.store.records import record_from_json, records_in
+from gemma_eval.store.records import record_of_line, records_in
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.usage import merge_spent
 from gemma_eval.types import Record
@@ -57,4 +56,4 @@ class Arrivals:
                 if not line.endswith(b"\n"):
                     return  # the line is still being written
                 self._read[file] = self._read.get(file, 0) + len(line)
-                yield record_from_json(json.loads(line))
+                yield record_of_line(line)

@@ -73,6 +73,8 @@ def summary(snapshot: Snapshot) -> str:
 def _phase(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.phase == "loading":
         yield "loading the model"
+    elif snapshot.phase == "checking":
+        yield "checking the model"
     elif snapshot.phase == "waiting":
         yield "waiting for the other processes"
     elif snapshot.phase:

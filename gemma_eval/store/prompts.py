@@ -11,16 +11,17 @@ very long text is left out, since RULER's haystacks would take gigabytes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TextIO
 
 from gemma_eval.errors import RunError
 from gemma_eval.prompt.sections import Section
+from gemma_eval.store.documents import parsed, to_text
 from gemma_eval.store.records import SampleKey
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Record
@@ -67,7 +68,7 @@ class PromptWriter:
         return self._numbers[digest]
 
     def _line(self, value: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+        self._stream.write(to_text(value, compact=True) + "\n")
 
 
 def _shortened(text: str) -> dict[str, Any]:
@@ -102,12 +103,12 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
 
         def line(place: int) -> Any:
             stream.seek(place)
-            return json.loads(stream.readline())
+            return parsed(stream.readline())
 
         @lru_cache(maxsize=256)
         def text(number: int) -> tuple[str, int]:
             found = line(texts[number])
-            return found["text"], found["left_out"]
+            return str(found["text"]), int(found["left_out"])
 
         def section(record: Record, kind: Any, number: int, content: str | int | None, box: Any = None) -> tuple[Section, int]:
             if isinstance(content, str):
@@ -119,19 +120,27 @@ def reading_prompts(run: RunDir, task: str) -> Iterator[Callable[[Record], SentP
             place = prompts.get(SampleKey(record.id, record.key))
             if place is None:
                 return None
-            found = line(place)
-            sections = [section(record, *listed) for listed in found["sections"]]
-            return SentPrompt(found["tokens"], [one for one, _ in sections], sum(left_out for _, left_out in sections))
+            with _naming_damage(file):
+                found = line(place)
+                sections = [section(record, *listed) for listed in found["sections"]]
+                return SentPrompt(int(found["tokens"]), [one for one, _ in sections], sum(left_out for _, left_out in sections))
 
-        try:
+        with _naming_damage(file):
             place = 0
             for content in stream:
-                value = json.loads(content)
+                value = parsed(content)
                 if "text" in value:
                     texts.append(place)
                 else:
                     prompts[SampleKey(value["id"], value["key"])] = place
                 place += len(content)
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{file}: damaged ({error}); delete the file and run the same command again") from error
         yield prompt
+
+
+@contextmanager
+def _naming_damage(file: Path) -> Iterator[None]:
+    """A block that reads what `PromptWriter` wrote. Raises `RunError` if it finds anything else."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(f"{file}: damaged ({error!r}); delete the file and run the same command again") from error

@@ -20,7 +20,7 @@ is an answer still to be scored: slow metrics run beside the model, and the scor
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -29,14 +29,15 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 
 from gemma_eval.errors import RunError
 from gemma_eval.runtime.files import replacing
-from gemma_eval.store.documents import read_json
+from gemma_eval.store.documents import read_json, to_text
 from gemma_eval.store.environment import Environment, read_environment
 from gemma_eval.store.manifest import Manifest, read_manifest
-from gemma_eval.store.records import ESCAPED, Appender, SampleKey, by_key, placed, record_from_json
+from gemma_eval.store.records import ESCAPED, Appender, SampleKey, by_key, placed, record_of_line, sound
 from gemma_eval.store.scores import Scores, read_scores
 from gemma_eval.types import Record
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class RunDir:
@@ -77,17 +78,22 @@ class RunDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Write to the run alone. Raises `RunError` if another process is writing to it."""
+        """Write to the run alone. Raises `RunError` if another process is writing to it.
+
+        A file system without locks does not tell. Then the run goes on, with a warning.
+        """
         import fcntl
 
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise RunError(
                     f"{self.path}: another process is writing this run; wait for it, or choose another name with run=NAME"
                 ) from error
+            except OSError as error:
+                log.warning("%s: this file system has no locks (%s); let no second process write this run", self.path, error.strerror)
             yield
 
     # -- documents ------------------------------------------------------------------------------------------
@@ -132,7 +138,7 @@ class RunDir:
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace a JSON file."""
-        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+        self.write_text(name, to_text(value, indent=1) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a text file."""
@@ -145,10 +151,10 @@ class RunDir:
         with replacing(self.path / name, errors=ESCAPED) as stream:
             yield stream
 
-    def read_json(self, name: str, default: Any = None) -> Any:
-        """Content of a JSON file, or `default` if there is none. Raises `RunError` if it is damaged."""
+    def read_json(self, name: str, default: Any = None, mend: str = "delete the file and run the same command again") -> Any:
+        """Content of a JSON file, or `default` if there is none. Raises `RunError`, with the way to `mend` it, if it is damaged."""
         file = self.path / name
-        return read_json(file, "delete the file and run the same command again") if file.is_file() else default
+        return read_json(file, mend) if file.exists() else default
 
     # -- records --------------------------------------------------------------------------------------------
 
@@ -189,14 +195,16 @@ class RunDir:
     def reading(self, task: str) -> Iterator[Callable[[SampleKey], Record | None]]:
         """A function that reads one record of a task. Memory holds only places in the files."""
         with self._streams(task) as streams:
-            places = {SampleKey(record.id, record.key): (stream, place) for stream in streams for place, record in placed(stream)}
+            places = {
+                SampleKey(record.id, record.key): (stream, place) for stream in streams for place, record in placed(stream) if sound(record)
+            }
 
             def record(entry: SampleKey) -> Record | None:
                 if entry not in places:
                     return None
                 stream, place = places[entry]
                 stream.seek(place)
-                return record_from_json(json.loads(stream.readline()))
+                return sound(record_of_line(stream.readline()))
 
             yield record
 

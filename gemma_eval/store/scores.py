@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from gemma_eval.store.documents import read_json, schema_of, validated
+from gemma_eval.store.environment import Check
 from gemma_eval.types import ModelLabel, Usage
 
 SCHEMA = 1
@@ -43,12 +44,31 @@ class PartScores:
     metrics: dict[str, MetricScore]
 
 
+@dataclass(frozen=True)
+class ReadAlone:
+    """Answers that a diagnostic reads where the primary extractor finds none, and how many of them it gives credit."""
+
+    items: int
+    right: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readers:
+    """Answers read by the primary extractor, by a diagnostic alone, and by none; together all answers. `alone`: by diagnostic."""
+
+    primary: int
+    diagnostic: int
+    none: int
+    alone: dict[str, ReadAlone] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupScores(PartScores):
     """Likewise, with what failed: a group of a task's subsets.
 
     Counts are of answers in which none was found, that were empty, or truncated by max_tokens, and of prompts that dropped exemplars.
-    `asked`: items that the run asks. `size`: items of the full split.
+    `asked`: items that the run asks. `size`: items of the full split. `readers`: who read the answers; None for multiple choice, and
+    in files of older versions.
     """
 
     extraction_failures: int = 0
@@ -57,6 +77,7 @@ class GroupScores(PartScores):
     dropped_shots: int = 0
     asked: int = 0
     size: int = 0
+    readers: Readers | None = None
 
 
 @dataclass(frozen=True)
@@ -118,25 +139,33 @@ class TaskScores(GroupScores):
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """All scores of a run. `peak_memory`: most bytes that a process had in use, by place (host, cuda:0, ...)."""
+    """All scores of a run. `peak_memory`: most bytes that a process had in use, by place (host, cuda:0, ...). `checks`: of the model."""
 
     schema: int = SCHEMA
     run: str
     model: ModelLabel
     peak_memory: dict[str, int] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
     tasks: dict[str, TaskScores]
 
     def to_json(self) -> Any:
         """As scores.json holds them: parts that a task does not have are left out."""
         value = _ADAPTER.dump_python(self, mode="json")
-        value["tasks"] = {
-            name: {key: entry[key] for key in entry if entry[key] or key not in _OPTIONAL} for name, entry in value["tasks"].items()
-        }
+        if not self.checks:
+            del value["checks"]
+        value["tasks"] = {name: _without_empty(entry) for name, entry in value["tasks"].items()}
+        for entry in value["tasks"].values():
+            if "groups" in entry:
+                entry["groups"] = {name: _without_empty(group) for name, group in entry["groups"].items()}
         return value
 
 
 _ADAPTER = TypeAdapter(Scores)
-_OPTIONAL = {"signature", "micro", "macro", "subsets", "groups"}
+_OPTIONAL = {"signature", "micro", "macro", "subsets", "groups", "readers"}
+
+
+def _without_empty(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value or key not in _OPTIONAL}
 
 
 def read_scores(file: Path) -> Scores:

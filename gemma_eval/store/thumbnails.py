@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemma_eval.errors import PromptError
 from gemma_eval.prompt.images import thumbnail
+from gemma_eval.runtime.disk import naming
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Image
 
@@ -42,5 +43,6 @@ class Thumbnails:
             return
         file.parent.mkdir(exist_ok=True)
         scratch = file.with_suffix(f".{os.getpid()}.part")  # another process of the run may be writing the same image
-        scratch.write_bytes(small)
-        scratch.replace(file)
+        with naming(file):
+            scratch.write_bytes(small)
+            scratch.replace(file)

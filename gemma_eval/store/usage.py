@@ -6,16 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from gemma_eval.runtime.environment import peak_memory
-from gemma_eval.store.documents import validated
+from gemma_eval.store.documents import refuse_newer, validated
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Usage
 
 USAGE, MEMORY = "usage.json", "memory.json"
+SCHEMA = 0  # neither file has said one so far
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Spent:
 
 _NOTHING = Spent(timed=True)
 _ADAPTER = TypeAdapter(dict[str, Spent])
+_PEAKS = TypeAdapter(dict[str, int])
+MEND = "delete the file: scores do not need it"
 
 
 def read_spent(directory: RunDir) -> dict[str, Spent]:
@@ -70,9 +74,19 @@ def read_spent(directory: RunDir) -> dict[str, Spent]:
 
     In a run of one task, all of the time is that task's own, whatever version wrote it.
     """
-    mend = "delete the file: scores do not need it"
-    spent = validated(_ADAPTER, directory.read_json(USAGE, {}), directory.path / USAGE, mend)
+    spent = _read(_ADAPTER, directory, USAGE)
     return {name: replace(found, timed=True) for name, found in spent.items()} if len(spent) == 1 else spent
+
+
+def read_peaks(directory: RunDir) -> dict[str, int]:
+    """The most bytes that a process of a run had in use, by place; empty if it kept none. Raises `RunError` if memory.json is damaged."""
+    return _read(_PEAKS, directory, MEMORY)
+
+
+def _read(adapter: TypeAdapter[T], directory: RunDir, name: str) -> T:
+    file, value = directory.path / name, directory.read_json(name, {}, MEND)
+    refuse_newer(value, file, SCHEMA)
+    return validated(adapter, value, file, MEND)
 
 
 def _write_spent(directory: RunDir, spent: Mapping[str, Spent]) -> None:
@@ -84,22 +98,29 @@ class _Burst:
 
     PAUSE_SECONDS = 0.02  # a longer wait between two answers ends the burst
     PAUSE_SHARE = 0.05  # unless it is less than this share of the wait for the first answer: memory is freed within a burst, too
-    LATER_SECONDS = 10.0  # waits within a burst, in sum; where they are longer, it is a stream of quick passes
+    LATER_SECONDS = 10.0  # waits within a burst, in sum; where they are longer, and than the first one, it is a stream of quick passes
 
     def __init__(self) -> None:
         self.spent: dict[str, Spent] = {}
         self._first_wait = 0.0
         self._later_waits = 0.0
+        self._later_answers = 0
 
     def takes(self, waited: float) -> bool:
         """Whether an answer belongs to the burst that came after a wait of `waited` seconds."""
-        pause = max(self.PAUSE_SECONDS, self.PAUSE_SHARE * self._first_wait)
-        return not self.spent or (waited <= pause and self._later_waits <= self.LATER_SECONDS)
+        if not self.spent:
+            return True
+        if waited > max(self.PAUSE_SECONDS, self.PAUSE_SHARE * self._first_wait):
+            return False
+        if self._later_waits <= max(self.LATER_SECONDS, self._first_wait):
+            return True
+        return waited < self._later_waits / self._later_answers / 2  # a stream is cut between two passes, where waits are not short
 
     def add(self, task: str, spent: Spent, waited: float) -> None:
         """Add an answer that came after a wait of `waited` seconds."""
         if self.spent:
             self._later_waits += waited
+            self._later_answers += 1
         else:
             self._first_wait = waited
         self.spent[task] = self.spent.get(task, _NOTHING) + spent
@@ -124,7 +145,7 @@ class UsageLog:
 
     Texts are generated side by side and finish one by one. When some texts arrive, they get the share of the waiting time that their tokens
     have in all tokens generated so far. The rest is kept for the texts in flight. The log hears of those as a `backends.base.Watcher`.
-    The time for loading a model is not counted.
+    The time for loading and checking a model is not counted.
     """
 
     SAVE_SECONDS = 10.0
@@ -147,7 +168,7 @@ class UsageLog:
         """The backend begins a phase (see `backends.base.Phase`). No text of the phase before is in flight any more."""
         if phase != self._phase:
             self._end_phase()
-        if self._phase == "loading":
+        if self._phase in ("loading", "checking"):
             self.wait()
         self._phase = phase
 
@@ -221,9 +242,9 @@ def merge_spent(directory: RunDir, part: RunDir) -> None:
         totals[task] = totals.get(task, _NOTHING) + spent
     _write_spent(directory, totals)
     (part.path / USAGE).unlink(missing_ok=True)  # so that it is not added twice
-    _keep_peaks(directory, part.read_json(MEMORY, {}))
+    _keep_peaks(directory, read_peaks(part))
 
 
 def _keep_peaks(directory: RunDir, peaks: Mapping[str, int]) -> None:
-    before: dict[str, int] = directory.read_json(MEMORY, {})
+    before = read_peaks(directory)
     directory.write_json(MEMORY, before | {place: max(size, before.get(place, 0)) for place, size in peaks.items()})

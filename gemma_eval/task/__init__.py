@@ -31,7 +31,7 @@ What a page uses for what:
 - `register` checks the page and adds its task.
 - `MultipleChoice` compares given choices: `query`, `choices`, `answer`; `Normalization` says what likelihoods are divided by, and
   `Continuation` gives a choice a form of its own. `Generation` writes text: `query`, `golds`, `judge`; or `grade`, which returns a
-  `Grade`. `CodeGeneration` runs the text as a program. `Task` is the base of all.
+  `Grade`. `CodeGeneration` runs the text as a program, and `CodeChat` the one in a reply. `Task` is the base of all.
 - `Chat`, `Lettered`, `LetteredChat` and `VisionTask` are mixed in, for plain questions to instruction-tuned models, for answers
   that are letters, and for prompts with images.
 - `DatasetRef` names repository, splits and configurations; `Row` is a row as the page reads it. `Fewshot` says where exemplars come
@@ -50,7 +50,7 @@ from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
 from gemma_eval.task.base import Average, Generation, MultipleChoice, Normalization, Task, chosen
 from gemma_eval.task.chat import Chat
-from gemma_eval.task.code import CodeGeneration
+from gemma_eval.task.code import CodeChat, CodeGeneration
 from gemma_eval.task.fewshot import Fewshot
 from gemma_eval.task.lettered import Lettered, LetteredChat
 from gemma_eval.task.registry import register
@@ -75,6 +75,7 @@ __all__ = [
     "JSON",
     "Average",
     "Chat",
+    "CodeChat",
     "CodeGeneration",
     "Continuation",
     "CorpusScore",

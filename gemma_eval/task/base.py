@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from operator import index
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -18,9 +19,12 @@ from gemma_eval.data.dataset import DatasetRef, Read
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
-from gemma_eval.errors import PluginError
+from gemma_eval.errors import ConfigError, PluginError
 from gemma_eval.metrics import choice
+from gemma_eval.metrics.qa import squad_normalize
+from gemma_eval.ranges import Count, Natural, Seed, Stop, Temperature
 from gemma_eval.task.fewshot import Fewshot
+from gemma_eval.task.soundness import check_answers, listed
 from gemma_eval.types import (
     JSON,
     Continuation,
@@ -76,10 +80,10 @@ class Task(ABC):
     """
 
     dataset: DatasetRef = DatasetRef()
-    num_fewshot: int = 0
+    num_fewshot: Natural = 0
     fewshot: Fewshot = Fewshot.seeded
-    limit: int | None = None
-    seed: int | None = None
+    limit: Count | None = None
+    seed: Seed | None = None
 
     name: ClassVar[str] = ""
     bundled: ClassVar[str] = ""  # name of its file of bundled items, where two forms of a benchmark share one; by default its own name
@@ -95,6 +99,7 @@ class Task(ABC):
     vision: ClassVar[bool] = False  # True for tasks whose prompts hold images (`gemma_eval.task.vision`)
     shot_separator: ClassVar[str] = "\n\n"  # after each exemplar
     target_delimiter: ClassVar[str] = " "  # between query and solution
+    may_be_blank: ClassVar[tuple[str, ...]] = ()  # columns that may be blank, though no bundled row shows that
     slow_scoring: ClassVar[bool] = False  # True if a score takes more than milliseconds: `score` then runs in several threads at once
 
     # -- the protocol, in terms of one row ------------------------------------------------------------------
@@ -203,7 +208,12 @@ class Task(ABC):
         """The prompt of an item. The exemplars are the rows `shots`, or with `fewshot=published` the published ones."""
         header = self.header(row)
         if self.fewshot is Fewshot.published:
-            exemplars = [as_parts(f"{shot}{self.shot_separator}") for shot in self.published_shots(row)[: self.num_fewshot]]
+            published = self.published_shots(row)
+            if len(published) < self.num_fewshot:
+                raise ConfigError(
+                    f"tasks.{self.name}.num_fewshot={self.num_fewshot}: {len(published)} exemplars are published; set it lower"
+                )
+            exemplars = [as_parts(f"{shot}{self.shot_separator}") for shot in published[: self.num_fewshot]]
         else:
             exemplars = [as_parts(self.shot(shot)) for shot in shots]
         return Prompt(as_parts(self.query(row)), tuple(exemplars), (header,) if header else (), self.reply(row))
@@ -267,7 +277,7 @@ class MultipleChoice(Task):
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
         """The row as a scoring request. Raises `ValueError` if the answer is none of the choices."""
-        choices, answer = self.choices(row), self.answer(row)
+        choices, answer = listed("choices()", self.choices(row)), index(self.answer(row))
         chosen(choices, answer)
         return Sample(
             id=id,
@@ -292,9 +302,9 @@ class Generation(Task):
     Decoding is greedy unless `temperature` is above 0. A page defines `judge`, or `grade` if it has several metrics.
     """
 
-    max_tokens: int = 32
-    stop: list[str] = field(default_factory=lambda: ["\n"])
-    temperature: float = 0.0
+    max_tokens: Count = 32
+    stop: list[Stop] = field(default_factory=lambda: ["\n"])
+    temperature: Temperature = 0.0
 
     primary: ClassVar[str] = "exact_match"
 
@@ -319,27 +329,30 @@ class Generation(Task):
         """Other ways to extract the answer, by metric name. Their scores are shown beside the primary one, never instead of it."""
         return {}
 
+    def diagnostic_answers(self, text: str, target: JSON) -> dict[str, str | None]:
+        """What each diagnostic extracts, by metric name. Diagnostics that judge a text without extracting anything are left out."""
+        return {metric: extract(text) for metric, extract in self.diagnostics().items()}
+
     def judge(self, answer: str, golds: list[str]) -> float:
         """Score of an extracted answer."""
         raise NotImplementedError
 
     def target(self, row: Row) -> JSON:
         """What `grade` compares a text with; it is stored with the record. By default the right answers."""
-        return list(self.golds(row))
+        return list(listed("golds()", self.golds(row)))
 
     def grade(self, text: str, target: JSON) -> Grade:
         """All scores of one generated text."""
         assert isinstance(target, list)
         golds = [str(gold) for gold in target]
-        answers = {metric: extract(text) for metric, extract in {self.primary: self.extract, **self.diagnostics()}.items()}
+        answers = {self.primary: self.extract(text), **self.diagnostic_answers(text, target)}
         judged = {None: 0.0} | {answer: self.judge(answer, golds) for answer in {*answers.values()} if answer is not None}
         return Grade({metric: judged[answer] for metric, answer in answers.items()}, answers[self.primary])
 
     def sample(self, row: Row, *, id: str, config: str, shots: list[Row]) -> Sample:
         """The row as a generation request. Raises `ValueError` if it has no right answer."""
         target = self.target(row)
-        if not target:
-            raise ValueError("no gold answer")
+        self._check_answers(self.golds(row), target)
         return Sample(
             id=id,
             request=Generate(self.prompt(row, shots), tuple(self.stop), self.max_tokens, self.temperature, seed=self.seed or 0),
@@ -348,6 +361,29 @@ class Generation(Task):
             cluster=self.cluster(row, config, id),
             fields={"query": as_text(self.query(row))},
         )
+
+    def _check_answers(self, golds: list[str], target: JSON) -> None:
+        """Raise `ValueError` if no answer can be right, as where no number or no word is left of the gold, or if an empty one is."""
+        check_answers(golds, target)
+        if not golds or self.slow_scoring or self.corpus_metrics():
+            return
+        try:
+            possible, nothing = self._possible(golds, target), self._empty_is_right(golds)
+        except Exception:  # a metric that raises does so when it scores, where the answer is kept
+            return
+        if not possible:
+            raise ValueError(f"gold answer {golds[0]!r} can be no right answer")
+        if nothing:
+            raise ValueError(f"gold answers {golds} make an empty answer right")
+
+    def _possible(self, golds: list[str], target: JSON) -> bool:
+        if type(self).grade is Generation.grade:
+            return any(self.judge(gold, golds) != 0 for gold in golds)
+        return any(map(squad_normalize, golds)) or any(self.grade(gold, target).scores[self.primary] for gold in golds)
+
+    def _empty_is_right(self, golds: list[str]) -> bool:
+        answer = self.extract("") if type(self).grade is Generation.grade else None
+        return answer is not None and self.judge(answer, golds) > 0
 
     def score(self, target: JSON, response: Response) -> Grade:
         """The mean grade of the generated texts. What was extracted is that of the first text."""

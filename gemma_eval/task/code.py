@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from gemma_eval.data.rows import Row
+from gemma_eval.metrics import code
+from gemma_eval.ranges import between
 from gemma_eval.sandbox import runner as sandbox
 from gemma_eval.sandbox.runner import Outcome
 from gemma_eval.settings import Sandbox
 from gemma_eval.task.base import Generation
-from gemma_eval.types import Sample
+from gemma_eval.task.chat import Chat
+from gemma_eval.types import JSON, Grade, Sample
 
 
 @dataclass
@@ -23,7 +26,7 @@ class CodeGeneration(Generation):
     """
 
     sandbox: Sandbox = Sandbox.bubblewrap
-    cpu_seconds: int = 10
+    cpu_seconds: Annotated[int, between(1, 86_400)] = 10
 
     primary: ClassVar[str] = "pass@1"
     slow_scoring: ClassVar[bool] = True
@@ -61,3 +64,19 @@ class CodeGeneration(Generation):
     def warnings(self) -> list[str]:
         """A warning if generated code ran without isolation."""
         return [] if self.sandbox is Sandbox.bubblewrap else [f"generated code ran without isolation (sandbox={self.sandbox.value})"]
+
+
+@dataclass
+class CodeChat(Chat):
+    """A chat form of a task whose answer is a program. It is mixed in before a `CodeGeneration`."""
+
+    def extract(self, text: str) -> str | None:
+        """The program in the reply, or None if it has none."""
+        return code.from_reply(text)
+
+    def grade(self, text: str, target: JSON) -> Grade:
+        """The score of the program. Of several code blocks, the one counts that defines what the tests use."""
+        assert isinstance(self, CodeGeneration) and isinstance(target, list)
+        preamble, tests = map(str, target)
+        program = code.from_reply(text, tests)
+        return Grade({self.primary: 0.0 if program is None else self.judge(program, [preamble, tests])}, program)

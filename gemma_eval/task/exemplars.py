@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from gemma_eval.data.columns import BadRowError
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source
 from gemma_eval.data.table import Table
@@ -33,7 +34,7 @@ class ExemplarPool:
         self._items: dict[int, Item] = {}
         self._members: dict[str, list[int]] = defaultdict(list)  # rows of each group
         self._drawn: dict[str, list[int]] = {}  # exemplars of each group, as rows of the table
-        self._shots: dict[str, list[Row]] = {}
+        self._shots: dict[str, list[Row] | BadRowError] = {}
         if not task.num_fewshot or task.fewshot is Fewshot.published:
             return
         split = task.dataset.fewshot_split
@@ -64,15 +65,21 @@ class ExemplarPool:
         return {item for item in self._items.values() if (self._group(item.subset), item.overlap_key) in shown}
 
     def shots(self, subset: str, id: str, split: str) -> list[Row]:
-        """The exemplars of one item, in prompt order. Raises `DataError` if the split has too few rows."""
+        """The exemplars of one item, in prompt order. Raises `DataError` if the split has too few rows, and `BadRowError` for a bad one."""
         if self._table is None:
             return []
         group = self._group(subset)
         if self._task.fewshot is Fewshot.per_item:
             return self._read(self._draw_for(group, id, itself=id if self._table.split == split else None))
         if group not in self._shots:
-            self._shots[group] = self._read(self._draw(group))
-        return self._shots[group]
+            try:
+                self._shots[group] = self._read(self._draw(group))
+            except BadRowError as error:  # which costs all items that would show it
+                self._shots[group] = error
+        shots = self._shots[group]
+        if isinstance(shots, BadRowError):
+            raise shots
+        return shots
 
     def _read(self, indices: list[int]) -> list[Row]:
         assert self._table is not None

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from gemma_eval.data.rows import Row
-from gemma_eval.metrics import final_answer, letters
+from gemma_eval.metrics import letters, options
 from gemma_eval.task.chat import Chat
 
 
 class Lettered:
-    """Scores 1 for the gold letter. `anywhere` is a diagnostic that also accepts a letter standing alone anywhere in the text."""
+    """Scores 1 for the gold letter. The diagnostic `anywhere` is the rule of MMLU-Pro's authors: any letter that stands alone."""
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
         """`anywhere`."""
@@ -28,7 +28,7 @@ class Lettered:
 class LetteredChat(Lettered, Chat):
     """A chat form of a question with lettered options. It asks for reasoning, then for "The answer is (X)."
 
-    The answer is the letter of the last "the answer is (X)", or the boxed one.
+    The answer is the last letter that the reply states, in any language; see `gemma_eval.metrics.options`.
     """
 
     @abstractmethod
@@ -53,4 +53,4 @@ class LetteredChat(Lettered, Chat):
 
     def extract(self, text: str) -> str | None:
         """The letter, or None if the reply states none."""
-        return final_answer.letter(text)
+        return options.letter(text)

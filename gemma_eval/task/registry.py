@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from gemma_eval.errors import PluginError
+from gemma_eval.errors import ConfigError, PluginError
+from gemma_eval.ranges import check
 from gemma_eval.task import discovery
 from gemma_eval.task.base import Generation, Task
 
@@ -99,8 +100,10 @@ def check_settings(cls: type[Task]) -> None:
         raise PluginError(f"{problem}: a field's type cannot be a setting: {str(error).splitlines()[0]}") from error
     if not node.dataset.repo:
         raise PluginError(f"{problem}.dataset: needs a repository")
-    if node.num_fewshot < 0:
-        raise PluginError(f"{problem}.num_fewshot: {node.num_fewshot} must be 0 or more")
+    try:
+        check(cls(), f"{cls.__name__}.")
+    except ConfigError as error:
+        raise PluginError(f"{_file(cls)}: {error}") from error
 
 
 def _file(cls: type[Task]) -> str:

@@ -5,11 +5,12 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from gemma_eval.data.columns import Columns
 from gemma_eval.errors import DataError
 from gemma_eval.metrics import ruler
+from gemma_eval.ranges import Count, FilePath, between
 from gemma_eval.task import (
     JSON,
     Average,
@@ -69,10 +70,10 @@ class RULER(Generation):
     hotpot_qa: DatasetRef = DatasetRef(
         "hotpotqa/hotpot_qa", config="distractor", split="validation", pinned="1908d6afbbead072334abe2965f91bd2709910ab"
     )
-    lengths: list[int] = field(default_factory=lambda: [4096, 8192, 16384, 32768, 65536, 131072])
-    items: int = 500  # per task and length
-    haystack: str | None = None  # a text file for the tasks that hide needles in essays; noise when absent
-    max_tokens: int = 128  # at most; most tasks allow fewer (ANSWER_TOKENS)
+    lengths: list[Count] = field(default_factory=lambda: [4096, 8192, 16384, 32768, 65536, 131072])
+    items: Count = 500  # per task and length
+    haystack: FilePath | None = None  # a text file for the tasks that hide needles in essays; noise when absent
+    max_tokens: Annotated[int, between(1, 128)] = 128  # most tasks allow fewer (ANSWER_TOKENS)
     stop: list[str] = field(default_factory=list)
 
     name = "ruler"

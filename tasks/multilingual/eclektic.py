@@ -68,7 +68,8 @@ class ECLeKTic(Generation):
         return [row[f"{row['config']}_a"]]
 
     def target(self, row: Row) -> JSON:
-        return {"gold": self.golds(row)[0], "language": row["config"], "source": row["original_lang"]}
+        source = LANGUAGES[LANGUAGES.index(row["original_lang"])]
+        return {"gold": self.golds(row)[0], "language": row["config"], "source": source}
 
     def published_shots(self, row: Row) -> list[str]:
         exemplars = json.loads(Path(__file__).with_name("eclektic_exemplars.json").read_text(encoding="utf-8"))

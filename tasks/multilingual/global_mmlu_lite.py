@@ -1,8 +1,8 @@
 from dataclasses import dataclass, field
 
-from gemma_eval.task import Average, DatasetRef, Generation, LetteredChat, MultipleChoice, Normalization, Row, register
+from gemma_eval.task import Average, DatasetRef, Generation, LetteredChat, MultipleChoice, Normalization, Row, chosen, register
 
-LETTERS = "ABCD"
+LETTERS = ["A", "B", "C", "D"]
 LANGUAGES = ["ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "pt", "sw", "yo", "zh"]
 
 
@@ -91,4 +91,4 @@ class GlobalMMLULiteIT(LetteredChat, Generation):
         return [row[f"option_{letter.lower()}"] for letter in LETTERS]
 
     def golds(self, row: Row) -> list[str]:
-        return [row["answer"]]
+        return [chosen(LETTERS, LETTERS.index(row["answer"]))]

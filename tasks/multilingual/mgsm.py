@@ -83,12 +83,12 @@ class MGSM(Generation):
         return [str(row["answer_number"])]
 
     def extract(self, text: str) -> str | None:
-        numbers = {text.rfind(phrase): math.number_after(text, phrase, math.LOCAL_NUMBER) for phrase in PHRASES}
+        numbers = {text.rfind(phrase): math.number_after(text, phrase) for phrase in PHRASES}
         last = max(numbers)
         return numbers[last] if last >= 0 else None
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        return {"flexible": lambda text: math.last_number(text, math.LOCAL_NUMBER)}
+        return {"flexible": math.last_number}
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return math.same_local_number(answer, golds)

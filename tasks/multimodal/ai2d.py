@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.metrics import letters
+from gemma_eval.metrics import options
 from gemma_eval.task import DatasetRef, Row, chosen, register
 
 from .visual_question import VisualQuestion, lettered_options
@@ -15,7 +15,7 @@ class AI2D(VisualQuestion):
 
     The report states 4-shot sampling. It gives neither split, prompt, examples nor the version of the images: we use test, since
     there is no validation split, and the diagrams whose labels are replaced by letters. Four questions are drawn as examples, and
-    their diagrams are not scored. Options are lettered, and the answer is the letter that the text begins with.
+    their diagrams are not scored. Options are lettered, and the answer is the letter that the reply gives.
     """
 
     dataset: DatasetRef = DatasetRef(
@@ -38,7 +38,7 @@ class AI2D(VisualQuestion):
         return [chosen("ABCDEFGHIJ"[: len(row["options"])], int(row["answer"]))]
 
     def extract(self, text: str) -> str | None:
-        return letters.leading(text)
+        return options.letter(text)
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(answer in golds)

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gemma_eval.metrics import letters
+from gemma_eval.metrics import blink, letters
 from gemma_eval.task import Average, DatasetRef, Image, Parts, Row, register
 
 from .visual_question import VisualQuestion
@@ -23,8 +23,8 @@ class BLINK(VisualQuestion):
     The report states zero-shot sampling. It does not give the prompt: we use the authors', which lists the choices, after all images.
     The score is the mean over the 14 tasks. Chance is about 38 %, close to the card's scores.
 
-    The answer is the letter that the text begins with, else the letter in "answer is (X)", else the first letter in parentheses. The
-    diagnostic `leading` accepts only the first form.
+    The answer is the letter that the reply states or begins with, else the only one that it names in parentheses or as a point. The
+    diagnostic `leading` takes a letter at the start alone. `authors` is the authors' rule, a reply for which they ask a model being wrong.
     """
 
     dataset: DatasetRef = field(
@@ -58,13 +58,16 @@ class BLINK(VisualQuestion):
         return f"({self.golds(row)[0]})"
 
     def golds(self, row: Row) -> list[str]:
-        return [str(row["answer"]).strip("()")]
+        answer = f"({str(row['answer']).strip('()')})"
+        if answer not in row["prompt"]:
+            raise ValueError(f"answer {answer} is not among the options of the prompt")
+        return [answer[1:-1]]
 
     def extract(self, text: str) -> str | None:
-        return letters.first(text)
+        return blink.letter(text)
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
-        return {"leading": letters.leading}
+        return {"leading": letters.leading, "authors": blink.authors}
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(answer in golds)

@@ -27,4 +27,4 @@ class Counted(VisualQuestion):
         return {"first_number": counting.first}
 
     def judge(self, answer: str, golds: list[str]) -> float:
-        return float(answer in golds)
+        return float(answer in golds and answer.isdecimal())

@@ -1,9 +1,10 @@
 import ast
 import re
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 
 from gemma_eval.metrics import mmmu
-from gemma_eval.task import JSON, DatasetRef, Fewshot, Grade, Parts, Row, register
+from gemma_eval.task import JSON, DatasetRef, Fewshot, Grade, Parts, Row, chosen, register
 
 from .visual_question import VisualQuestion, lettered_options, place_images
 
@@ -31,7 +32,8 @@ class MMMU(VisualQuestion):
     instructions, and the first three dev questions of the subject without their images. Images stand where the question marks them.
     The score is the mean over items.
 
-    Answers are read by the authors' parsers. An answer that cannot be parsed is wrong; the authors' code would guess.
+    Open answers are read by the authors' parser. Of an option, the letter that the reply gives counts; the diagnostic `authors` takes
+    that of the authors' parser. An answer that cannot be parsed is wrong; the authors' code would guess.
     """
 
     dataset: DatasetRef = field(
@@ -67,18 +69,30 @@ class MMMU(VisualQuestion):
 
     def golds(self, row: Row) -> list[str]:
         answer = str(row["answer"])
+        if row["question_type"] != "open":
+            letters = list(ascii_uppercase[: len(_options(row))])
+            return [chosen(letters, letters.index(answer))]
         return [str(one) for one in ast.literal_eval(answer)] if answer.startswith("[") else [answer]
 
     def target(self, row: Row) -> JSON:
         return {"answers": list(self.golds(row)), "options": list(_options(row)), "open": row["question_type"] == "open"}
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return (self.primary, "authors")
+
+    def diagnostic_answers(self, text: str, target: JSON) -> dict[str, str | None]:
+        assert isinstance(target, dict) and isinstance(target["options"], list)
+        return {} if target["open"] else {"authors": mmmu.choice(text, [str(option) for option in target["options"]])}
+
     def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict) and isinstance(target["answers"], list) and isinstance(target["options"], list)
         golds, options = [str(answer) for answer in target["answers"]], [str(option) for option in target["options"]]
         if target["open"]:
-            return Grade({self.primary: mmmu.open_answer(text, golds)}, text.strip() or None)
-        letter = mmmu.choice(text, options)
-        return Grade({self.primary: float(letter in golds)}, letter)
+            score = mmmu.open_answer(text, golds)
+            return Grade({self.primary: score, "authors": score}, text.strip() or None)
+        letter = mmmu.letter(text, options)
+        return Grade({self.primary: float(letter in golds), "authors": float(mmmu.choice(text, options) in golds)}, letter)
 
 
 def _options(row: Row) -> list[str]:

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from gemma_eval.metrics import letters
+from gemma_eval.metrics import options
 from gemma_eval.task import DatasetRef, Row, register
 
 from .visual_question import VisualQuestion
@@ -44,7 +44,7 @@ class RealWorldQA(VisualQuestion):
 
     def judge(self, answer: str, golds: list[str]) -> float:
         wanted = golds[0]
-        if len(wanted) == 1 and wanted in "ABCDEFGHIJ" and (letter := letters.leading(answer)):
+        if len(wanted) == 1 and wanted in "ABCDEFGHIJ" and (letter := options.letter(answer)):
             return float(letter == wanted)
         return float(_normalized(answer) == _normalized(wanted))
 

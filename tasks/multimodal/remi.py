@@ -45,10 +45,13 @@ class ReMI(VisualQuestion):
         return place_images(f"{self.question(row)}\nAnswer:", row, MARK)
 
     def golds(self, row: Row) -> list[str]:
-        return [str(row["label"])]
+        label = str(row["label"])
+        if not remi.correct(label, label, row["task"]):
+            raise ValueError(f"label {label!r} is no answer that task {row['task']!r} can have")
+        return [label]
 
     def target(self, row: Row) -> JSON:
-        return {"label": str(row["label"]), "task": str(row["task"])}
+        return {"label": self.golds(row)[0], "task": str(row["task"])}
 
     def grade(self, text: str, target: JSON) -> Grade:
         assert isinstance(target, dict)

@@ -22,6 +22,8 @@ class SoftAccuracy(VisualQuestion):
     def metrics(self) -> tuple[str, ...]:
         return ("vqa", "vqa_cleaned")
 
+    may_be_blank = ("answers",)  # an annotator may have had none
+
     def answers(self, row: Row) -> list[str]:
         """The answers of the annotators, in order."""
         return [str(answer) for answer in row["answers"]]

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from gemma_eval.metrics import final_answer
+from gemma_eval.metrics import final_answer, options
 from gemma_eval.task import Average, Chat, DatasetRef, Fewshot, Generation, Row, register
 
 PROMPTS = Path(__file__).with_name("bbh_cot_prompts")
@@ -101,7 +101,7 @@ class BBHIT(Chat, BBH):
         )
 
     def extract(self, text: str) -> str | None:
-        return final_answer.words(text)
+        return final_answer.words(text) or options.letter(text, last="Z")
 
     def judge(self, answer: str, golds: list[str]) -> float:
         return float(any(_same(answer, gold) for gold in golds))
@@ -110,7 +110,7 @@ class BBHIT(Chat, BBH):
 def _same(answer: str, gold: str) -> bool:
     """Whether the answer is right, by the rules in `BBHIT`."""
     if re.fullmatch(r"\([A-Z]\)", gold):
-        return final_answer.letter_of(answer) == gold[1]
+        return options.letter_at_start(answer) == gold[1]
     words, gold_words = (re.sub(r"[\s,\"']+", " ", text).casefold().split() or [""] for text in (answer, gold))
     if len(gold_words) == 1:
         return words[0].rstrip(".;") == gold_words[0]

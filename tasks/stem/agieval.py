@@ -3,7 +3,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import agieval
-from gemma_eval.task import JSON, Average, DatasetRef, Generation, Grade, Prompt, Row, register
+from gemma_eval.task import JSON, Average, DatasetRef, Generation, Grade, Prompt, Row, chosen, register
 
 ENGLISH = [
     "aqua-rat",
@@ -73,7 +73,7 @@ class AGIEval(Generation):
     itself and not scored.
 
     A single right letter must match; in parts with several right letters, all of them must. Values are compared by the rules of the
-    MATH authors.
+    MATH authors. The diagnostic `flexible` reads and compares answers by the authors' script.
     """
 
     dataset: DatasetRef = field(
@@ -116,7 +116,7 @@ class AGIEval(Generation):
         return Prompt((self.problem(row, len(shots) + 1),), tuple((text,) for text in texts), (self.header(row),))
 
     def golds(self, row: Row) -> list[str]:
-        return ["".join("ABCDEFG"[index] for index in sorted(row["gold"]))] if _has_options(row) else [row["answer"]]
+        return [_letters(row)] if _has_options(row) else [row["answer"]]
 
     def target(self, row: Row) -> JSON:
         reading = ("letters" if row["config"] in SEVERAL_LETTERS else "letter") if _has_options(row) else "value"
@@ -126,14 +126,18 @@ class AGIEval(Generation):
     def metrics(self) -> tuple[str, ...]:
         return ("exact_match", "flexible")
 
-    def grade(self, text: str, target: JSON) -> Grade:
-        """`exact_match` reads the answer where the prompt asks for it; `flexible` finds letters anywhere in the line, as the authors do."""
+    def diagnostic_answers(self, text: str, target: JSON) -> dict[str, str | None]:
         assert isinstance(target, dict)
-        gold, (strict, flexible) = str(target["gold"]), READINGS[str(target["reading"])]
-        same = agieval.same_value if target["reading"] == "value" else _same_letters
-        answers = {"exact_match": strict(text), "flexible": flexible(text)}
-        scores = {metric: 0.0 if answer is None else same(answer, gold) for metric, answer in answers.items()}
-        return Grade(scores, answers["exact_match"])
+        _, (read, _) = READINGS[str(target["reading"])]
+        return {"flexible": read(text)}
+
+    def grade(self, text: str, target: JSON) -> Grade:
+        """`exact_match` reads the answer with care; `flexible` is the authors' rule."""
+        assert isinstance(target, dict)
+        gold, readings = str(target["gold"]), READINGS[str(target["reading"])]
+        answers = [read(text) for read, _ in readings]
+        scores = [0.0 if answer is None else same(answer, gold) for answer, (_, same) in zip(answers, readings, strict=True)]
+        return Grade(dict(zip(self.metrics, scores, strict=True)), answers[0])
 
     def cluster(self, row: Row, config: str, id: str) -> str:
         passage, _ = _parts(row)
@@ -171,16 +175,21 @@ def _same_letters(answer: str, gold: str) -> float:
     return float(answer == gold)
 
 
-READINGS = {  # how an answer is read, strictly and flexibly
-    "letter": (agieval.letter, agieval.first_letter),
-    "letters": (agieval.letters, agieval.all_letters),
-    "value": (agieval.value, agieval.value),
+READINGS = {  # how an answer is read and compared: with care, and by the authors' rule
+    "letter": ((agieval.letter, _same_letters), (agieval.first_letter, _same_letters)),
+    "letters": ((agieval.letters, _same_letters), (agieval.all_letters, _same_letters)),
+    "value": ((agieval.value, agieval.same_value), (agieval.authors_value, agieval.authors_same_value)),
 }
 
 
 def _has_options(row: Row) -> bool:
     """Whether the answer is one of several options, which must then be there. The rows of the other parts give a value."""
     return row.get("config") not in VALUES and row.get("answer") is None
+
+
+def _letters(row: Row) -> str:
+    """The letters of the right options."""
+    return "".join(chosen("ABCDEFG"[: len(row["choices"])], index) for index in sorted({*row["gold"]}))
 
 
 def _form(row: Row) -> Form:

@@ -104,14 +104,15 @@ class GSM8K(Generation):
 class GSM8KIT(Chat, GSM8K):
     """GSM8K zero-shot with chain of thought, for instruction-tuned models. Card row: "GSM8K", 0-shot. Data and licence as `gsm8k`.
 
-    The answer is the last number stated or boxed. The diagnostic `flexible` takes the last number anywhere.
+    The answer is the last number stated or boxed, unless a correction follows ("No wait, 18"); without one, the number that the end of
+    the reply comes to. A reply that names two has none. The diagnostic `flexible` takes the last number anywhere.
     """
 
     name = "gsm8k_it"
     bundled = "gsm8k"
     undisclosed = (
         "Google does not publish its prompt, or say how it extracted answers; ours asks for steps and 'The answer is ...', and we read "
-        "the last number stated or boxed."
+        "the last number stated or boxed, else the one that the reply ends with."
     )
 
     def query(self, row: Row) -> str:

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import code
-from gemma_eval.task import Chat, CodeGeneration, DatasetRef, Row, register
+from gemma_eval.task import CodeChat, CodeGeneration, DatasetRef, Row, register
 
 
 @register
@@ -42,11 +42,11 @@ class HumanEval(CodeGeneration):
 
 @register
 @dataclass
-class HumanEvalIT(Chat, HumanEval):
+class HumanEvalIT(CodeChat, HumanEval):
     """HumanEval for instruction-tuned models: write the whole function. Card row: "HumanEval", 0-shot. Data, licence and tests as
     `humaneval`.
 
-    The program is the row's prompt, then the first code block of the reply that holds a definition. The prompt is a program too: it
+    The program is the row's prompt, then the first code block of the reply that defines the function. The prompt is a program too: it
     has the item's imports and helpers, and a function without a body. The reply defines the function again, or completes it if it
     gives the body alone.
     """
@@ -69,6 +69,3 @@ class HumanEvalIT(Chat, HumanEval):
 
     def solution(self, row: Row) -> str:
         return code.fenced(self.golds(row)[0])
-
-    def extract(self, text: str) -> str | None:
-        return code.from_reply(text)

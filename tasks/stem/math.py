@@ -3,10 +3,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from gemma_eval.metrics import final_answer, minerva
+from gemma_eval.metrics import final_answer, hendrycks, math_answer, minerva
 from gemma_eval.task import JSON, Chat, DatasetRef, Fewshot, Generation, Grade, Row, register
 
 SUBJECTS = ["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]
+CHECKERS = {"is_equiv": hendrycks.is_equiv, "minerva": minerva.equivalent}  # published ones, beside ours
 
 
 @cache
@@ -23,11 +24,12 @@ class MATH(Generation):
 
     Licence: MIT. Card row: "MATH", 4-shot.
 
-    The report states 4-shot sampling with chain of thought. It gives neither examples nor answer checker: prompt, extraction and
-    equality are Minerva's. Its exemplars end with "The final answer is $...$. I hope it is correct." Answers are equal as normalized
-    text or by computer algebra. We score all 5,000 problems.
+    The report states 4-shot sampling with chain of thought. It gives neither examples nor answer checker: prompt and extraction are
+    Minerva's. Its exemplars end with "The final answer is $...$. I hope it is correct." Answers are equal if the MATH authors' rule
+    says so, or if they differ in LaTeX alone or by computer algebra in nothing. We score all 5,000 problems.
 
-    The diagnostic `math_verify` is the verdict of the library math-verify on the whole text.
+    Three verdicts stand beside ours as diagnostics: `is_equiv` is the authors', a comparison of strings; `minerva` is Minerva's;
+    `math_verify` is that of the library math-verify on the whole text.
     """
 
     dataset: DatasetRef = field(
@@ -48,8 +50,8 @@ class MATH(Generation):
     card = "MATH"
     slow_scoring = True
     undisclosed = (
-        "Google does not say which examples or answer checker it used; we use Minerva's, with math-verify's parser for LaTeX, on all "
-        "5,000 problems."
+        "Google does not say which examples or answer checker it used; we use Minerva's examples, and a checker that accepts what "
+        "the MATH authors' does and other LaTeX for the same answer, on all 5,000 problems."
     )
 
     def subset(self, row: Row, config: str) -> str:
@@ -72,17 +74,21 @@ class MATH(Generation):
         return minerva.final_answer(text)
 
     def judge(self, answer: str, golds: list[str]) -> float:
-        return float(any(minerva.equivalent(answer, gold) for gold in golds))
+        return float(any(math_answer.right(answer, gold) for gold in golds))
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return (*super().metrics, "math_verify")
+        return (*super().metrics, *CHECKERS, "math_verify")
 
     def grade(self, text: str, target: JSON) -> Grade:
         grade = super().grade(text, target)
         assert isinstance(target, list)
-        verified = any(minerva.verified(text, str(gold)) for gold in target)
-        return Grade({**grade.scores, "math_verify": float(verified)}, grade.extracted)
+        golds = [str(gold) for gold in target]
+        found = {
+            name: grade.extracted is not None and any(same(grade.extracted, gold) for gold in golds) for name, same in CHECKERS.items()
+        }
+        found["math_verify"] = any(minerva.verified(text, gold) for gold in golds)
+        return Grade({**grade.scores, **{name: float(right) for name, right in found.items()}}, grade.extracted)
 
 
 @register
@@ -90,15 +96,14 @@ class MATH(Generation):
 class MATHIT(Chat, MATH):
     """MATH zero-shot, for instruction-tuned models. Card row: "MATH", 0-shot. Data, licence and equality as `math`.
 
-    The answer is the last one boxed or stated. The diagnostic `math_verify` is the verdict of the library math-verify on the whole
-    reply.
+    The answer is the last one boxed or stated. The diagnostics are those of `math`.
     """
 
     name = "math_it"
     bundled = "math"
     undisclosed = (
-        "Google does not publish its prompt or answer checker; we ask for a boxed answer, and compare answers as Minerva does, on all "
-        "5,000 problems."
+        "Google does not publish its prompt or answer checker; we ask for a boxed answer, and accept what the MATH authors' checker "
+        "does and other LaTeX for the same answer, on all 5,000 problems."
     )
 
     def query(self, row: Row) -> str:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gemma_eval.metrics import code
-from gemma_eval.task import Chat, CodeGeneration, DatasetRef, Fewshot, Row, register
+from gemma_eval.task import CodeChat, CodeGeneration, DatasetRef, Fewshot, Row, register
 
 EXEMPLARS = [2, 3, 4]  # task ids of the paper's prompt (Austin et al., 2021)
 
@@ -58,11 +58,11 @@ class MBPP(CodeGeneration):
 
 @register
 @dataclass
-class MBPPIT(Chat, MBPP):
+class MBPPIT(CodeChat, MBPP):
     """MBPP for instruction-tuned models. Card row: "MBPP", 3-shot. Data, licence, exemplars and tests as `mbpp`.
 
     The report states 3-shot pass@1 here too. Exemplars and question are in one turn, with programs in Markdown code blocks. The
-    program is the first code block of the reply that holds a definition.
+    program is the first code block of the reply that defines what the tests use.
     """
 
     num_fewshot: int = 3
@@ -84,9 +84,6 @@ class MBPPIT(Chat, MBPP):
 
     def solution(self, row: Row) -> str:
         return code.fenced(self.golds(row)[0])
-
-    def extract(self, text: str) -> str | None:
-        return code.from_reply(text)
 
     def diagnostics(self) -> dict[str, Callable[[str], str | None]]:
         return {}

@@ -79,4 +79,4 @@ class MMLUIT(LetteredChat, Generation):
         return list(row["choices"])
 
     def golds(self, row: Row) -> list[str]:
-        return [chosen(LETTERS, int(row["answer"]))]
+        return [chosen(LETTERS[: len(row["choices"])], int(row["answer"]))]

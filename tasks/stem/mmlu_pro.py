@@ -54,7 +54,7 @@ class MMLUPro(Lettered, Generation):
         return worked or f"The answer is ({self.golds(row)[0]})."
 
     def golds(self, row: Row) -> list[str]:
-        return [chosen(LETTERS, row["answer_index"])]
+        return [chosen(LETTERS[: len(_options(row))], row["answer_index"])]
 
     def extract(self, text: str) -> str | None:
         return letters.stated(text)

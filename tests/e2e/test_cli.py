@@ -258,7 +258,7 @@ def test_an_instruction_tuned_model_is_asked_in_chat(smollm2_gguf: Path, tmp_pat
         (["run", "limit=many"], "could not be converted to Integer"),
         (["run", "variant=chat"], "variant=chat: no such choice. Choices: it, pt"),
         (["run", "data.root=/nowhere"], "no such folder"),
-        (["run", *REAL, "suite=piqa", "model.path=/nowhere"], "no config.json there"),
+        (["run", *REAL, "suite=piqa", "model.path=/nowhere"], "no such folder"),
         (["report", "/nowhere"], "not a run directory"),
         (["preview", "piqua"], "suite=piqua: no such choice. Did you mean 'piqa'"),
     ],

@@ -178,9 +178,9 @@ class TestTheWholeHub:
         assert len(benchmark_hub.log) <= 8
         assert done.seconds < 60
 
-    def test_cannot_be_found(self, hub: LocalHub, warm_home: Path) -> None:
+    def test_cannot_be_found(self, hub: LocalHub, warm_home: Path, tiny_gemma: Path) -> None:
         hub.url = "http://hub.invalid"
-        done = gemma_eval(hub, warm_home, "run", *LOCAL, "suite=social_iqa,boolq")
+        done = gemma_eval(hub, warm_home, "run", "model=local", f"model.path={tiny_gemma}", "suite=social_iqa,boolq")
         assert done.code == 1
         first, second, third = done.err.splitlines()[-3:]
         assert first == "error: no task can be run:"

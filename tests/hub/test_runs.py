@@ -41,6 +41,9 @@ class Runs:
     def start(self, hub: LocalHub, name: str, *settings: str, offline: bool = False) -> Done:
         return gemma_eval(hub, self.home, "run", *self._settings, f"run={name}", *settings, offline=offline)
 
+    def data(self, hub: LocalHub, action: str, name: str, *settings: str) -> Done:
+        return gemma_eval(hub, self.home, "data", action, *self._settings, f"run={name}", *settings)
+
     def state(self, name: str) -> dict[str, Any]:
         """What a run has: manifest and scores as they are written, where its rows came from, and its answers."""
         run = folder(self.home) / "results" / name
@@ -81,6 +84,9 @@ def test_a_finished_run_keeps_its_commits_until_it_is_told_to_move_on(
     assert json.loads(runs.lock.read_text()) == {"schema": 1, "datasets": {PIQA: old, BOOLQ: boolq.head}}
 
     new = piqa.commit({ROWS: changed_rows(sample_repositories / PIQA / ROWS, tmp_path / "changed.parquet")})
+    runs.lock.unlink()
+    listed = runs.data(hub, "list", "kept", *NEWEST)
+    assert (old[:12] in listed.out, new[:12] in listed.out) == (True, False), listed.out
     runs.lock.unlink()
     hub.log.clear()
     again = runs.start(hub, "kept", *NEWEST)

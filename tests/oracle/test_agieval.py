@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from lm_eval.tasks.agieval.utils import _strip_string as strip_string
 
 from gemma_eval.data.rows import Row
 from gemma_eval.data.table import Table
-from gemma_eval.metrics.agieval import normalize_value, same_value
+from gemma_eval.metrics.agieval import all_letters, first_letter, normalize_value, same_value
 from gemma_eval.task.base import Generation
 from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of
@@ -44,6 +45,28 @@ def theirs(text: str) -> str:
         return str(strip_string(text))
     except (AssertionError, IndexError):
         return text
+
+
+def authors_letter(text: str) -> str | None:
+    """`parse_few_shot_qa_single_answer` of src/post_process.py, in this file's own words."""
+    for words in ("answer is ", "答案是"):
+        if match := re.search(f"{words}.*?([A-G])", text):
+            return match[1]
+    return next((character for character in text if character in "ABCDEF"), None)
+
+
+def test_letters_are_those_of_the_authors_rules() -> None:
+    pieces = ["answer is ", "答案是", "A", "B", "G", "Both", "(C)", "a", " ", "\n", ".", "car", "、", "选"]
+    chance = random.Random(0)
+    compared = set()
+    for _ in range(3000):
+        text = "".join(chance.choices(pieces, k=chance.randint(0, 7)))
+        if "answer is " in text and "答案是" in text:
+            continue  # the authors look for the words of the item's language alone
+        compared.add(authors_letter(text))
+        assert first_letter(text) == authors_letter(text), text
+        assert (all_letters(text) or "") == "".join(sorted(set(re.findall(r"\(*([A-F])\)*", text)))), text
+    assert compared == {None, *"ABCG"}
 
 
 @pytest.mark.data

@@ -172,4 +172,4 @@ def test_unfence_takes_what_lm_eval_takes(data_root: Path) -> None:
     for row in rows:
         program = task.solution(row)
         for answer in (f"python\n{program}\n```", f"python\n{program}\n```\nThis prints:\n```\n1\n```"):
-            assert unfence("```" + answer).rstrip("\n") == space["extract_code_blocks"](answer).rstrip("\n")
+            assert unfence("```" + answer).rstrip() == space["extract_code_blocks"](answer).rstrip()

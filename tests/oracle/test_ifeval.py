@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nltk.tokenize
 import pytest
 
 pytest.importorskip("langdetect")
@@ -19,7 +20,12 @@ from gemma_eval.metrics import ifeval
 from gemma_eval.task.registry import registry
 from tests.oracle.lm_eval_tasks import table_of
 
-TRAINED = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}  # NLTK's models: no download here
+TRAINED = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}  # NLTK's models of sentences: no download here
+CAPITALS = """
+DON'T I'M IT'S WE'LL YOU'RE SHOULDN'T CANNOT GONNA WANNA D'YE N'T WANT'VE DON\u2019T JOHN'S JAMES' dogs' 'TIS 'EM 'A' 'QUOTED' "HELLO"
+A I hello World NASA U.S. USA. E.G. \u00c9COLE well-KNOWN STATE-OF-THE-ART COVID-19 O'CLOCK L'AMOUR ROCK'N'ROLL 3D 1,000
+AT&T A/B A,B A:B X=Y #TAG $US 50%OFF OK! WHAT?! (NATO) **BOLD** <<TITLE>> _UNDER_ THE...END HEY--YOU
+"""
 RANDOM = {"!", "#"}  # where the instruction names a sign, the authors' code counts a random letter
 TEXT = "The quick brown fox jumps over the lazy dog and then it sleeps under a tree"
 
@@ -83,3 +89,11 @@ def test_real_instructions(data_root: Path) -> None:
     assert verdicts.total() > 20_000
     assert {name for name, followed in verdicts if followed} == {name for name, followed in verdicts if not followed}
     assert {name for name, _ in verdicts} == set(ifeval.CHECKS) - TRAINED
+
+
+def test_capital_words_are_those_of_nltk() -> None:
+    """NLTK's tokenizer of words needs no model; that of sentences, which the authors use before it, does. So texts are one sentence."""
+    tokenizer, chance = nltk.tokenize.NLTKWordTokenizer(), random.Random(0)
+    for _ in range(4000):
+        text = " ".join(chance.choices(CAPITALS.split(), k=chance.randint(1, 8))) + chance.choice(["", ".", "\n", "!"])
+        assert ifeval.capital_words(text) == sum(word.isupper() for word in tokenizer.tokenize(text)), text

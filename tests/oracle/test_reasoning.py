@@ -17,13 +17,15 @@ from typing import Any
 import math_verify  # type: ignore[import-untyped]  # noqa: F401 (imported before the version of antlr is disguised below)
 import pytest
 from lm_eval.tasks.gpqa.cot_n_shot.utils import preprocess
+from lm_eval.tasks.hendrycks_math.utils import is_equiv
 from lm_eval.tasks.mmlu_pro import utils as mmlu_pro
 
 from gemma_eval.data.rows import Row
-from gemma_eval.metrics import letters, minerva
+from gemma_eval.metrics import final_answer, hendrycks, letters, math, math_answer, minerva
 from gemma_eval.task.base import Generation
 from gemma_eval.task.registry import registry
 from gemma_eval.types import GenerateResponse, as_text
+from tests.dressing import CHANGES
 from tests.oracle.lm_eval_tasks import from_folder, give_exemplars, page_config, requests_of, table_of, text_of
 
 ITEMS = 60
@@ -115,6 +117,51 @@ def test_math_normalization_of_disturbed_golds(minerva_math: ModuleType, data_ro
 
 
 @pytest.mark.data
+def test_math_equality_of_the_authors(data_root: Path) -> None:
+    """`is_equiv` as lm-eval has it, on golds, golds in other dress, and golds against others."""
+    task = page_of("math")
+    golds = sorted({task.golds(row)[0] for row in table_of(task, data_root).rows})
+    chance = random.Random(0)
+    changes = list(CHANGES.values())
+    verdicts = []
+    for gold in golds:
+        for answer in (
+            chance.choice(changes)(gold),
+            chance.choice(changes)(gold),
+            chance.choice(golds),
+            gold[: chance.randrange(len(gold) + 1)],
+        ):
+            theirs = is_equiv(answer, gold)
+            assert hendrycks.is_equiv(answer, gold) == theirs, (answer, gold)
+            verdicts.append(theirs)
+    assert 0.2 < sum(verdicts) / len(verdicts) < 0.8
+
+
+@pytest.mark.data
+def test_math_golds_are_right_in_every_dress(data_root: Path) -> None:
+    """Each gold equals itself in each dress, and what the authors accept is accepted. Minerva's rule denies a fifth of the dresses."""
+    task = page_of("math")
+    golds = sorted({task.golds(row)[0] for row in table_of(task, data_root).rows})
+    assert len(golds) > 2000
+    dressed = [(change(gold), gold) for gold in golds for change in CHANGES.values()]
+    dressed = sorted({(answer, gold) for answer, gold in dressed if answer != gold})
+    assert len(dressed) > 10_000
+    assert [pair for pair in dressed if not math_answer.equal(*pair)] == []
+    assert [gold for gold in golds if not math_answer.equal(gold, gold)] == []
+
+
+@pytest.mark.data
+def test_math_golds_are_not_each_other(data_root: Path) -> None:
+    """A gold and one like it in length and form are equal only if they are the same answer."""
+    task = page_of("math")
+    golds = sorted({task.golds(row)[0] for row in table_of(task, data_root).rows}, key=lambda gold: (gold.count(","), len(gold), gold))
+    near = [(one, other) for one, other in zip(golds[::4], golds[3::4], strict=False) if not is_equiv(one, other)]
+    assert len(near) > 450
+    same = {frozenset(pair) for pair in near if math_answer.equal(*pair)}
+    assert len(same) <= 3, same  # such as "1,-2" and "-2,1"
+
+
+@pytest.mark.data
 def test_math_extraction(minerva_math: ModuleType, data_root: Path) -> None:
     """Solutions as exemplars tell them, whole and broken off at random: the same answer, or none on both sides."""
     task = page_of("math")
@@ -134,6 +181,26 @@ def test_math_extraction(minerva_math: ModuleType, data_root: Path) -> None:
             assert ours == (None if theirs == "[invalidanswer]" else theirs)
         outcomes.append(ours is None)
     assert 100 < sum(outcomes) < 400
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["gsm8k", "mgsm"])
+def test_golds_are_numbers_in_every_script(name: str, data_root: Path) -> None:
+    task = page_of(name)
+    golds = sorted({task.golds(row)[0] for row in table_of(task, data_root).rows})
+    assert len(golds) > 100
+    for gold in golds:
+        assert task.judge(gold, [gold]) == 1.0
+        for separator in ["", ",", "'", " ", "\N{THIN SPACE}", "\N{NO-BREAK SPACE}"]:
+            for zero in ("0", "\N{FULLWIDTH DIGIT ZERO}", "\N{DEVANAGARI DIGIT ZERO}", "\N{ARABIC-INDIC DIGIT ZERO}"):
+                digits = str.maketrans({str(digit): chr(ord(zero) + digit) for digit in range(10)})
+                written = f"{int(gold):,}".replace(",", separator).replace("-", "\N{MINUS SIGN}").translate(digits)
+                found = final_answer.number(f"Let us see.\n\nThe answer is **{written}**.")
+                assert found is not None and math.to_number(found) == int(gold), written
+                assert task.judge(found, [gold]) == 1.0, written
 
 
 # -- BBH ---------------------------------------------------------------------------------------------------------

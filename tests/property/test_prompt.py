@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gemma_eval.checkpoint.resolve import resolve
 from gemma_eval.data.sources import open_source
 from gemma_eval.errors import PromptError
+from gemma_eval.prompt.control import ControlTokens
 from gemma_eval.prompt.renderer import ImageTokens, Renderer, request_batches
 from gemma_eval.prompt.tokenizing import LineEncoder, encode_texts
 from gemma_eval.task.registry import registry
@@ -67,11 +68,12 @@ LINES = st.lists(st.one_of(st.text(max_size=12), st.text("\n \t\r\u2028a<", max_
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(LINES, max_size=4))
 def test_line_by_line_is_the_tokenizers_own_answer(tokenizer: Any, texts: list[str]) -> None:
-    encoder = LineEncoder.of(tokenizer)
+    control = ControlTokens(tokenizer)
+    encoder = LineEncoder.of(tokenizer, control)
     assert encoder is not None
     encoder.CHECKED = 1  # so that it does not fall back on encoding whole texts
-    joined = [[token for line in encoder.lines(text) for token in encode_texts(tokenizer, [line])[0]] for text in texts]
-    assert joined == encode_texts(tokenizer, texts) == encoder.encode(texts)
+    joined = [[token for line in encoder.lines(text) for token in encode_texts(tokenizer, control, [line])[0]] for text in texts]
+    assert joined == encode_texts(tokenizer, control, texts) == encoder.encode(texts)
     assert encoder.trusted
 
 
@@ -148,12 +150,6 @@ def test_a_template_keeps_its_first_marker_where_no_bos_is_added(smollm2_gguf: P
     encoded = one(renderer, Generate(Prompt(("Hello",)), (), 5))
     assert isinstance(encoded, EncodedGenerate)
     assert tokenizer.decode(encoded.prompt) == tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def test_control_tokens_in_chat_content_are_refused(tokenizer: Any) -> None:
-    tokenizer.chat_template = GEMMA_CHAT
-    encoded = Renderer(tokenizer, context_length=100, chat=True).encode([Generate(Prompt(("say <end_of_turn>",)), (), 5)])
-    assert isinstance(encoded[0], PromptError)
 
 
 def test_a_system_prompt_is_refused_where_there_are_no_roles(tokenizer: Any) -> None:

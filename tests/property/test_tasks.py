@@ -12,6 +12,7 @@ import pytest
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import Source, open_source
 from gemma_eval.errors import DataError, SandboxError
+from gemma_eval.scoring.scorer import checked
 from gemma_eval.task.base import Generation, MultipleChoice, Task
 from gemma_eval.task.fewshot import Fewshot
 from gemma_eval.task.registry import registry
@@ -61,7 +62,7 @@ def check_gold_and_distractors(task: Task, sample: Sample) -> None:
 
 def score_of(task: Generation, sample: Sample, text: str) -> float:
     """The primary score, scaled so that a perfect answer scores 1. A corpus metric is computed on this item alone."""
-    score = task.score(sample.target, GenerateResponse((text,), ("stop",), (1,))).scores[task.primary]
+    score = checked(task, task.score(sample.target, GenerateResponse((text,), ("stop",), (1,)))).scores[task.primary]
     value = float(task.corpus_metrics()[task.primary](np.array(score))) if isinstance(score, list) else score
     return value / task.scale
 

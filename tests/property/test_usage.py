@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.store.run_dir import RunDir
-from gemma_eval.store.usage import Spent, UsageLog, read_spent
+from gemma_eval.store.usage import Spent, UsageLog, merge_spent, read_spent
 from gemma_eval.types import Usage
 
 SECONDS = st.floats(1.1, 20.0)  # of a forward pass: more than a twentieth of any other
@@ -43,7 +43,8 @@ class Pass:
         return {task: self.seconds * count / tokens.total() for task, count in tokens.items()}
 
 
-PASSES = st.lists(st.builds(Pass, SECONDS, st.lists(st.tuples(TASKS, st.integers(1, 500), st.booleans()), min_size=1, max_size=6)))
+PASS = st.lists(st.tuples(TASKS, st.integers(1, 500), st.booleans()), min_size=1, max_size=6)
+PASSES = st.lists(st.builds(Pass, SECONDS, PASS))
 
 
 @contextmanager
@@ -113,6 +114,55 @@ def test_resumes_add_up(passes: list[Pass], cuts: list[int]) -> None:
             answer(log, clock, passes[start:end])
             log.close()
         assert seconds(run) == pytest.approx(expected(passes))
+
+
+WITHIN = 0.001  # of a pass: the wait between two of its answers
+PATTERN = st.lists(st.builds(Pass, st.floats(0.0005, 0.019), PASS), min_size=1, max_size=3)
+LONG = st.lists(st.builds(Pass, st.floats(10.5, 400.0), PASS), max_size=2)
+
+
+@settings(deadline=None, max_examples=40)
+@given(LONG, PATTERN, st.sampled_from([1, 50, 1000, 3000]), LONG)
+def test_no_task_is_faster_than_the_fastest_pass(before: list[Pass], pattern: list[Pass], times: int, after: list[Pass]) -> None:
+    """Long passes alone and in between, and streams of passes too quick to be told apart, which are saved again and again."""
+    check_rates([*before, *pattern * times, *after])
+
+
+@pytest.mark.parametrize("times", range(998, 1006))
+def test_a_stream_of_quick_passes_is_not_divided_within_one(times: int) -> None:
+    """One of these streams gets as long as a burst may be in its last pass, between two tasks."""
+    check_rates([*[Pass(0.01, [("a", 9, False)])] * times, Pass(0.01, [("a", 9, False), ("b", 9, False)])])
+
+
+def check_rates(passes: list[Pass]) -> None:
+    with new_run() as run:
+        clock = Clock()
+        log = UsageLog(run, clock)
+        for one in passes:
+            for number, (task, computed, _) in enumerate(one.answers):
+                clock.now += one.seconds * (WITHIN if number else 1)
+                log.add(task, Usage(computed, computed, 0), "way")
+        log.close()
+        found = read_spent(run)
+        spent = {id(one): one.seconds * (1 + WITHIN * (len(one.answers) - 1)) for one in passes}
+        fastest = max((sum(tokens for _, tokens, _ in one.answers) / spent[id(one)] for one in passes), default=0.0)
+        assert sum(task.seconds for task in found.values()) == pytest.approx(sum(spent[id(one)] for one in passes))
+        assert all(task.computed / task.seconds < fastest * 1.01 for task in found.values())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(PASSES, min_size=1, max_size=3))
+def test_several_processes_add_up(shares: list[list[Pass]]) -> None:
+    """Each process waits for its own passes; their times are added."""
+    with new_run() as run:
+        for rank, passes in enumerate(shares):
+            clock = Clock()
+            log = UsageLog(run.part(rank), clock)
+            answer(log, clock, passes)
+            log.close()
+        for part in run.parts():
+            merge_spent(run, part)
+        assert seconds(run) == pytest.approx(expected([one for passes in shares for one in passes]))
 
 
 @dataclass

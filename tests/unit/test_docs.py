@@ -14,10 +14,11 @@ import pytest
 
 from gemma_eval.commands import gate, preview
 from gemma_eval.commands.command import CommandParser
+from gemma_eval.commands.dispatch import COMMANDS
 from gemma_eval.commands.hydra_settings import sweeps
-from gemma_eval.commands.main import COMMANDS
 from gemma_eval.config.compose import register_schema
-from gemma_eval.config.overrides import GROUPS, checked_overrides, choices
+from gemma_eval.config.keys import GROUPS, choices
+from gemma_eval.config.overrides import checked_overrides
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.gate import load_policy
 from gemma_eval.task.registry import ENTRY_POINTS

@@ -15,7 +15,8 @@ from gemma_eval.backends import Answer
 from gemma_eval.backends.image_processor import ImageProcessor
 from gemma_eval.backends.vllm import VllmBackend
 from gemma_eval.backends.vllm.engine import Engine
-from gemma_eval.checkpoint.resolve import read_config, resolve
+from gemma_eval.checkpoint.configuration import read_config
+from gemma_eval.checkpoint.resolve import resolve
 from gemma_eval.doctor import measure as doctor
 from gemma_eval.doctor.findings import examine
 from gemma_eval.doctor.prompts import PROMPTS

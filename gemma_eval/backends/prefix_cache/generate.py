@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, with_notes
 from gemma_eval.backends.stopping import before_stop
 from gemma_eval.types import EncodedGenerate, Finish, GenerateResponse, Usage
 
@@ -19,6 +19,7 @@ class GenerateJob:
         self._tokenizer = tokenizer
         self._texts: dict[int, tuple[str, Finish, int]] = {}
         self._computed = 0
+        self._notes: set[str] = set()
 
     def requests(self) -> list[EngineRequest]:
         """A request for each sample."""
@@ -30,6 +31,7 @@ class GenerateJob:
         assert isinstance(request, GenerateRequest)
         self._texts[request.sample] = self._finished(reply)
         self._computed += len(request.prompt) - reply.cached
+        self._notes |= reply.notes
         return []
 
     def answer(self) -> Answer | None:
@@ -40,14 +42,14 @@ class GenerateJob:
         texts, finish, tokens = zip(*(self._texts[sample] for sample in range(samples)), strict=True)
         generated = sum(tokens)
         usage = Usage(len(self._request.prompt) * samples + generated, self._computed + generated, generated)
-        return Answer(self.index, GenerateResponse(texts, finish, tokens), usage, "generate")
+        return Answer(self.index, GenerateResponse(texts, finish, tokens), usage, with_notes("generate", self._notes))
 
     def _finished(self, reply: EngineReply) -> tuple[str, Finish, int]:
-        """The text before the stop string, why it ended, and its tokens."""
+        """The text before the stop string, why it ended, and its tokens. An engine that knows stop strings may yet leave one in."""
         if reply.completion:
-            return reply.completion.text, reply.completion.finish, reply.generated
-        text = self._tokenizer.decode(list(reply.tokens), skip_special_tokens=True)
+            text, finish = reply.completion.text, reply.completion.finish
+        else:
+            text = self._tokenizer.decode(list(reply.tokens), skip_special_tokens=True)
+            finish = "eos" if reply.ended else "length"
         stopped = before_stop(text, self._request.request.stop)
-        if stopped is not None:
-            return stopped, "stop", reply.generated
-        return text, "eos" if reply.ended else "length", reply.generated
+        return (text, finish, reply.generated) if stopped is None else (stopped, "stop", reply.generated)

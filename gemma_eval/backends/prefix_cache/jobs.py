@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import transformers
@@ -16,6 +17,7 @@ from gemma_eval.backends.prefix_cache.verify import VerifiedJob, drawn
 from gemma_eval.backends.self_check import difference, small_requests
 from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.errors import UnansweredError
 from gemma_eval.plan.tree import in_prefix_order
 from gemma_eval.settings import Dtype
 from gemma_eval.types import Encoded, EncodedGenerate, EncodedScore, Response
@@ -57,9 +59,13 @@ def self_checked(engine: CachingEngine, mode: ScoringMode, dtype: Dtype, tokeniz
         jobs = (ScoreJob(i, request, by) for i, request in enumerate(requests))
         return [answer.response for answer in sorted(feed(engine, jobs), key=lambda answer: answer.index)]
 
-    if reason := difference(scored(mode), scored(mode.full_prompt), dtype):
+    try:
+        reason = difference(scored(mode), scored(mode.full_prompt), dtype)
+    except UnansweredError as error:
+        reason = f"the engine does not answer the self-check: {next(iter(error.reasons.values()))}"
+    if reason:
         log.warning("the prefix cache is not used for scoring, and every full prompt is computed: %s", reason)
-        return mode.full_prompt
+        return replace(mode.full_prompt, reason=reason)
     return mode
 
 

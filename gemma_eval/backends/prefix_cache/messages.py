@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gemma_eval.backends.base import Answer
+from gemma_eval.errors import GemmaEvalError
 from gemma_eval.types import Finish, Generate, ImageSpan, TokenIds
+
+
+class NoAnswerError(GemmaEvalError):
+    """The engine has no answer to one request: it refuses the request, or replies something that cannot be. Others are not affected."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class EngineReply:
 
     Of a `ScoreRequest`, `next` has the candidates by id, and `rows` the prompt's own tokens by position. The cache holds no logits, so only
     rows that the engine computed are there. Of a `GenerateRequest`, `tokens` are the generated ids without the end token, and `ended` says
-    whether there was one. An engine that tells no ids has a `completion` instead.
+    whether there was one. An engine that tells no ids has a `completion` instead. `notes` say what was out of the ordinary.
     """
 
     cached: int
@@ -69,6 +74,7 @@ class EngineReply:
     tokens: tuple[int, ...] = ()
     ended: bool = False
     completion: Completion | None = None
+    notes: frozenset[str] = frozenset()
 
     @property
     def generated(self) -> int:
@@ -77,7 +83,12 @@ class EngineReply:
 
 
 class Job(Protocol):
-    """A request to the backend, as a conversation with an engine: what is still to be asked, and the answer in the end."""
+    """A request to the backend, as a conversation with an engine: what is still to be asked, and the answer in the end.
+
+    `index`: the request's place among all of them. Each method may raise `NoAnswerError`, which ends the conversation.
+    """
+
+    index: int
 
     def requests(self) -> list[EngineRequest]:
         """What to ask first, in this order."""
@@ -90,3 +101,8 @@ class Job(Protocol):
     def answer(self) -> Answer | None:
         """The answer; None while replies are due."""
         ...
+
+
+def with_notes(method: str, notes: Collection[str]) -> str:
+    """How the engine was asked, with what was out of the ordinary in brackets."""
+    return f"{method} ({'; '.join(sorted(notes))})" if notes else method

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from gemma_eval.backends.base import UNWATCHED, Answer, Unwatched, Watcher
 from gemma_eval.backends.prefix_cache.feed import CachingEngine, feed
 from gemma_eval.backends.prefix_cache.messages import Job
+from gemma_eval.errors import UnansweredError
 
 RUNS_PER_ENGINE = 8  # runs of neighbours in the queue: few, since each computes its shared prefix anew, but enough to end together
 
@@ -20,7 +21,7 @@ Event = Answer | int | BaseException | None
 def feed_all(engines: Sequence[CachingEngine], jobs: Sequence[Job], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
     """Answers of `jobs`, which are in prefix order, as any engine completes them. `watcher` hears of generated tokens.
 
-    Raises what an engine raises.
+    Raises what an engine raises, and `UnansweredError` in the end for jobs without an answer.
     """
     size = -(-len(jobs) // (RUNS_PER_ENGINE * len(engines))) or 1
     runs = deque(jobs[start : start + size] for start in range(0, len(jobs), size))
@@ -28,6 +29,7 @@ def feed_all(engines: Sequence[CachingEngine], jobs: Sequence[Job], watcher: Wat
     threads = [threading.Thread(target=_work, args=(engine, runs, events), daemon=True) for engine in engines]
     for thread in threads:
         thread.start()
+    unanswered: dict[int, str] = {}
     try:
         working = len(threads)
         while working:
@@ -36,6 +38,8 @@ def feed_all(engines: Sequence[CachingEngine], jobs: Sequence[Job], watcher: Wat
                 working -= 1
             elif isinstance(event, int):
                 watcher.generated(event)
+            elif isinstance(event, UnansweredError):
+                unanswered |= event.reasons
             elif isinstance(event, BaseException):
                 raise event
             else:
@@ -44,6 +48,8 @@ def feed_all(engines: Sequence[CachingEngine], jobs: Sequence[Job], watcher: Wat
         runs.clear()
         for thread in threads:
             thread.join()
+    if unanswered:
+        raise UnansweredError(unanswered)
 
 
 class _Relay(Unwatched):

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gemma_eval.backends.base import Answer
-from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, Scored, ScoreRequest
-from gemma_eval.errors import RunError
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, NoAnswerError, Scored, ScoreRequest, with_notes
+from gemma_eval.backends.self_check import SHARED, unshared
 from gemma_eval.plan.tree import common_prefix
 from gemma_eval.types import EncodedScore, ScoreResponse, TokenIds, Usage
 
@@ -36,13 +36,20 @@ class ScoringMode:
     """How an engine is asked for log-likelihoods. Without `share`, every full prompt is computed.
 
     `ids_per_request`: candidates for the next token in one request; 0 if the engine only tells how likely the prompt's own tokens are.
-    `rows_through_cache`: whether it tells that while it reads its prefix cache. `block`: tokens in a block of the cache.
+    `rows_through_cache`: whether it tells that while it reads its prefix cache. `block`: tokens in a block of the cache. `reason`: why
+    prefixes are not shared, if the self-check found why.
     """
 
     share: bool = True
     ids_per_request: int = 128
     rows_through_cache: bool = True
     block: int = 16
+    reason: str = ""
+
+    @property
+    def sharing(self) -> str:
+        """Whether prefixes are shared, and why, in words."""
+        return SHARED if self.share else unshared(self.reason)
 
     @property
     def full_prompt(self) -> ScoringMode:
@@ -74,6 +81,7 @@ class ScoreJob:
         self._waiting = 0
         self._computed = 0
         self._again = False
+        self._notes: set[str] = set()
 
     @property
     def method(self) -> str:
@@ -89,10 +97,14 @@ class ScoreJob:
         return self._due(self._shared_requests() if self._scoring_mode.share else self._full_requests())
 
     def take(self, request: EngineRequest, reply: EngineReply) -> list[EngineRequest]:
-        """Note a reply. With the last one, returns requests for the tokens that no reply told. Raises `RunError` if it did so before."""
+        """Note a reply. With the last one, returns requests for the tokens that no reply told.
+
+        Raises `NoAnswerError` if it did so before.
+        """
         assert isinstance(request, ScoreRequest)
         self._waiting -= 1
         self._computed += len(request.prompt) - reply.cached
+        self._notes |= reply.notes
         before = request.prompt.tobytes()
         for token, scored in reply.next.items():
             self._known[before, token] = scored
@@ -101,7 +113,7 @@ class ScoreJob:
         if self._waiting or not (missing := self._missing()):
             return []
         if self._again or not self._scoring_mode.ids_per_request:
-            raise RunError("the engine did not answer for tokens that it was asked for one by one")
+            raise NoAnswerError("the engine does not say how likely each token is")
         self._again = True
         return self._due(request for prompt, ids in missing for request in self._next_token_requests(prompt, ids))
 
@@ -116,7 +128,7 @@ class ScoreJob:
             tuple(all(scored.greedy for scored in part) for part in parts),
         )
         unshared = sum(len(sequence) - 1 for sequence in self.request.sequences)
-        return Answer(self.index, response, Usage(prompt=unshared, computed=self._computed), self.method)
+        return Answer(self.index, response, Usage(prompt=unshared, computed=self._computed), with_notes(self.method, self._notes))
 
     def _due(self, requests: Iterable[ScoreRequest]) -> list[EngineRequest]:
         """Requests to be waited for, each with the images of its prompt."""

@@ -24,6 +24,7 @@ class VerifiedJob:
     """A scoring job that answers only once full prompts have given the same log-likelihoods."""
 
     def __init__(self, job: ScoreJob, full_prompt: ScoreJob, dtype: Dtype) -> None:
+        self.index = job.index
         self._job = job
         self._full_prompt = full_prompt
         self._dtype = dtype

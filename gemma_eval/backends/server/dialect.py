@@ -1,55 +1,100 @@
-"""How a server tells log-probabilities of given tokens, which is tried out: some servers ignore parameters that they do not know."""
+"""How a server is asked, and how its replies are read."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
-from gemma_eval.backends.prefix_cache.messages import Completion, EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest
+from gemma_eval.backends.prefix_cache.messages import (
+    Completion,
+    EngineReply,
+    EngineRequest,
+    GenerateRequest,
+    NoAnswerError,
+    Scored,
+    ScoreRequest,
+)
 from gemma_eval.backends.prefix_cache.score import ScoringMode
-from gemma_eval.backends.server.client import Client
-from gemma_eval.errors import RunError
-from gemma_eval.types import Finish, TokenIds
+from gemma_eval.backends.server import replies
+from gemma_eval.backends.server.stops import StopLimit
+from gemma_eval.types import Finish
 
-log = logging.getLogger(__name__)
+UNCOUNTED = "prompt tokens not counted by the server"
+
+
+class OtherPromptError(NoAnswerError):
+    """The server has read another prompt than was sent."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The completions interface, as far as every server has it: texts. `model`: the server's name for it."""
+    """The completions interface, as far as every server has it: texts.
+
+    `model`: the server's name for it. `count`: the tokens of a text, for a server that does not count them. `neutral`: parameters that
+    switch off what the server would do to the model's own distribution. `notes`: what is out of the ordinary in all replies.
+    `stop_limit`: which stop strings it takes. `decode`: the text of a prompt, by which those that are sent are chosen.
+    """
 
     model: str
+    count: Callable[[str], int]
+    neutral: Mapping[str, float] = field(default_factory=dict)
+    notes: frozenset[str] = frozenset()
+    stop_limit: StopLimit = StopLimit()
+    decode: Callable[[list[int]], str] = lambda ids: ""
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
         """The body of a POST to /completions."""
         assert isinstance(request, GenerateRequest), "this dialect cannot score"
         settings = request.settings
-        body = {
-            "model": self.model,
-            "prompt": request.prompt.tolist(),
-            "max_tokens": settings.max_tokens,
-            "temperature": settings.temperature,
-            "stop": list(settings.stop) or None,
-        }
-        return body | ({"seed": settings.seed * 1_000_003 + request.sample} if settings.temperature > 0 else {})
+        body = self._body(request, settings.max_tokens) | dict(self.neutral) | {"temperature": settings.temperature}
+        if stop := self._sent_stop(request):
+            body["stop"] = stop
+        if settings.temperature > 0:
+            body["seed"] = settings.seed * 1_000_003 + request.sample
+        return body
 
-    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
-        """The response as a reply. Raises `RunError` if the server has read another prompt, most likely with a second BOS."""
+    def reply(self, request: EngineRequest, found: Any) -> EngineReply:
+        """The JSON of a response as a reply. Raises `NoAnswerError` if it is none, `OtherPromptError` if it answers another prompt."""
         assert isinstance(request, GenerateRequest)
-        choice, cached = _choice(request.prompt, found)
-        count = int((found.get("usage") or {}).get("completion_tokens") or 0)
-        return EngineReply(cached, completion=Completion(choice["text"], _finish(choice, request), count))
+        completion = self._completion(request, found)
+        (choice,) = completion.choices
+        tokens = completion.usage.completion_tokens
+        if tokens is None:  # the text alone may be encoded otherwise than it was generated
+            tokens = min(self.count(choice.text), request.settings.max_tokens)
+        sent, wanted = len(self._sent_stop(request)), len(request.settings.stop)
+        notes = self._notes(completion) | ({f"{sent} of {wanted} stop strings sent"} if sent < wanted else set())
+        text = Completion(choice.text, _finish(choice, stoppable=sent > 0), tokens)
+        return EngineReply(_cached(request, completion), completion=text, notes=notes)
+
+    def _sent_stop(self, request: GenerateRequest) -> list[str]:
+        return self.stop_limit.to_send(request.settings.stop, lambda: self.decode(request.prompt.tolist()))
+
+    def _body(self, request: EngineRequest, max_tokens: int) -> dict[str, Any]:
+        return {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": max_tokens, "temperature": 0.0}
+
+    def _completion(self, request: EngineRequest, found: Any) -> replies.Completion:
+        completion = replies.read(replies.Completion, found)
+        sent, counted = len(request.prompt), completion.usage.prompt_tokens
+        if counted not in (None, sent):
+            raise OtherPromptError(
+                f"the server read {counted} tokens where {sent} were sent: it takes no token ids, cuts prompts, or adds a second BOS"
+            )
+        return completion
+
+    def _notes(self, completion: replies.Completion) -> frozenset[str]:
+        return self.notes | ({UNCOUNTED} if completion.usage.prompt_tokens is None else set())
 
 
 class ScoringDialect(Dialect):
     """A dialect with log-probabilities. `mode`: how it is asked for them."""
 
     mode: ClassVar[ScoringMode]
+
+    def settled(self, found: Any) -> ScoringDialect:
+        """The dialect as the server speaks it, from the JSON of a reply that `reply` has read."""
+        return self
 
 
 class NextTokens(ScoringDialect):
@@ -59,99 +104,76 @@ class NextTokens(ScoringDialect):
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
         """The body of an HTTP request."""
-        if isinstance(request, GenerateRequest):
-            return super().payload(request)
-        body = {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
-        body |= {"logprob_token_ids": list(request.ids), "return_tokens_as_token_ids": True}
+        assert isinstance(request, ScoreRequest)
+        body = self._body(request, 1) | {"logprobs": 1, "logprob_token_ids": list(request.ids), "return_tokens_as_token_ids": True}
         return body | ({"prompt_logprobs": 1} if request.rows_from is not None else {})
 
-    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
-        """The engine's reply, from the JSON body of the server's."""
-        if isinstance(request, GenerateRequest):
-            return super().reply(request, found)
-        choice, cached = _choice(request.prompt, found)
-        listed = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
-        candidates = {int(name.removeprefix("token_id:")): value for name, value in listed[0].items() if name.startswith("token_id:")}
+    def reply(self, request: EngineRequest, found: Any) -> EngineReply:
+        """The engine's reply, from the JSON of the server's. Raises as `Dialect.reply`."""
+        assert isinstance(request, ScoreRequest)
+        completion = self._completion(request, found)
+        (choice,) = completion.choices
+        listed = ((choice.logprobs and choice.logprobs.top_logprobs) or [None])[0] or {}
+        candidates = {name.removeprefix("token_id:"): value for name, value in listed.items() if name.startswith("token_id:")}
         top = max(candidates.values(), default=math.nan)
-        following = {token: Scored(candidates[token], candidates[token] >= top) for token in request.ids if token in candidates}
-        return EngineReply(cached, following, dict(self._rows(request, choice.get("prompt_logprobs"), cached)))
+        following = {token: Scored(value, value >= top) for token in request.ids if (value := candidates.get(str(token))) is not None}
+        cached = _cached(request, completion)
+        return EngineReply(cached, following, dict(self._rows(request, choice, cached)), notes=self._notes(completion))
 
-    def _rows(self, request: ScoreRequest, listed: list[dict[str, Any] | None] | None, cached: int) -> Iterator[tuple[int, Scored]]:
+    def _rows(self, request: ScoreRequest, choice: replies.Choice, cached: int) -> Iterator[tuple[int, Scored]]:
+        listed = choice.prompt_logprobs
         if request.rows_from is None or listed is None or len(listed) != len(request.prompt):
             return
         for position in range(max(request.rows_from, cached + 1), len(request.prompt)):
             entry = listed[position] or {}
             if scored := entry.get(str(int(request.prompt[position]))):
-                yield position, Scored(scored["logprob"], scored["logprob"] >= max(other["logprob"] for other in entry.values()))
+                yield position, Scored(scored.logprob, scored.logprob >= max(other.logprob for other in entry.values()))
 
 
+@dataclass(frozen=True)
 class Echo(ScoringDialect):
-    """OpenAI's older one: `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens."""
+    """OpenAI's older one: `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens.
+
+    The first token has none. `null_first`: whether the server says so. Where it always does, a reply that does not is out of step.
+    """
+
+    null_first: bool = False
 
     mode = ScoringMode(share=False, ids_per_request=0)
 
     def payload(self, request: EngineRequest) -> dict[str, Any]:
         """The body of an HTTP request."""
-        if isinstance(request, GenerateRequest):
-            return super().payload(request)
-        return {"model": self.model, "prompt": request.prompt.tolist(), "max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
+        return self._body(request, 1) | {"logprobs": 1, "echo": True}
 
-    def reply(self, request: EngineRequest, found: dict[str, Any]) -> EngineReply:
-        """The engine's reply, from the JSON body of the server's."""
-        if isinstance(request, GenerateRequest):
-            return super().reply(request, found)
-        choice, cached = _choice(request.prompt, found)
-        listed = choice.get("logprobs") or {}
-        values, tops = listed.get("token_logprobs") or [], listed.get("top_logprobs") or []
-        if len(values) not in (len(request.prompt), len(request.prompt) + 1) or len(tops) != len(values):
-            return EngineReply(cached)  # echo was ignored
-        assert request.rows_from is not None
-        rows = {
-            position: Scored(values[position], values[position] >= max((tops[position] or {}).values(), default=math.inf))
-            for position in range(request.rows_from, len(request.prompt))
-            if values[position] is not None
-        }
-        return EngineReply(cached, rows=rows)
+    def reply(self, request: EngineRequest, found: Any) -> EngineReply:
+        """The engine's reply, from the JSON of the server's. Raises as `Dialect.reply`."""
+        assert isinstance(request, ScoreRequest) and request.rows_from is not None
+        completion = self._completion(request, found)
+        listed = completion.choices[0].logprobs or replies.Logprobs()
+        values, tops = listed.token_logprobs or [], listed.top_logprobs or []
+        rows: dict[int, Scored] = {}
+        in_step = len(values) in (len(request.prompt), len(request.prompt) + 1) and len(tops) == len(values)  # else echo was ignored
+        if in_step and (values[0] is None or not self.null_first):
+            for position in range(request.rows_from, len(request.prompt)):
+                value, top = values[position], tops[position]
+                if value is not None and top:
+                    rows[position] = Scored(value, value >= max(top.values()))
+        return EngineReply(_cached(request, completion), rows=rows, notes=self._notes(completion))
 
-
-def scoring_dialect(client: Client, model: str, bos: list[int]) -> ScoringDialect | None:
-    """The first dialect in which this server tells log-probabilities of a few tokens; None if it tells none.
-
-    `model`: the server's name for it. `bos`: the ids that begin a prompt.
-    """
-    prompt = np.array([*bos, 1000, 1001, 1002, 1003], dtype=np.int32)
-    trials: list[tuple[ScoringDialect, ScoreRequest]] = [
-        (NextTokens(model), ScoreRequest(prompt, (1004, 1005), rows_from=len(prompt) - 2)),
-        (Echo(model), ScoreRequest(prompt, (), rows_from=len(prompt) - 2)),
-    ]
-    for dialect, request in trials:
-        try:
-            reply = dialect.reply(request, client.request("POST", "/completions", dialect.payload(request)))
-        except RunError as error:
-            log.info("%s: %s", type(dialect).__name__, error)
-            continue
-        if set(reply.next) == set(request.ids) and len(reply.rows) == 2 and all(map(_likely, [*reply.next.values(), *reply.rows.values()])):
-            return dialect
-    return None
+    def settled(self, found: Any) -> Echo:
+        """See `ScoringDialect`."""
+        (choice,) = replies.read(replies.Completion, found).choices
+        values = (choice.logprobs and choice.logprobs.token_logprobs) or [0.0]
+        return replace(self, null_first=values[0] is None)
 
 
-def _likely(scored: Scored) -> bool:
-    return math.isfinite(scored.logprob) and scored.logprob <= 0
+def _cached(request: EngineRequest, completion: replies.Completion) -> int:
+    return min(completion.usage.prompt_tokens_details.cached_tokens or 0, len(request.prompt))
 
 
-def _choice(prompt: TokenIds, found: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The one choice of a response, and how many tokens of the prompt came from a cache."""
-    usage = found.get("usage") or {}
-    read = usage.get("prompt_tokens")
-    if read is not None and read != len(prompt):
-        raise RunError(f"the server read {read} tokens where {len(prompt)} were sent: it does not take token ids, or adds a second BOS")
-    (choice,) = found["choices"]
-    return choice, int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-
-
-def _finish(choice: dict[str, Any], request: GenerateRequest) -> Finish:
-    if choice["finish_reason"] == "length":
+def _finish(choice: replies.Choice, stoppable: bool) -> Finish:
+    if choice.finish_reason == "length":
         return "length"
-    if "stop_reason" in choice:  # vLLM's: the stop string
-        return "stop" if isinstance(choice["stop_reason"], str) else "eos"
-    return "stop" if request.settings.stop else "eos"
+    if "stop_reason" in choice.model_fields_set:  # vLLM's: the stop string
+        return "stop" if isinstance(choice.stop_reason, str) else "eos"
+    return "stop" if stoppable else "eos"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,11 +13,14 @@ import transformers
 
 from gemma_eval.backends.base import UNWATCHED, Answer, Draft, Watcher
 from gemma_eval.backends.image_processor import ImageProcessor, readable, why_unreadable
+from gemma_eval.backends.possible import why_impossible
+from gemma_eval.backends.self_check import SHARED, unshared
 from gemma_eval.backends.transformers import full_prompt, generate, score
 from gemma_eval.backends.transformers.allocator import trim_memory
 from gemma_eval.backends.transformers.compiling import Compiler
+from gemma_eval.backends.transformers.device import check_device
 from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings, ImageEncoder
-from gemma_eval.backends.transformers.quantize import stored_layers, transformers_config
+from gemma_eval.backends.transformers.load import load
 from gemma_eval.backends.transformers.sampling import GeneratedRow, TokenCount, draft
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
 from gemma_eval.backends.transformers.tree_attention import TREE_ATTENTION
@@ -26,7 +30,7 @@ from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, UnansweredError
 from gemma_eval.plan.tree import number_images
 from gemma_eval.runtime.processes import this
-from gemma_eval.settings import Quantization, TransformersConfig
+from gemma_eval.settings import TransformersConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
 log = logging.getLogger(__name__)
@@ -43,13 +47,14 @@ class TransformersBackend:
     def __init__(self, settings: TransformersConfig, checkpoint: Checkpoint) -> None:
         self._settings = settings
         self._checkpoint = checkpoint
+        self.sharing = ""
         if threads := settings.threads or (this().cores if this().several else None):  # launchers set one thread for each process
             torch.set_num_threads(threads)
 
     @cached_property
     def tokenizer(self) -> Any:
         """The checkpoint's tokenizer."""
-        return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
+        return self._checkpoint.tokenizer
 
     @cached_property
     def device(self) -> torch.device:
@@ -78,35 +83,9 @@ class TransformersBackend:
 
     @cached_property
     def model(self) -> Any:
-        """The model, loaded on first use. Raises `ConfigError` if its weights are not stored as `weights=` promises."""
-        log.info("loading %s", self._checkpoint.name)
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            model = self._load(attn_implementation=TREE_ATTENTION)
-        except ValueError:  # a model without replaceable attention; `_shares` notices and says so
-            model = self._load()
-        if promise := self._checkpoint.promise:
-            promise.check_layers("transformers", stored_layers(model))
-        return model.eval() if self._settings.device_map or self._quantized else model.eval().to(self.device)
-
-    def _load(self, **arguments: Any) -> Any:
-        if config := transformers_config(self._checkpoint.quantization, self._settings.dtype):
-            arguments["quantization_config"] = config  # a None would override what the checkpoint says
-        if self._quantized:  # quantized weights cannot be moved afterwards
-            arguments["device_map"] = {"": self.device}
-        if self._settings.device_map:
-            arguments["device_map"] = self._settings.device_map
-        auto = transformers.AutoModelForImageTextToText if self._checkpoint.reads_images else transformers.AutoModelForCausalLM
-        try:
-            return auto.from_pretrained(self._checkpoint.path, dtype=getattr(torch, self._settings.dtype.value), **arguments)
-        except ImportError as error:
-            if not self._quantized:
-                raise
-            raise ConfigError(f"{self._checkpoint.name}: its quantized weights cannot be loaded: {str(error).splitlines()[0]}") from error
-
-    @property
-    def _quantized(self) -> bool:
-        return self._checkpoint.quantization is not Quantization.none or self._checkpoint.stored_quantization is not None
+        """The model, loaded on first use. Raises `ConfigError` if it cannot be, or if its weights are not what they are said to be."""
+        check_device(self._settings)
+        return load(self._checkpoint, self._settings, self.device)
 
     @cached_property
     def _image_processor(self) -> ImageProcessor:
@@ -122,6 +101,12 @@ class TransformersBackend:
             )
         return ImageEncoder(self.model, self._image_processor)
 
+    def load(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> None:
+        """Load the model, unless that is done."""
+        if "model" not in vars(self):
+            watcher.phase("loading")
+            _ = self.model
+
     def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
         """Answers in the order of the prefix tree: scores first, then texts. Raises `UnansweredError` in the end for unreadable images."""
         return readable(requests, self._answers(requests, watcher), self._unreadable)
@@ -129,9 +114,7 @@ class TransformersBackend:
     def _answers(self, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Answer]:
         if not requests:
             return
-        if "model" not in vars(self):
-            watcher.phase("loading")
-            _ = self.model
+        self.load(requests, watcher)
         if scores := [i for i, request in enumerate(requests) if isinstance(request, EncodedScore)]:
             watcher.phase("scoring")
             yield from self._within_memory(requests, scores, self._score, self._settings.pass_tokens)
@@ -175,10 +158,13 @@ class TransformersBackend:
     def _shares(self) -> bool:
         """Whether prefixes are shared: the settings say so, and the model answers the same under tree attention as by itself."""
         if not self._settings.share_prefixes:
+            self.sharing = unshared("backend.share_prefixes=false")
             return False
         if reason := self_check(self.model):
+            self.sharing = unshared(reason)
             log.warning("%s: prefixes are not shared, and every full prompt is computed: %s", type(self.model).__name__, reason)
             return False
+        self.sharing = SHARED
         return True
 
     @cached_property
@@ -194,13 +180,18 @@ class TransformersBackend:
     ) -> Iterator[Answer]:
         """Answer the requests at `indices`. When memory runs out, those still unanswered are run again with half the budget of tokens."""
         left = indices
+        broken: list[int] = []
         while left:
             answered: set[int] = set()
             try:
                 for answer in run([requests[i] for i in left], budget):
                     answered.add(answer.index)
                     trim_memory()
-                    yield Answer(left[answer.index], answer.response, answer.usage)
+                    answer = replace(answer, index=left[answer.index])
+                    if len(left) > 1 and (answer.fault or why_impossible(requests[answer.index], answer.response)):
+                        broken.append(answer.index)
+                    else:
+                        yield answer
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _out_of_memory(error) or budget // 2 < SMALLEST_BUDGET:
                     raise
@@ -209,6 +200,8 @@ class TransformersBackend:
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
             left = [index for position, index in enumerate(left) if position not in answered]
+        for index in broken:  # a NaN spreads through the pass that it stands in; by itself, each request shows whether it has one
+            yield from self._within_memory(requests, [index], run, budget)
 
     def _cache_tokens(self) -> int:
         """Tokens in the key-value cache of one generation batch."""

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from gemma_eval.backends.base import Answer
 from gemma_eval.backends.stopping import end_tokens
-from gemma_eval.backends.transformers.head import token_logprobs
+from gemma_eval.backends.transformers.head import UNDEFINED, defined, token_logprobs
 from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.backends.transformers.sampling import GeneratedRow, advance, draw, rows_of
 from gemma_eval.plan.tree import FIRST_IMAGE
@@ -146,7 +146,12 @@ def _decode(model: Any, tokenizer: Any, batch: list[GeneratedRow], images: Image
     while active:
         output = model(**inputs, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
         last = output.logits[:, -1]
-        chosen = [draw(row, last[i]) if row.generator else int(last[i].argmax()) for i, row in enumerate(active)]
+        best, at = last.max(dim=1)
+        likeliest: list[int] = defined(at, best).tolist()
+        chosen = [
+            draw(row, last[i]) if row.generator and token != UNDEFINED else token
+            for i, (row, token) in enumerate(zip(active, likeliest, strict=True))
+        ]
         for row, token in zip(active, chosen, strict=True):
             advance(row, token, ends, tokenizer)
         yield from active

@@ -17,7 +17,7 @@ from gemma_eval.backends.stopping import end_tokens
 from gemma_eval.backends.transformers.compiling import Compiler
 from gemma_eval.backends.transformers.decode_attention import DecodeContext, DecodePath, Members, Slots
 from gemma_eval.backends.transformers.forward import forward_pass, run_body
-from gemma_eval.backends.transformers.head import all_logits, likeliest
+from gemma_eval.backends.transformers.head import UNDEFINED, all_logits, likeliest
 from gemma_eval.backends.transformers.image_embeddings import ImageEmbeddings
 from gemma_eval.backends.transformers.sampling import GeneratedRow, advance, draw, rows_of
 from gemma_eval.backends.transformers.tree_attention import KeyValues
@@ -111,10 +111,10 @@ def _own_tokens(tree: Tree, step: Pass, layout: Layout, node: int) -> torch.Tens
 
 
 def _next_tokens(model: Any, hidden: torch.Tensor, rows: Sequence[GeneratedRow]) -> list[int]:
-    """The next token of each row, greedy or drawn, after hidden states [rows, hidden size]."""
+    """The next token of each row, greedy or drawn, after hidden states [rows, hidden size]; `UNDEFINED` after logits that mean nothing."""
     tokens = likeliest(model, hidden).tolist()
     for i, row in enumerate(rows):
-        if row.generator is not None:
+        if row.generator is not None and tokens[i] != UNDEFINED:
             tokens[i] = draw(row, all_logits(model, hidden[i : i + 1])[0])
     return tokens
 

@@ -16,6 +16,7 @@ import torch
 
 BLOCK = 1 << 22  # logits at a time, few enough for the CPU's cache
 ROWS = 512  # rows at a time
+UNDEFINED = -1  # stands for the next token after logits that are NaN or infinite
 ROUND = 16  # row counts are padded to multiples of this, since the CPU's matrix library keeps a kernel for each shape it has seen
 
 
@@ -82,7 +83,10 @@ def _logits_at(model: Any, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.
 
 @torch.inference_mode()
 def likeliest(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """The likeliest token after each of `hidden` [rows, hidden size], [rows]; the lowest id on a tie."""
+    """The likeliest token after each of `hidden` [rows, hidden size], [rows]; the lowest id on a tie.
+
+    `UNDEFINED` where the largest logit is NaN or infinite. A NaN among the logits counts as the largest.
+    """
     best, tokens = None, None
     for start, logits in _logit_blocks(model, hidden):
         peak, at = logits.max(dim=1)
@@ -91,8 +95,13 @@ def likeliest(model: Any, hidden: torch.Tensor) -> torch.Tensor:
         else:
             tokens = torch.where(peak > best, at + start, tokens)
             best = torch.maximum(best, peak)
-    assert tokens is not None
-    return tokens
+    assert best is not None and tokens is not None
+    return defined(tokens, best)
+
+
+def defined(tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """The chosen tokens [rows], with `UNDEFINED` where their logits [rows] are NaN or infinite. Nothing leaves the device."""
+    return torch.where(logits.isfinite(), tokens, UNDEFINED)
 
 
 @torch.inference_mode()

@@ -11,6 +11,8 @@ import torch
 
 from gemma_eval.backends.base import Answer, Draft, Watcher
 from gemma_eval.backends.stopping import before_stop
+from gemma_eval.backends.transformers.head import UNDEFINED
+from gemma_eval.errors import UnansweredError
 from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse, TokenIds, Usage
 
 
@@ -18,7 +20,8 @@ from gemma_eval.types import EncodedGenerate, Finish, Generate, GenerateResponse
 class GeneratedRow:
     """One sample of one request. `prompt`: token ids; `shared`: how many of them an earlier row computed.
 
-    `tokens` are those generated so far, without an end token. `text` and `finish` are set with the last of them.
+    `tokens` are those generated so far, without an end token. `text` and `finish` are set with the last of them. `fault`: why the text
+    means nothing.
     """
 
     request: int
@@ -29,6 +32,7 @@ class GeneratedRow:
     tokens: list[int] = field(default_factory=list)
     text: str = ""
     finish: Finish | None = None
+    fault: str = ""
     generator: torch.Generator | None = None
 
     @property
@@ -54,14 +58,19 @@ def _seeded(settings: Generate, sample: int) -> torch.Generator | None:
 
 
 def draw(row: GeneratedRow, logits: torch.Tensor) -> int:
-    """A token drawn from logits [vocabulary] at the row's temperature, with the row's own generator."""
+    """A token drawn from finite logits [vocabulary] at the row's temperature, with the row's own generator."""
     probabilities = torch.softmax(logits.float().cpu() / row.settings.temperature, dim=-1)
     return int(torch.multinomial(probabilities, 1, generator=row.generator))
 
 
 def advance(row: GeneratedRow, token: int, ends: set[int], tokenizer: Any) -> None:
-    """Add a token. If the text ends with it, set `finish` and `text`. `ends`: ids that end a text, and are no part of it."""
-    if token in ends:
+    """Add a token. If the text ends with it, set `finish` and `text`. `ends`: ids that end a text, and are no part of it.
+
+    An `UNDEFINED` token ends the text too, with a `fault`.
+    """
+    if token == UNDEFINED:
+        row.fault = f"the logits of token {len(row.tokens) + 1} of the text are NaN or infinite"
+    if token in ends or row.fault:
         row.finish = "eos"
     else:
         row.tokens.append(token)
@@ -128,7 +137,9 @@ class TokenCount:
 
 
 def draft(row: GeneratedRow, tokenizer: Any) -> Draft:
-    """The row's text so far, without an incomplete character at its end."""
+    """The row's text so far, without an incomplete character at its end. Raises `UnansweredError` if it means nothing."""
+    if row.fault:
+        raise UnansweredError({row.request: row.fault})
     text = row.text if row.finish else tokenizer.decode(row.tokens, skip_special_tokens=True).rstrip("\ufffd")
     return Draft(text, len(row.tokens), row.finish)
 
@@ -143,4 +154,5 @@ def _answer(request: int, rows: list[GeneratedRow]) -> Answer:
     generated = sum(response.tokens)
     prompt = sum(len(row.prompt) for row in rows)
     shared = sum(row.shared for row in rows)
-    return Answer(request, response, Usage(prompt=prompt + generated, computed=prompt - shared + generated, generated=generated))
+    usage = Usage(prompt=prompt + generated, computed=prompt - shared + generated, generated=generated)
+    return Answer(request, response, usage, fault=next((row.fault for row in rows if row.fault), ""))

@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-import transformers
-
 from gemma_eval.backends.base import UNWATCHED, Answer, Watcher
 from gemma_eval.backends.image_processor import ImageProcessor, readable
-from gemma_eval.backends.prefix_cache.feed import feed
+from gemma_eval.backends.prefix_cache.feed import feed, one_after_the_other
 from gemma_eval.backends.prefix_cache.jobs import checkpoint_ends, generate_jobs, score_jobs, self_checked
 from gemma_eval.backends.prefix_cache.messages import Job
 from gemma_eval.backends.prefix_cache.replicas import feed_all
@@ -46,7 +44,7 @@ class VllmBackend:
     @cached_property
     def tokenizer(self) -> Any:
         """The checkpoint's tokenizer."""
-        return transformers.AutoTokenizer.from_pretrained(self._checkpoint.path)
+        return self._checkpoint.tokenizer
 
     @cached_property
     def fingerprint(self) -> dict[str, JSON]:
@@ -67,6 +65,17 @@ class VllmBackend:
             **(self._image_processor.fingerprint if self._image_processor else {}),
         }
 
+    @property
+    def sharing(self) -> str:
+        """See `Backend`."""
+        mode: ScoringMode | None = vars(self).get("_scoring_mode")
+        return mode.sharing if mode else ""
+
+    def load(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> None:
+        """Start engines for the longest of these requests, unless there are."""
+        if requests:
+            self._open(max(request.tokens_needed for request in requests), watcher)
+
     def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
         """Answers as the engines complete them: scores first, then texts.
 
@@ -75,20 +84,21 @@ class VllmBackend:
         """
         if not requests:
             return
-        self._open(max(request.tokens_needed for request in requests), watcher)
+        self.load(requests, watcher)
         if any(request.images for request in requests):
             self._engines[0].check_images()
-        yield from readable(requests, self._answers(requests, watcher), self._image_processor.unreadable if self._image_processor else {})
+        answers = one_after_the_other(self._parts(requests, watcher))
+        yield from readable(requests, answers, self._image_processor.unreadable if self._image_processor else {})
 
-    def _answers(self, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Answer]:
+    def _parts(self, requests: Sequence[Encoded], watcher: Watcher) -> Iterator[Iterator[Answer]]:
         settings = self._settings
         if any(isinstance(request, EncodedScore) for request in requests):
             mode = self._scoring_mode
             watcher.phase("scoring")
-            yield from self._run(score_jobs(requests, mode, settings.dtype, settings.verify, settings.seed), watcher)
+            yield self._run(score_jobs(requests, mode, settings.dtype, settings.verify, settings.seed), watcher)
         if any(isinstance(request, EncodedGenerate) for request in requests):
             watcher.phase("generating")
-            yield from self._run(generate_jobs(requests, self.tokenizer), watcher)
+            yield self._run(generate_jobs(requests, self.tokenizer), watcher)
 
     def _run(self, jobs: list[Job], watcher: Watcher) -> Iterator[Answer]:
         return feed(self._engines[0], iter(jobs), watcher) if len(self._engines) == 1 else feed_all(self._engines, jobs, watcher)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any
 
-from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, Scored, ScoreRequest
+from gemma_eval.backends.prefix_cache.messages import EngineReply, EngineRequest, GenerateRequest, NoAnswerError, Scored, ScoreRequest
 from gemma_eval.backends.vllm.image_inputs import ImageInputs, check_attention
 from gemma_eval.backends.vllm.worker import QUANTIZED, LayerReport
-from gemma_eval.checkpoint.quantization import engine_name
+from gemma_eval.checkpoint.quantization import check_stored, engine_name
 from gemma_eval.checkpoint.resolve import Checkpoint
-from gemma_eval.errors import ConfigError, RunError
+from gemma_eval.errors import ConfigError
 from gemma_eval.settings import Quantization, VllmConfig
 
 OWN = {"model", "max_model_len", "enable_prefix_caching", "disable_log_stats", "data_parallel_size", "worker_extension_cls"}
@@ -120,12 +120,17 @@ class Engine:
         self.max_in_flight = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)
         if images:
             self.max_in_flight = min(self.max_in_flight, MAX_IN_FLIGHT_WITH_IMAGES)
+        try:
+            self._check_layers(checkpoint)
+        except ConfigError:
+            self.close()
+            raise
+
+    def _check_layers(self, checkpoint: Checkpoint) -> None:
         if checkpoint.promise:
-            try:
-                checkpoint.promise.check_layers("vllm", self.stored_layers())
-            except ConfigError:
-                self.close()
-                raise
+            checkpoint.promise.check_layers("vllm", self.stored_layers())
+        elif stored := checkpoint.stored_quantization:
+            check_stored(stored, checkpoint.name, self.stored_layers())
 
     def stored_layers(self) -> Counter[str]:
         """How many linear layers of the language model are stored in which way, by the names of `quantization.LOADERS`."""
@@ -136,12 +141,12 @@ class Engine:
         return layers
 
     def submit(self, tag: str, request: EngineRequest) -> None:
-        """Queue a request. Raises `RunError` if vLLM refuses it."""
+        """Queue a request. Raises `NoAnswerError` if vLLM refuses it."""
         params = self._score_params(request) if isinstance(request, ScoreRequest) else self._generate_params(request)
         try:
             self._engine.add_request(tag, self._prompt(request), params)
         except ValueError as error:
-            raise RunError(f"vLLM refuses a request of {len(request.prompt)} tokens: {_first_lines(error)}") from error
+            raise NoAnswerError(f"vLLM refuses a request of {len(request.prompt)} tokens: {_first_lines(error)}") from error
 
     def _prompt(self, request: EngineRequest) -> dict[str, Any]:
         if not request.images:
@@ -309,16 +314,14 @@ def _unimportable(checkpoint: Checkpoint) -> str:
 
 
 def read_scores(request: ScoreRequest, output: Any) -> EngineReply:
-    """The output of a scoring request as a reply. Raises `RunError` if log-probabilities are not finite.
+    """The output of a scoring request as a reply. What is not finite is passed on, so that its own request alone is refused.
 
-    Rows count only if they lie beyond the cached tokens, name the token that stands there, and are finite.
+    Rows count only if they lie beyond the cached tokens, name the token that stands there, and are finite; others are asked for again.
     """
     cached = int(output.num_cached_tokens or 0)
     candidates: Mapping[int, Any] = output.outputs[0].logprobs[0]
     top = max(entry.logprob for entry in candidates.values())
     chosen = {token: candidates[token].logprob for token in request.ids}
-    if not all(map(math.isfinite, chosen.values())):
-        raise RunError("vLLM's log-probabilities are not finite; Gemma 3 needs bfloat16 or float32")
     return EngineReply(
         cached=cached,
         next={token: Scored(logprob, logprob >= top) for token, logprob in chosen.items()},

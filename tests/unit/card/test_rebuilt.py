@@ -182,8 +182,8 @@ def test_a_size_without_a_number() -> None:
 
 def test_markdown_shows_rows_not_run_and_footnotes() -> None:
     text = to_markdown(card([scores("4b", piqa=entry(0.79, 0.77, 0.81, extraction_failures=3))]))
-    assert "| PIQA [1] | 67.7 | 73.8 | 79.6 | 81.8 | 83.3 | 0 | 100/200 | 79.0 | 77.0-81.0 | -0.6 | consistent | unparsed 3.0% |" in text
-    assert "| DROP |  | 42.4 | 60.1 | 72.2 | 77.2 |  |  |  |  |  | not run |  |" in text
+    assert "| PIQA [1] | 67.7 | 73.8 | 79.6 | 81.8 | 83.3 | 0 | 100/200 |  | 79.0 | 77.0-81.0 | -0.6 | consistent | unparsed 3.0% |" in text
+    assert "| DROP |  | 42.4 | 60.1 | 72.2 | 77.2 |  |  |  |  |  |  | not run |  |" in text
     assert "[1] PIQA: The prompt is ours." in text
 
 

@@ -17,6 +17,7 @@ from gemma_eval.errors import ConfigError
 from gemma_eval.runtime import paths
 from gemma_eval.settings import Quantization
 from gemma_eval.task.registry import registry
+from tests.checkpoints import VOCABULARY, save_tokenizer
 from tests.quantized import W8A8
 from tests.settings import compose
 
@@ -160,8 +161,8 @@ def test_a_checkpoint_says_how_it_is_stored(stored: dict[str, Any] | None, name:
 
 
 def checkpoint(folder: Path, stored: dict[str, Any] | None) -> str:
-    """Setting for a checkpoint folder of which only the configuration is there."""
-    config = {"max_position_embeddings": 512} | ({"quantization_config": stored} if stored else {})
+    """Setting for a checkpoint folder with this configuration."""
+    config = {"model_type": "gemma3_text", "vocab_size": len(VOCABULARY)} | ({"quantization_config": stored} if stored else {})
     (folder / "config.json").write_text(json.dumps(config))
     return f"model.path={folder}"
 
@@ -203,14 +204,15 @@ def test_a_published_checkpoint_that_is_quantized_is_not_bf16() -> None:
 @pytest.mark.usefixtures("all_installed")
 def test_a_local_checkpoint_promises_nothing_unless_weights_are_named(tmp_path: Path) -> None:
     """Reports call it "local", and its request keys say what its configuration says."""
+    save_tokenizer(tmp_path)
     local = ["model=local", checkpoint(tmp_path, GPTQ)]
-    found = resolve(compose(*local))
+    found = resolve(compose(*local), weights=False)
     assert found.promise is None and found.identity["quantization"] == "gptq" and found.name == str(tmp_path)
     checkpoint(tmp_path, None)
-    found = resolve(compose(*local))
+    found = resolve(compose(*local), weights=False)
     assert found.promise is None and "quantization" not in found.identity
     checkpoint(tmp_path, W8A8)
-    found = resolve(compose(*local, "weights=w8a8"))
+    found = resolve(compose(*local, "weights=w8a8"), weights=False)
     assert found.promise == Promise("w8a8", Quantization.w8a8) and found.identity["quantization"] == "w8a8"
 
 

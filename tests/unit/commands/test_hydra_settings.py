@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gemma_eval.commands.hydra_settings import with_settings
 from gemma_eval.commands.main import main
+from gemma_eval.config.selection import run_name
 from gemma_eval.errors import ConfigError, DataError
 from gemma_eval.settings import RunConfig
 
@@ -58,6 +61,33 @@ def test_a_sweep_with_a_choice_that_does_not_exist_runs_nothing(tmp_path: object
     assert not command.seen
 
 
+def test_each_run_of_a_sweep_has_a_name_of_its_own(tmp_path: Path) -> None:
+    names: list[tuple[str, str | None]] = []
+
+    def command(config: RunConfig) -> int:
+        names.append((run_name(config), config.model.path))
+        return 0
+
+    folder = tmp_path / "a b=c#d"
+    sweep = ["-m", f"results={folder}", "suite=piqa", "model=local", "model.path=exp=A/final,exp#B/final"]
+    assert with_settings(sweep, command) == 0
+    plain = "final-pt-local-transformers-piqa-path"
+    assert names == [(f"{plain}_exp_A_final", "exp=A/final"), (f"{plain}_exp_B_final", "exp#B/final")]
+    assert (folder / "multirun.yaml").is_file()
+
+
+def test_a_sweep_whose_results_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"^results: .*choose a folder that can be written with results=FOLDER$"):
+        with_settings(["-m", f"results={tmp_path / 'file'}", "suite=piqa", "limit=1,2"], Command())
+
+
+@pytest.mark.parametrize("flags", [["--config-name=x"], ["-cn", "x"], ["-limit=3"], ["--no-such-flag"]])
+def test_other_flags_are_refused(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *flags]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {flags[0]}: no such flag")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -68,6 +98,8 @@ def test_a_sweep_with_a_choice_that_does_not_exist_runs_nothing(tmp_path: object
         (["-m", "--cfg", "job"], "Only one of"),
         (["limit=0"], "limit=0: must be at least 1"),
         (["limit=many"], "could not be converted to Integer"),
+        (["plugins=[my_task.py"], "plugins=[my_task.py: the list is not closed: write 'plugins=[my_task.py]'"),
+        (["-m", "run=a/b"], "run=a/b: must be the name of one folder"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "plan", "doctor"])

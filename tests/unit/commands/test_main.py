@@ -8,7 +8,8 @@ import pytest
 
 from gemma_eval.commands import run, tasks
 from gemma_eval.commands.command import CommandParser
-from gemma_eval.commands.main import COMMANDS, main
+from gemma_eval.commands.dispatch import COMMANDS
+from gemma_eval.commands.main import main
 from gemma_eval.errors import RunError
 
 NAMES = ["run", "plan", "preview", "doctor", "report", "export", "dashboard", "compare", "gate", "baseline", "rescore", "tasks", "data"]

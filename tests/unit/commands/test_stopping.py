@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.commands import tasks
+from gemma_eval.commands.kept_answers import naming_kept_answers
 from gemma_eval.commands.main import main
-from gemma_eval.commands.stopping import Stopped, naming_kept_answers, report, stoppable
+from gemma_eval.commands.stopping import Stopped, report, stoppable
 from tests.runs import answers, write_run
 from tests.settings import compose
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gemma_eval.config.compose import register_schema
-from gemma_eval.config.overrides import checked_overrides, choices, plugin_files
+from gemma_eval.config.keys import choices
+from gemma_eval.config.overrides import checked_overrides, plugin_files, swept
 from gemma_eval.errors import ConfigError
 from tests.settings import compose
 
@@ -21,6 +22,12 @@ from tests.settings import compose
         ("model.checkpoint=x", r"model has no field"),
         ("suite=[piqa", r"suite=\[piqa: cannot be read as key=value"),
         ("piqa", r"^piqa: write suite=piqa$"),
+        ("limit", r"^limit: cannot be read as key=value$"),
+        ("=3", r"^unknown key ''"),
+        ("limit = 3", r"^unknown key 'limit '.* Did you mean 'limit'"),
+        ("model/path=3", r"^unknown key 'model/path'"),
+        ("gate=strict", r"^unknown key 'gate'"),
+        ("~limit", r"^~limit: a setting cannot be removed; leave it out, or write limit=null$"),
     ],
 )
 def test_unknown_keys_are_refused_with_choices(override: str, message: str) -> None:
@@ -39,6 +46,17 @@ def test_unknown_keys_are_refused_with_choices(override: str, message: str) -> N
         ("weights=fp88", r"^weights=fp88: no such choice. Did you mean 'fp8'"),
         ("backend=vlm", r"^backend=vlm: no such choice. Did you mean 'vllm'\? Choices: server, transformers, vllm$"),
         ("hydra/launcher=basik", r"^hydra/launcher=basik: no such choice. Did you mean 'basic'"),
+        ("+experiment=reference_270", r"^experiment=reference_270: no such choice. Did you mean 'reference_270m'"),
+        ("++experiment=reference_270", r"^experiment=reference_270: no such choice. Did you mean 'reference_270m'"),
+        ("experiment=null", r"^experiment=null: name a choice$"),
+        ("experiment=", r"^experiment=: no such choice\. Choices: demo,"),
+        ("backend@x=server", r"^backend@x: a choice cannot be moved to another place; write backend=NAME$"),
+        ("suite@parts.x=piqa", r"^suite@parts.x: a choice cannot be moved to another place; write suite=NAME$"),
+        ("model={a: 1}", r"^model=.*: no such choice\."),
+        ("model=a#b", r"^model=a#b: no such choice\. Choices: 12b,"),
+        ("model=Ж", r"^model=Ж: no such choice\."),
+        ("weights=[fp8", r"^weights=\[fp8: cannot be read as key=value; close brackets"),
+        ("suite.tasks=[pica]", r"^suite.tasks: no task 'pica'. Did you mean 'piqa'"),
         ("suite=null", r"^suite=null: name a choice$"),
         ("suite=[]", r"^suite: it has no task"),
         ("~suite", r"^suite: it has no task"),
@@ -72,6 +90,20 @@ def test_a_sweep_keeps_its_commas() -> None:
         checked_overrides(["model=[4b,1b],270m"], register_schema(), sweep=True)
 
 
+@pytest.mark.parametrize("sign", ["+", "++"])
+def test_signs_of_hydra_change_nothing(sign: str) -> None:
+    given = [f"{sign}model=4b", f"{sign}limit=3"]
+    assert checked_overrides(given, register_schema()) == ["model=4b", "limit=3"]
+
+
+def test_a_sweep_takes_paths_as_they_are() -> None:
+    given = ["model.path=a=1/final,b#2,'c,d'", "plugins=[a b.py],[c=d.py]", "model.revision=choice(a,b)", "seed=1,2", "run=one"]
+    checked = checked_overrides(given, register_schema(), sweep=True)
+    assert checked[0] == "model.path='a=1/final','b#2','c,d'"
+    assert swept(checked) == ["model.path", "plugins", "model.revision", "seed"]
+    assert checked_overrides(["model.path=a,b"], register_schema()) == ["model.path='a,b'"]
+
+
 def test_known_keys_pass() -> None:
     given = ["model=4b", "tasks.piqa.dataset.repo=x", "backend.dtype=float32", "limit=3", "hydra.verbose=true", "experiment=reference_270m"]
     assert checked_overrides(given, register_schema()) == given
@@ -86,5 +118,8 @@ def test_keys_of_the_backend_that_is_chosen() -> None:
 
 def test_plugins_are_a_list() -> None:
     assert plugin_files(["limit=1", "plugins=[a.py,b/c.py]"]) == ["a.py", "b/c.py"]
-    with pytest.raises(ConfigError, match=r"plugins=a.py: must be a list"):
+    with pytest.raises(ConfigError, match=r"plugins=a.py: must be a list: write 'plugins=\[a.py\]'$"):
         plugin_files(["plugins=a.py"])
+    with pytest.raises(ConfigError, match=r"plugins=\[my task.py: the list is not closed: write"):
+        plugin_files(["plugins=[my task.py"])
+    assert plugin_files(["plugins=[my task.py,a=b.py,Ж.py]"]) == ["my task.py", "a=b.py", "Ж.py"]

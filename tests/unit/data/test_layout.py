@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import datasets
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gemma_eval.data.files import FolderFiles, names_of
-from gemma_eval.data.layout import Layout, MissingSplitError, format_of, is_compressed
+from gemma_eval.data.layout import Layout, MissingSplitError, format_of
 from gemma_eval.errors import DataError
 
 
@@ -88,9 +91,7 @@ def test_many_choices_are_shortened() -> None:
         Layout([], readme(*({"config_name": f"c{i:02}"} for i in range(25)))).files("c99", "test")
 
 
-@pytest.mark.parametrize(
-    "card", ["---\nconfigs: [\n---\n", "---\nconfigs:\n- data_files: x\n---\n", "---\nconfigs: 3\n---\n", "---\na: b: c\n---\n"]
-)
+@pytest.mark.parametrize("card", ["---\nconfigs: [\n---\n", "---\na: b: c\n---\n"])
 def test_metadata_that_cannot_be_read(card: str) -> None:
     with pytest.raises(DataError, match=r"^README\.md: its metadata cannot be read: .+") as raised:
         Layout(PLAIN, card).files(None, "test")
@@ -115,21 +116,77 @@ def test_parameters_are_what_the_reader_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "compressed"),
+    ("name", "kind"),
     [
-        ("data/test-00000-of-00001.parquet", "parquet", False),
-        ("v1.0/a.b.JSONL", "json", False),
-        ("a.json.gz", "json", True),
-        ("a.tsv", "csv", False),
-        ("a.csv.zst", "csv", True),
-        ("a.txt", "text", False),
-        ("README.md", None, False),
-        ("images/a.png", None, False),
-        ("LICENSE", None, False),
+        ("data/test-00000-of-00001.parquet", "parquet"),
+        ("v1.0/a.b.JSONL", "json"),
+        ("a.json.gz", "json"),
+        ("a.tsv", "csv"),
+        ("a.csv.zst", "csv"),
+        ("a.txt", "text"),
+        ("README.md", None),
+        ("images/a.png", None),
+        ("LICENSE", None),
     ],
 )
-def test_formats(name: str, kind: str | None, compressed: bool) -> None:
-    assert (format_of(name), is_compressed(name)) == (kind, compressed)
+def test_formats(name: str, kind: str | None) -> None:
+    assert format_of(name) == kind
+
+
+README = "---\nconfigs:\n{}\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("configs", "said"),
+    [
+        ("- config_name: [", "README.md: its metadata cannot be read: .*line"),
+        ("- config_name: 2024-13-45", "README.md: its metadata cannot be read: month must be in"),
+        ("  5", r"README.md: configs: found 5, expected a mapping with config_name and data_files"),
+        ("- data_files: a.csv", "README.md: configs: found {'data_files': 'a.csv'}, expected a mapping"),
+        ("- config_name: [a]\n  data_files: a.csv", "README.md: configs: found .*expected a mapping"),
+        (
+            "- config_name: a\n  data_files: a.csv\n- config_name: a\n  data_files: b.csv",
+            "README.md: configs: two are called 'a', with other",
+        ),
+        ("- config_name: a\n  data_files: 5", "README.md: its data_files cannot be read: "),
+        ("- config_name: a\n  data_files:\n  - split: test", "README.md: its data_files cannot be read: "),
+        (
+            "- config_name: a\n  data_files:\n  - split: test\n    path: /etc/passwd",
+            "README.md: data_files '/etc/passwd': not a file of the",
+        ),
+        ("- config_name: a\n  data_files:\n  - split: test\n    path: ../x.csv", r"README.md: data_files '\.\./x.csv': not a file of the"),
+        ("- config_name: a\n  data_files:\n  - split: test\n    path: https://x.org/x.csv", "README.md: data_files 'https:.*': not a file"),
+        ("- config_name: a\n  data_files:\n  - split: test\n    path: lost.csv", r"no files of split 'test' \(lost.csv\)"),
+    ],
+)
+def test_a_broken_readme_is_named(configs: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"^{said}") as error:
+        Layout(["a.csv", "b.csv"], README.format(configs)).files("a", "test")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+ANY_YAML = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "test", "*.csv", "", "..", "/", "a.csv", "**", "["]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["config_name", "data_files", "split", "path", "data_dir"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(configs=ANY_YAML)
+def test_any_readme_is_read_or_refused(configs: object) -> None:
+    text = f"---\n{yaml.safe_dump({'configs': configs})}\n---\n"
+    for config in ("a", None):
+        with contextlib.suppress(DataError):
+            Layout(["a.csv", "data/test.csv"], text).files(config, "test")
+
+
+def test_a_readme_may_be_of_any_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "README.md").write_bytes(README.format("- config_name: a\n  data_files: a.csv").encode() + b"\xff caf\xe9")
+    assert FolderFiles(tmp_path).layout.files("a", "train") == ["a.csv"]
 
 
 def test_a_file_that_the_page_names_comes_first(tmp_path: Path) -> None:

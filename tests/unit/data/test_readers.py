@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +50,11 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_json(tmp_path: Path, form: str) -> None:
     (tmp_path / "a.json").write_text(FORMS[form], encoding="utf-8", newline="")
-    assert read_json(tmp_path / "a.json", "a.json") == ROWS
+    assert read_json(FolderFiles(tmp_path), "a.json") == ROWS
     assert rows_of(tmp_path, "a.json") == ROWS
 
 
-@pytest.mark.parametrize(("text", "rows"), [("", []), ("[]", []), ('{"q": "one"}\n', [{"q": "one"}]), ('{"examples": []}', [])])
+@pytest.mark.parametrize(("text", "rows"), [("\n", []), ("[]", []), ('{"q": "one"}\n', [{"q": "one"}]), ('{"examples": []}', [])])
 def test_json_of_no_row_or_one(tmp_path: Path, text: str, rows: list[Any]) -> None:
     (tmp_path / "a.jsonl").write_text(text)
     assert rows_of(tmp_path, "a.jsonl") == rows
@@ -70,23 +73,48 @@ def test_all_rows_have_all_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"q": "one"}\n{"q": "tw', r"data/a\.json: not readable as JSON \(.+\): delete .*data/a\.json and run"),
-        (b"<html>", r"data/a\.json: not readable as JSON \("),
-        (b"\xff\xfe{}", r"data/a\.json: not readable as JSON \("),
-        (b'["one", "two"]', r"data/a\.json: row 0 is no object but str"),
-        (b'{"q": "one"}\n3\n', r"data/a\.json: row 1 is no object but int"),
+        (b'{"q": "one"}\n{"q": "tw', "line 2: Unterminated string starting at at column 7"),
+        (b'[{"q": "one"},\n{"q": ', "line 2: Expecting value at column 7"),
+        (b"<html>", "line 1: Expecting value at column 1"),
+        (b'{"q": "one"}\n{"q": "\xff"}', r"line 2: b'\\xff' is not UTF-8"),
+        (b'{"q": "one"}\n{"q": "\x00"}', "line 2: Invalid control character at at column 8"),
+        (b"\xff\xfe{}", r"line 1: b'\\xff' is not UTF-8"),
+        (b'["one", "two"]', "row 0 is no object but str"),
+        (b'{"q": "one"}\n3\n', "row 1 is no object but int"),
+        (b'{"q": ' + b"[" * 60 + b"]" * 60 + b"}", "row 0 is nested too deeply"),
+        (b'{"q": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
 def test_json_that_cannot_be_read(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.json").write_bytes(content)
-    with pytest.raises(DataError, match=f"^{said}"):
+    with pytest.raises(DataError, match=rf"^data/a\.json: not readable as JSON \({said}\): mend .*data/a\.json, or copy it anew$"):
         rows_of(tmp_path, "data/a.json")
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet", "a.jsonl.gz"])
+def test_what_is_no_file_of_rows_at_all(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=rf"^{name}: an empty file: mend .*{name}, or copy it anew$"):
+        rows_of(tmp_path, name)
+    (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(DataError, match=rf"^{name}: a pointer of Git LFS instead of the file \(git lfs pull fetches it\): mend "):
+        rows_of(tmp_path, name)
+    (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=rf"^{name}: cannot be read \(No such file or directory\)"):
+        rows_of(tmp_path, name)
+
+
 def test_compressed_json(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines(ROWS).encode()))
-    assert rows_of(tmp_path, "a.jsonl.gz") == ROWS
+    compressors: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    for suffix, compress in compressors.items():
+        name, content = f"a.jsonl.{suffix}", compress(lines(ROWS).encode())
+        (tmp_path / name).write_bytes(content)
+        assert rows_of(tmp_path, name) == ROWS
+        for torn in (content[:-9], content[: len(content) // 2] + b"x" + content[len(content) // 2 + 1 :], b"not compressed"):
+            (tmp_path / name).write_bytes(torn)
+            with pytest.raises(DataError, match=rf"^a\.jsonl\.{suffix}: not readable as JSON \(.+\): mend "):
+                rows_of(tmp_path, name)
 
 
 def test_separated_values(tmp_path: Path) -> None:
@@ -113,7 +141,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
 
 def test_values_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b'q,n\n"one,1\n')
-    with pytest.raises(DataError, match=r"^a\.csv: cannot be read as csv \(.+\)$") as raised:
+    with pytest.raises(DataError, match=r"^a\.csv: cannot be read as csv \(.+\): mend .*a\.csv, or copy it anew$") as raised:
         rows_of(tmp_path, "a.csv")
     assert "\n" not in str(raised.value)
 

@@ -138,3 +138,16 @@ def test_text_models_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"model=1b cannot see images, which coco_caption, docvqa, .* need\(s\)"):
         compose("model=1b", "suite=card_vision")
     assert compose("model=4b", "suite=card_vision").suite.tasks[-1] == "countbenchqa"
+
+
+@pytest.mark.parametrize("path", [3, "a\0b.png", ["x"], "half \ud83d", "x" * 5000, "lost.png", ".", True])
+def test_an_image_file_that_is_none_is_said_when_it_is_read(path: object, tmp_path: Path) -> None:
+    row = ListedRows([{"image": {"path": path}}], tmp_path)[0]
+    with pytest.raises(PromptError, match=r"^image .*(cannot be read|not the name of a file): ") as error:
+        _ = row["image"].data
+    assert "\n" not in str(error.value)
+
+
+def test_no_path_is_no_image(tmp_path: Path) -> None:
+    rows = ListedRows([{"image": {"path": None}}, {"image": {"path": ""}}], tmp_path)
+    assert [row["image"] for row in rows] == [None, None]

@@ -18,7 +18,7 @@ from gemma_eval.doctor import measure as doctor
 from gemma_eval.doctor.findings import examine
 from gemma_eval.doctor.measure import REFERENCES, measure, other_measurements, read
 from gemma_eval.doctor.prompts import IMAGE, PROMPTS
-from gemma_eval.errors import ConfigError
+from gemma_eval.errors import ConfigError, RunError
 from tests.settings import compose
 
 
@@ -66,10 +66,24 @@ def test_what_to_compare_with(reference: dict[str, Any], tmp_path: Path) -> None
     assert other_measurements(config, reference | {"model": {"checkpoint": {}}}, None) is None
     (tmp_path / "mine.json").write_text(json.dumps(reference))
     assert other_measurements(config, reference, str(tmp_path / "mine.json")) == reference
-    (tmp_path / "mine.json").write_text("[]")
-    for against in (str(tmp_path / "mine.json"), "vlm"):
-        with pytest.raises(ConfigError, match="--against"):
-            other_measurements(config, reference, against)
+    for text in (
+        "[]",
+        "{}",
+        "no JSON",
+        json.dumps(change(reference, "passage", "logprobs", "none")),
+        json.dumps(reference | {"schema": 9}),
+    ):
+        (tmp_path / "mine.json").write_text(text)
+        with pytest.raises(RunError, match=r"mine\.json: .*--against"):
+            other_measurements(config, reference, str(tmp_path / "mine.json"))
+    with pytest.raises(RunError, match=r"vlm: .*--against"):
+        other_measurements(config, reference, "vlm")
+
+
+def test_numbers_that_are_not_finite_are_written_as_null(reference: dict[str, Any], tmp_path: Path) -> None:
+    odd = change(reference, "passage", "logprobs", [None, *reference["prompts"]["passage"]["logprobs"][1:]])
+    (tmp_path / "odd.json").write_text(json.dumps(odd))
+    assert "passage: same log-probabilities" in {one.name for one in examine(reference, read(tmp_path / "odd.json")) if not one.healthy}
 
 
 def test_a_backend_that_cannot_load_the_weights_is_not_compared_with(reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

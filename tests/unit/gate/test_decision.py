@@ -149,6 +149,12 @@ def test_policies(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("defaults: [strict]\ntasks: [stem]\n")
     assert load_policy(str(own)).tasks == ["stem"] and load_policy(str(own)).alpha == 0.01
-    for name, overrides in (("none", []), ("default", ["margn=0.1"]), ("default", ["margin=2"]), ("default", ["margin=x"])):
+    for name, overrides in (
+        ("none", []),
+        ("default", ["margn=0.1"]),
+        ("default", ["margin=2"]),
+        ("default", ["margin=x"]),
+        ("default", ["margins.pika=0.1"]),
+    ):
         with pytest.raises(ConfigError, match="gate"):
             load_policy(name, overrides)

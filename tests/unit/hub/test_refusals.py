@@ -131,3 +131,8 @@ def test_status_and_time_to_wait() -> None:
     assert (status_of(answered(503)), retry_after(answered(503))) == (503, None)
     assert retry_after(answered(429, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT")) is None
     assert (status_of(ConnectionError("refused")), retry_after(ConnectionError("refused"))) == (None, None)
+
+
+def test_a_password_in_the_address_of_the_hub_is_not_shown() -> None:
+    error = OSError("Client error '502 Bad Gateway' for url 'https://user:hunter2@mirror.example/api/models/x?token=hunter2'")
+    assert str(refusal(error, "google/gemma-3-1b-pt", "model")).endswith("'https://…@mirror.example/api/models/x?…')")

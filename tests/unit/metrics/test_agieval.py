@@ -20,10 +20,15 @@ from gemma_eval.task.samples import build
         (" B", "B", "B"),
         (" (C) because A is false", "C", "C"),
         (": **D**", "D", "D"),
-        (" option B", None, "B"),
-        (" Both", None, None),
-        (" A car", "A", "A"),  # the article cannot be told from the letter
-        (" 选B项", None, "B"),
+        (" option B", "B", "B"),
+        (" Both", None, "B"),  # the authors' rule takes the capital of a word
+        (" A car", None, "A"),  # an article
+        (" 选B项", "B", "B"),
+        ("A good answer is C.", "C", "C"),
+        ("The answer is\nDone: B", "B", "D"),  # the authors' rule ends with the line
+        (" B, C", None, "B"),  # two letters
+        (" F", "F", "F"),
+        (" G", "G", None),  # the authors' rule knows A to F
         ("", None, None),
     ],
 )
@@ -40,7 +45,11 @@ def test_one_letter(text: str, strict: str | None, flexible: str | None) -> None
         (" (A)(C)", "AC", "AC"),
         (" ['B', 'D']", "BD", "BD"),
         (" A。B是错误的", "A", "AB"),
-        (" 选AB", None, "AB"),
+        (" 选AB", "AB", "AB"),
+        ("正确答案是 A、C。", "AC", "AC"),
+        ("The answers are B and D.", "BD", "BD"),
+        (" A car", None, "A"),
+        (" BAD", "ABD", "ABD"),
         (" 无", None, None),
     ],
 )
@@ -79,6 +88,12 @@ def test_a_value_ends_before_the_full_stop() -> None:
     assert agieval.value(" . ") is None
 
 
+def test_values_by_the_authors_rule() -> None:
+    assert agieval.authors_value("The answer is therefore 3") == "3"
+    assert agieval.authors_value(" $3$.") == "$3$."
+    assert [agieval.authors_same_value(answer, "$3$") for answer in ("$3$", "3", "$ 3 $", "$3$.")] == [1.0, 0.0, 1.0, 0.0]
+
+
 def page(name: str = "agieval") -> Generation:
     task = registry()[name]()
     assert isinstance(task, Generation)
@@ -103,8 +118,8 @@ def test_passage_and_question_are_parted_at_the_last_mark() -> None:
         ("gaokao-physics", [3, 0], " AD", 1.0, 1.0),
         ("gaokao-physics", [3, 0], " A", 0.0, 0.0),  # part of the right letters is wrong
         ("gaokao-physics", [0], " AD", 0.0, 0.0),
-        ("gaokao-biology", [1], " B, C", 1.0, 1.0),  # one letter is asked for: the first counts
-        ("gaokao-biology", [1], " 应选B", 0.0, 1.0),
+        ("gaokao-biology", [1], " B, C", 0.0, 1.0),  # one letter is asked for; the authors' rule takes the first
+        ("gaokao-biology", [1], " 应选B", 1.0, 1.0),
         ("gaokao-biology", [1], " 无", 0.0, 0.0),
     ],
 )

@@ -1,4 +1,4 @@
-"""What chat replies come to: the traps of reading letters, numbers, words and formulas out of them."""
+"""What chat replies come to: the traps of reading numbers, words and formulas out of them."""
 
 from __future__ import annotations
 
@@ -10,43 +10,11 @@ from gemma_eval.metrics import final_answer
 
 
 @pytest.mark.parametrize(
-    ("reply", "letter"),
-    [
-        ("The answer is (B).", "B"),
-        ("**Answer:** C", "C"),
-        ("**Answer**: C", "C"),
-        ("The correct answer is **D**.\n\nI hope this helps!", "D"),
-        ("Option A is wrong, and so is C. The answer is option B: it floats.", "B"),
-        ("At first sight the answer is (A). On reflection, the answer is (C).", "C"),
-        ("The answer is (A).\n\nWait, no: $\\boxed{\\text{(D)}}$", "D"),
-        ("The final answer is:\n\n(B) copper", "B"),
-        ('You asked to finish with "The answer is (X)."\nThe answer is (J).', "J"),
-        ("答案是B。\n\nAnswer：B", "B"),  # noqa: RUF001
-        ("The answer is (D).\n\nThe answer is (X).", "D"),  # the instruction's own words are no answer
-        ("The answer is (X).", None),
-        ("B", "B"),
-        ("(C)", "C"),
-        ("**B. Paris**", "B"),
-        ("Let me think.\n\nA)", "A"),
-        ("(A) iron\n(B) copper", None),  # the options over again
-        ("the answer is because of A", None),
-        ("The answer is Because.", None),
-        ("the answer is b", None),
-        ("A good question has no letter", None),
-        ("It is either (A) or (B).", None),
-        ("", None),
-    ],
-)
-def test_letters(reply: str, letter: str | None) -> None:
-    assert final_answer.letter(reply) == letter
-
-
-@pytest.mark.parametrize(
     ("reply", "number"),
     [
         ("The answer is 18.", "18"),
         ("The answer is **$1,234.50**.", "1,234.50"),
-        ("Answer: £1,000 a year", "1,000"),
+        ("Answer: £1,000 a year", "£1,000"),
         ("The answer is \\$18.", "18"),
         ("So she has \\boxed{1{,}000} of them", "1,000"),
         ("$\\boxed{12\\text{ dollars}}$", "12"),
@@ -110,7 +78,6 @@ REASONING = st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), ma
 
 @given(REASONING)
 def test_whatever_stands_before_the_last_statement_is_read(text: str) -> None:
-    assert final_answer.letter(f"{text}\n\nThe answer is (B).") == "B"
     assert final_answer.number(f"{text}\n\nSo the answer is **-3,456.5**.") == "-3,456.5"
     assert final_answer.words(f"{text}\n\nThe answer is not valid.") == "not valid"
     assert final_answer.formula(f"{text}\n\n$\\boxed{{\\frac{{1}}{{2}}}}$") == r"\frac{1}{2}"

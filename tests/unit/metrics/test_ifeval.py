@@ -38,6 +38,12 @@ from gemma_eval.types import JSON, GenerateResponse, Record
         ("startend:quotation", {}, '"', False),
         ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, "p. p. s. more", True),
         ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "less than"}, "A well-KNOWN IDEA", False),
+        ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "at least"}, "DON'T", True),  # "DO", "N'T"
+        ("detectable_content:number_placeholders", {"num_placeholders": 2}, "[a [b] ] [c]", True),
+        ("detectable_content:number_placeholders", {"num_placeholders": 2}, "[a [b] ] [c\n]", False),
+        ("detectable_format:title", {}, ">> <<a>> >>", True),
+        ("detectable_format:title", {}, ">><<", False),
+        ("detectable_format:json_format", {}, "[" * 100_000, False),
     ],
 )
 def test_checks(instruction: str, given: dict[str, Any], text: str, followed: bool) -> None:

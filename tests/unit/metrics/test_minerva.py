@@ -59,6 +59,8 @@ def test_equal_answers(answer: str, gold: str) -> None:
         ("$", ""),
         ("second", "first"),
         (r"\frac{1}{0}", "1"),
+        ("7" * 5000, "7"),  # Python reads no integer of so many digits
+        ("7", "7" * 1999),
     ],
 )
 def test_different_answers(answer: str, gold: str) -> None:
@@ -99,13 +101,30 @@ def test_final_answer(text: str, answer: str | None) -> None:
     assert minerva.final_answer(text) == answer
 
 
-def test_math_reports_both_checkers() -> None:
+def test_math_reports_every_checker() -> None:
     task = registry()["math"]()
-    assert task.metrics == ("exact_match", "math_verify")
+    assert task.metrics == ("exact_match", "is_equiv", "minerva", "math_verify")
     text = r"The sum is $\boxed{\frac{3}{6}}$, and no closing sentence."
     verdict = task.score([r"\frac12"], GenerateResponse((text,), ("eos",), (1,)))
-    assert verdict.scores == {"exact_match": 0.0, "math_verify": 1.0}
+    assert verdict.scores == {"exact_match": 0.0, "is_equiv": 0.0, "minerva": 0.0, "math_verify": 1.0}
     assert verdict.extracted is None
+
+
+@pytest.mark.parametrize(
+    ("boxed", "gold", "scores"),
+    [
+        (r"\frac12", r"\frac{1}{2}", (1.0, 1.0, 1.0)),
+        ("28", r"28\%", (1.0, 1.0, 0.0)),
+        (r"\left(3,2,4\right)", "(3,2,4)", (1.0, 1.0, 0.0)),
+        ("(3, 2, 4)", r"\bigl(3,2,4\bigr)", (1.0, 0.0, 0.0)),
+        ("(3,4,2)", "(3,2,4)", (0.0, 0.0, 0.0)),
+        ("7" * 5000, "7", (0.0, 0.0, 0.0)),
+    ],
+)
+def test_math_reports_the_published_verdicts_beside_its_own(boxed: str, gold: str, scores: tuple[float, ...]) -> None:
+    verdict = registry()["math_it"]().score([gold], GenerateResponse((rf"Thus $\boxed{{{boxed}}}$.",), ("eos",), (1,)))
+    assert tuple(verdict.scores[name] for name in ("exact_match", "is_equiv", "minerva")) == scores
+    assert verdict.extracted == boxed
 
 
 # -- workers -----------------------------------------------------------------------------------------------------
@@ -201,7 +220,7 @@ def test_letters(text: str, first: str | None, last: str | None, anywhere: str |
     ],
 )
 def test_to_local_number(text: str, number: str | None) -> None:
-    assert math.to_local_number(text) == (None if number is None else Decimal(number))
+    assert math.to_number(text, local=True) == (None if number is None else Decimal(number))
 
 
 @pytest.mark.parametrize(
@@ -265,4 +284,7 @@ def test_gpqa_shuffles_by_seed_and_item() -> None:
 def test_metrics() -> None:
     assert metrics.MinervaMatch().compute(predictions=[r"\frac12", "3"], references=[["0.5"], ["4"]]) == {"exact_match": 0.5}
     assert metrics.MathVerify().compute(predictions=[r"it is $\boxed{x+1}$"], references=[["1+x"]]) == {"exact_match": 1.0}
+    assert metrics.MathAnswerMatch().compute(predictions=[r"\left(1,2\right)", "(2,1)"], references=[["(1, 2)"], ["(1,2)"]]) == {
+        "exact_match": 0.5
+    }
     assert metrics.LocalNumberMatch().compute(predictions=["1.250"], references=[["1250"]]) == {"exact_match": 1.0}

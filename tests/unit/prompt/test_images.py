@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import replace
 from itertools import pairwise
@@ -46,6 +48,50 @@ def test_exif_orientation_is_undone(kind: str, orientation: int, stored: PIL.Ima
     image = encoded(flag().transpose(undone.get(stored, stored)), kind, exif=exif, **options)
     assert size(image) == (32, 16)
     assert (pixels(image) == np.asarray(flag())).all()
+
+
+def exif(kind: int, count: int, value: bytes) -> bytes:
+    """EXIF data with nothing but an orientation: of this type of TIFF, this many values, and these bytes in place of the value."""
+    entry = struct.pack(">HHI", 0x0112, kind, count) + value.ljust(4, b"\0")[:4]
+    return b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        exif(2, 4, b"top"),  # text
+        exif(7, 3, b"\xff\xfe\0"),  # bytes
+        exif(5, 1, struct.pack(">I", 9999)),  # a fraction that lies behind the end
+        exif(12, 1, b"\x7f\xf8"),
+        exif(3, 1, struct.pack(">H", 9)),  # there is no ninth
+        exif(3, 1, struct.pack(">H", 0)),
+        b"Exif\0\0MM\0*" + struct.pack(">I", 1 << 30),
+        b"Exif\0\0nonsense",
+    ],
+)
+def test_metadata_that_cannot_be_read_turns_no_image(kind: str, metadata: bytes) -> None:
+    image = encoded(flag(), kind, exif=metadata, **({"lossless": True} if kind == "WEBP" else {}))
+    assert size(image) == (32, 16) == decode(image).size
+    left, right = pixels(image)[8, 4].astype(int), pixels(image)[8, 28].astype(int)
+    assert (left - right)[0] > 200 and (right - left)[2] > 200
+    assert images.thumbnail(image, 8)
+
+
+@given(
+    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=12),
+    st.floats(0, 1),
+)
+def test_nothing_but_a_prompt_error_leaves_a_damaged_image(kind: str, damage: list[tuple[float, int]], kept: float) -> None:
+    metadata = {} if kind in ("GIF", "BMP") else {"exif": exif(3, 1, struct.pack(">H", 6))}
+    data = bytearray(encoded(flag(), kind, **metadata).data)
+    for place, value in damage:
+        data[int(place * len(data))] = value
+    image = Image(bytes(data[: int(kept * len(data)) if kept < 0.5 else len(data)]))
+    for read in (size, decode, lambda image: images.thumbnail(image, 8)):
+        with contextlib.suppress(PromptError), warnings.catch_warnings(action="ignore"):
+            read(image)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "GIF"])
@@ -120,6 +166,15 @@ def bomb(width: int, height: int) -> bytes:
 def test_a_gigantic_image_is_refused_by_its_header(side: int) -> None:
     with pytest.raises(PromptError, match=r"too large|bomb"):
         size(Image(bomb(side, side)))
+
+
+EMPTY_GIF = b"GIF89a" + struct.pack("<HHBBB", 0, 0, 0, 0, 0) + b"\x2c" + struct.pack("<HHHHB", 0, 0, 0, 0, 0) + b"\x02\x00;"
+
+
+@pytest.mark.parametrize("data", [bomb(0, 0), bomb(0, 9), EMPTY_GIF, b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+def test_an_image_of_no_pixels_is_refused_by_its_header(data: bytes) -> None:
+    with pytest.raises(PromptError, match=r"^an image (cannot be read: .+|of 0 x \d pixels shows nothing)$"):
+        size(Image(data))
 
 
 SIDES = st.integers(1, 5000)

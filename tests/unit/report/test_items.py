@@ -219,7 +219,7 @@ def pair(tmp_path: Path) -> list[RunDir]:
     ]
     assert isinstance(ours[2].response, GenerateResponse)
     ours[2] = replace(ours[2], response=replace(ours[2].response, finish=("length",)), dropped_shots=2)
-    choices = [choice("piqa", "0", (-3.0, float("-inf")), gold=1), choice("piqa", "1", (-3.0, -2.0), gold=1)]
+    choices = [choice("piqa", "0", (-3.0, -9.0), gold=1), choice("piqa", "1", (-3.0, -2.0), gold=1)]
     first = write_run(tmp_path / "first", {"gsm8k": ours})
     return [first, write_run(tmp_path / "second", {"gsm8k": theirs, "piqa": choices})]
 
@@ -237,7 +237,7 @@ def test_items_of_two_runs_are_paired_by_id(pair: list[RunDir], tmp_path: Path) 
     assert [side["texts"] for side in item["runs"]] == [["The answer is 5."], ["Hm. The answer is 5."]] and item["target"] == ["4"]
     piqa = read_data(tmp_path / "items", "piqa/000")["items"]
     assert [item["runs"][0] for item in piqa] == [None, None] and [item["gold"] for item in piqa] == [1, 1]
-    assert piqa[0]["runs"][1]["logprobs"] == [-3.0, None] and piqa[1]["runs"][1]["picked"] == 1
+    assert piqa[0]["runs"][1]["logprobs"] == [-3.0, -9.0] and piqa[1]["runs"][1]["picked"] == 1
     assert [task["name"] for task in read_data(tmp_path / "items", "runs")["tasks"]] == ["gsm8k", "piqa"]
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from gemma_eval.errors import DataError
-from gemma_eval.run.earlier import check_unchanged, recorded_commits, recorded_rows, run_directory, with_recorded_model
+from gemma_eval.errors import DataError, RunError
+from gemma_eval.run.earlier import check_unchanged, continued, recorded_commits, recorded_rows, run_directory, with_recorded_model
 from gemma_eval.settings import RunConfig
 from gemma_eval.store.environment import Environment
+from gemma_eval.store.manifest import Manifest
+from gemma_eval.store.records import SampleKey
+from gemma_eval.store.run_dir import RunDir
 from gemma_eval.types import Provenance
 from tests.runs import answers, write_run
 from tests.settings import compose
@@ -108,3 +112,70 @@ class TestModel:
         run_directory(settings(started)).write_json("environment.json", Environment(model={"checkpoint": "local"}).to_json())
         config = settings(started)
         assert with_recorded_model(config) is config
+
+
+class TestContinued:
+    """A run that is started again keeps what it has, or the start is refused by what differs."""
+
+    ENGINE: ClassVar[dict[str, Any]] = {"checkpoint": {"repo": "x", "content": "a" * 64}, "dtype": "bfloat16"}
+    SERVER = ("model=local", "model.path=somewhere", "backend=server", "suite=piqa")
+
+    @pytest.fixture
+    def finished(self, tmp_path: Path) -> RunDir:
+        run = write_run(tmp_path / "earlier", {"piqa": answers([True, False])})
+        run.write_json("environment.json", Environment(model=self.ENGINE).to_json())
+        return run
+
+    def start(self, run: RunDir, manifest: Manifest, *overrides: str, engine: dict[str, Any] | None = None) -> Manifest:
+        return continued(run, manifest, settings(run.path.parent, *overrides), engine or self.ENGINE, {})
+
+    def test_the_same_again(self, finished: RunDir) -> None:
+        assert self.start(finished, finished.manifest) == finished.manifest
+
+    @pytest.mark.parametrize(
+        ("engine", "message"),
+        [
+            ({"dtype": "float32"}, "dtype bfloat16 then, float32 now"),
+            ({"checkpoint": {"repo": "x", "content": "b" * 64}}, "checkpoint.content aaaaaaaaaaaa... then, bbbbbbbbbbbb... now"),
+            ({"served_model": "other"}, "served_model none then, other now"),
+        ],
+    )
+    def test_another_engine_is_refused_by_what_differs(self, finished: RunDir, engine: dict[str, Any], message: str) -> None:
+        with pytest.raises(RunError) as refused:
+            self.start(finished, finished.manifest, engine=self.ENGINE | engine)
+        assert str(refused.value) == (
+            f"{finished.path}: this run is of another model or engine ({message}); choose another name with run=NAME"
+        )
+
+    def test_another_chat_form_is_refused(self, finished: RunDir) -> None:
+        manifest = replace(finished.manifest, model=replace(finished.manifest.model, variant="it"), tasks={})
+        with pytest.raises(RunError, match=r"\(variant pt then, it now\)"):
+            self.start(finished, manifest)
+
+    def test_an_unknown_engine_is_not_mixed_with_another(self, finished: RunDir) -> None:
+        (finished.path / "environment.json").unlink()
+        assert self.start(finished, finished.manifest) == finished.manifest
+        with pytest.raises(RunError, match=r"environment\.json does not say which"):
+            self.start(finished, replace(finished.manifest, tasks={}))
+
+    def test_a_run_without_an_answer_has_nothing_to_lose(self, finished: RunDir) -> None:
+        finished.records_file("piqa").unlink()
+        other = replace(finished.manifest, suite="other", tasks={})
+        assert self.start(finished, other, engine={"dtype": "float32"}) == other
+
+    def test_another_server_under_one_name(self, finished: RunDir, caplog: pytest.LogCaptureFixture) -> None:
+        """Nothing would be asked of it. While something is left to ask, a server may have moved."""
+        (finished.path / "config.yaml").write_text("backend: {url: http://user:secret@a:1/v1}")
+        assert self.start(finished, finished.manifest, *self.SERVER, "backend.url=http://a:1/v1/") == finished.manifest
+        with pytest.raises(RunError) as refused:
+            self.start(finished, finished.manifest, *self.SERVER, "backend.url=http://b:1/v1")
+        assert "every answer is of the server http://a:1/v1, and none is left to ask of http://b:1/v1" in str(refused.value)
+        task = finished.manifest.tasks["piqa"]
+        wider = replace(finished.manifest, tasks={"piqa": replace(task, samples=[*task.samples, SampleKey("new", "new")])})
+        assert self.start(finished, wider, *self.SERVER, "backend.url=http://b:1/v1") == wider
+        assert caplog.messages == ["earlier: answers so far are of http://a:1/v1, and the others are asked of http://b:1/v1"]
+
+    @pytest.mark.parametrize("content", ["", "[", "2", "backend: 3", "backend: {url: 3}", "\x00"])
+    def test_settings_that_cannot_be_read_say_no_server(self, finished: RunDir, content: str) -> None:
+        (finished.path / "config.yaml").write_text(content)
+        assert self.start(finished, finished.manifest, *self.SERVER) == finished.manifest

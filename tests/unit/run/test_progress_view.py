@@ -115,6 +115,7 @@ GENERATING = replace(SCORING, phase="generating", tokens=4000, planned=16_000, t
             "300/1,000 samples, generating 4,000 of at most 16,000 tokens at 0.8 tokens/s",
         ),
         (replace(SCORING, phase="loading", seconds_left=None, reused=0.0), "300/1,000 samples, loading the model"),
+        (replace(SCORING, phase="checking", seconds_left=None, reused=0.0), "300/1,000 samples, checking the model"),
         (
             replace(SCORING, phase="waiting", seconds_left=None, processes=4, reused=0.0),
             "300/1,000 samples, waiting for the other processes",

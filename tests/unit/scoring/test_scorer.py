@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ import pytest
 from gemma_eval.backends.base import UNWATCHED, Answer, Watcher
 from gemma_eval.card.rebuilt import card
 from gemma_eval.checkpoint.resolve import Checkpoint
+from gemma_eval.commands.kept_answers import naming_kept_answers
 from gemma_eval.data.sources import SampleSource
-from gemma_eval.errors import RunError, SandboxError
+from gemma_eval.errors import DiskError, RunError, SandboxError
 from gemma_eval.report.markdown import to_markdown
 from gemma_eval.run import pipeline
 from gemma_eval.run.missing import Missing
@@ -28,7 +32,8 @@ from gemma_eval.store.run_dir import RunDir
 from gemma_eval.task.code import CodeGeneration
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import build
-from gemma_eval.types import JSON, Encoded, EncodedGenerate, Generate, GenerateResponse, Usage
+from gemma_eval.types import JSON, Encoded, EncodedGenerate, Generate, GenerateResponse, Grade, Usage
+from tests.limits import files_of_at_most
 from tests.settings import compose
 
 TASKS = ["gsm8k", "mbpp"]  # quick and slow
@@ -43,6 +48,9 @@ class FixedAnswers:
     asked: list[int] = field(default_factory=list)
     tokenizer: Any = None
     fingerprint: dict[str, JSON] = field(default_factory=lambda: {"model": "fixed"})
+    sharing: str = ""
+
+    def load(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> None: ...
 
     def answer(self, requests: Sequence[Encoded], watcher: Watcher = UNWATCHED) -> Iterator[Answer]:
         for index, request in enumerate(requests):
@@ -84,7 +92,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], float]]
     def judge(score: Callable[[str], float]) -> None:
         for task in map(registry().__getitem__, TASKS):
             monkeypatch.setattr(task, "extract", lambda self, text: text)
-            monkeypatch.setattr(task, "judge", lambda self, answer, golds: score(answer))
+            monkeypatch.setattr(task, "judge", lambda self, answer, golds: score(answer) if answer else 0.0)
             monkeypatch.setattr(task, "check_scorable", lambda self: None)
 
     judge(lambda answer: 1.0)
@@ -139,6 +147,53 @@ def test_a_failing_metric_names_task_and_sample_and_loses_no_answer(start: Start
     assert all(len(mended.run.records(task)) == ITEMS for task in TASKS)
 
 
+NO_NUMBERS = [math.nan, math.inf, -math.inf, [1, 2], np.float32("nan")]
+
+
+@pytest.mark.parametrize("odd", NO_NUMBERS, ids=repr)
+def test_a_score_that_is_no_finite_number_is_missing_by_name(start: Start, judged: Judged, odd: Any) -> None:
+    judged(lambda answer: odd if answer.split()[-1] in ("1", str(ITEMS + 2)) else 1.0)
+    outcome = start(FixedAnswers())
+    for task, bad in zip(TASKS, (1, 2), strict=True):
+        assert outcome.missing[task].startswith(
+            f"{task}: 1 answers are kept without a score; sample {outcome.run.keys(task)[bad].id}: metric '"
+        )
+        assert f"gives {odd!r}, which is not a finite number" in outcome.missing[task]
+        assert (outcome.run.scores.tasks[task].n, outcome.run.scores.tasks[task].score.value) == (ITEMS - 1, 1.0)
+    assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", "".join(file.read_text() for file in outcome.run.path.rglob("*.json*"))))
+
+
+def test_a_metric_that_is_not_given_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry()["gsm8k"], "score", lambda self, target, response: Grade({"other": 1.0}))
+    assert "its scorer gives no 'exact_match'" in start(FixedAnswers()).missing["gsm8k"]
+
+
+def test_a_corpus_metric_that_is_no_number_is_named(start: Start, judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = registry()["gsm8k"]().metrics[0]
+    ones: dict[str, Any] = dict.fromkeys(registry()["gsm8k"]().metrics, 1.0)
+    monkeypatch.setattr(registry()["gsm8k"], "corpus_metrics", lambda self: {metric: lambda counts: counts[..., 0] * math.nan})
+    monkeypatch.setattr(registry()["gsm8k"], "score", lambda self, target, response: Grade(ones | {metric: [1]}))
+    scores = start(FixedAnswers()).run.scores.tasks
+    assert scores["gsm8k"].score.value is None and scores["gsm8k"].warnings == [f"{metric} is not a finite number"]
+    assert scores["mbpp"].score.value == 1.0
+
+
+def test_a_disk_that_fills_keeps_the_answers(start: Start, tmp_path: Path) -> None:
+    def fill(count: int) -> None:
+        if count == ITEMS + 2:
+            disk.enter_context(files_of_at_most(max(file.stat().st_size for file in tmp_path.rglob("*.jsonl"))))
+
+    first, second = FixedAnswers(fill), FixedAnswers()
+    config = compose("suite=piqa", f"results={tmp_path}", "run=r")
+    told = r"/records/mbpp.jsonl: File too large; .*; choose another place with results=FOLDER; \d+ answers are kept in .*/r; the same"
+    with ExitStack() as disk, pytest.raises(DiskError, match=told) as refused, naming_kept_answers(config):
+        start(first)
+    assert "\n" not in str(refused.value)
+    outcome = start(second)
+    assert set(first.asked + second.asked) == set(range(2 * ITEMS)) and len(second.asked) < ITEMS
+    assert all(len(outcome.run.records(task)) == ITEMS for task in TASKS)
+
+
 def test_rescore_mends_what_could_not_be_scored(start: Start, judged: Judged) -> None:
     def nowhere(answer: str) -> float:
         raise SandboxError("no sandbox today")
@@ -170,7 +225,7 @@ def test_killed_while_scores_are_pending(start: Start, judged: Judged, tmp_path:
         if count == kill_after:
             raise KeyboardInterrupt
 
-    judged(lambda answer: never(answer) if int(answer.split()[-1]) >= ITEMS else 1.0)
+    judged(lambda answer: never(answer) if answer.startswith("answer ") and int(answer.split()[-1]) >= ITEMS else 1.0)
     first = FixedAnswers(kill)
     with pytest.raises(KeyboardInterrupt):
         start(first)

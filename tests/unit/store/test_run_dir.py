@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from gemma_eval.store.environment import Environment
 from gemma_eval.store.manifest import Manifest, TaskManifest, read_manifest
 from gemma_eval.store.records import SampleKey, record_from_json, record_to_json
 from gemma_eval.store.run_dir import RunDir
+from gemma_eval.store.usage import read_peaks, read_spent
 from gemma_eval.types import GenerateResponse, Record, ScoreResponse
 from tests.runs import MODEL
 
@@ -55,6 +58,18 @@ def test_a_run_in_use_is_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_not_another_process(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(handle: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with RunDir(tmp_path).lock():
+        assert f"this file system has no locks ({os.strerror(number)}); let no second process write this run" in caplog.text
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run directory"):
         RunDir.open(tmp_path)
@@ -94,6 +109,24 @@ def test_the_manifest_is_parsed_once_and_again_when_it_is_another(tmp_path: Path
 
 def test_a_run_without_an_environment_has_an_empty_one(tmp_path: Path) -> None:
     assert RunDir(tmp_path).environment == Environment()
+
+
+@pytest.mark.parametrize("name", ["environment.json", "usage.json", "memory.json"])
+def test_a_newer_document_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    run = RunDir(tmp_path)
+    run.write_json(name, {"schema": 99})
+    with pytest.raises(RunError, match=rf"/{name}: has schema 99, and this version of gemma_eval reads up to \d; use a newer version"):
+        _ = (run.environment, read_spent(run), read_peaks(run))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_not_finite_are_damage(tmp_path: Path, number: str) -> None:
+    (tmp_path / "x.json").write_text(f'{{"value": {number}}}')
+    with pytest.raises(RunError, match=rf"x.json: cannot be read as JSON \({number} is not a number of JSON\)"):
+        RunDir(tmp_path).read_json("x.json")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        RunDir(tmp_path).write_json("y.json", {"value": float(number)})
+    assert not (tmp_path / "y.json").exists()
 
 
 @pytest.mark.parametrize(

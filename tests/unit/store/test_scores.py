@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from gemma_eval.errors import RunError
 from gemma_eval.store.run_dir import RunDir
-from gemma_eval.store.scores import SCHEMA, MetricScore, PartScores, Scores, Tokens, read_scores
+from gemma_eval.store.scores import SCHEMA, MetricScore, PartScores, ReadAlone, Readers, Scores, Tokens, read_scores
 from gemma_eval.types import Usage
 from tests.damage import Place, damaged
 from tests.runs import answers, card_scores, write_run
@@ -56,6 +56,16 @@ def test_parts_that_a_task_does_not_have_are_not_written() -> None:
     assert not {"micro", "macro", "subsets", "groups", "signature"} & set(piqa)
     assert {"macro", "subsets"} <= set(mmlu) and "micro" not in mmlu
     assert piqa["average"] is None and piqa["missing"] == {} and piqa["methods"] == {} and piqa["changed"] == {}
+
+
+def test_readers_come_back_and_are_not_written_where_they_are_not_known(tmp_path: Path) -> None:
+    readers = Readers(primary=5, diagnostic=2, none=1, alone={"flexible": ReadAlone(2, 1)})
+    ruler = SCORES.tasks["ruler"]
+    groups = {"4096": replace(ruler.groups["4096"], readers=readers), "8192": replace(ruler.groups["4096"], readers=None)}
+    shown = replace(SCORES, tasks={"ruler": replace(ruler, readers=None, groups=groups)})
+    document = shown.to_json()["tasks"]["ruler"]
+    assert "readers" not in document and "readers" in document["groups"]["4096"] and "readers" not in document["groups"]["8192"]
+    assert read_scores(write(tmp_path, shown.to_json())) == shown
 
 
 def test_the_score_is_the_primary_metrics() -> None:

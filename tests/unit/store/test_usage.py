@@ -101,10 +101,12 @@ def test_texts_in_flight_keep_their_part_of_the_time(run: RunDir, clock: Clock) 
     assert found["short"].methods == {"generate": 8}
 
 
-def test_loading_is_no_tasks_time(run: RunDir, clock: Clock) -> None:
+def test_loading_and_checking_is_no_tasks_time(run: RunDir, clock: Clock) -> None:
     log = UsageLog(run, clock)
     log.phase("loading")
     clock.now += 50.0
+    log.phase("checking")
+    clock.now += 7.0
     log.phase("scoring")
     clock.now += 2.0
     log.add("a", scored(10), "")

@@ -30,7 +30,7 @@ def test_a_page_outside_the_project_is_a_task(plugin_page: Path) -> None:
         ('name = "capitals"', 'name = "piqa"', "Capitals.name: 'piqa' is taken by"),
         ("def query", "def quarry", "Capitals.query: not defined"),
         ("hint: bool = False", "hint: set = None", "a field's type cannot be a setting"),
-        ("num_fewshot: int = 1", "num_fewshot: int = -1", "Capitals.num_fewshot: -1 must be 0 or more"),
+        ("num_fewshot: int = 1", "num_fewshot: int = -1", "Capitals.num_fewshot=-1: must be at least 0"),
         ('DatasetRef("example/capitals", split="test", fewshot_split="train")', "DatasetRef()", "Capitals.dataset: needs a repository"),
         ("@dataclass\n", "", "put @dataclass between @register and the class"),
         ("from dataclasses", "from dataclass", "ModuleNotFoundError"),

@@ -5,6 +5,7 @@ The bundled rows of each task are damaged, one column at a time. Which columns a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.rows import Row, Rows
 from gemma_eval.data.sources import open_source
 from gemma_eval.data.table import Table
-from gemma_eval.errors import DataError
+from gemma_eval.errors import DataError, PromptError
 from gemma_eval.task.base import MultipleChoice, Task
 from gemma_eval.task.fewshot import Fewshot
 from gemma_eval.task.registry import registry
 from gemma_eval.task.samples import TaskSamples
 from gemma_eval.task.samples import build as build_for
-from gemma_eval.types import Image
+from gemma_eval.types import Image, Sample, as_text
 from tests.token_counters import EvenReader
 
 TASKS = sorted(registry())
@@ -166,7 +169,7 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return ["maybe", 3, 0.5, ["a"], {"a": "b"}]
     if isinstance(value, int):
-        return [True, 0.5, "many", ["a"], {"a": "b"}]
+        return [True, 0.5, float("inf"), "many", ["a"], {"a": "b"}]
     if isinstance(value, str):
         return [True, 0.5, [value], {"a": value}]
     if isinstance(value, list):
@@ -199,12 +202,16 @@ def cases(name: str) -> Iterator[tuple[int, tuple[str | int, ...], Any]]:
 
 
 def check(name: str, place: int, path: tuple[str | int, ...], change: Callable[[Row], Row]) -> None:
-    """The damage is an error that names the column, unless the page does not read what is damaged, or can do without it."""
+    """The damage is a bad row that names the column, unless the page does not read what is damaged, or can do without it."""
     try:
         built = build(name, change, place)
+        reasons = list(built.refused.values())
     except DataError as error:
-        assert re.search(rf"\b{path[0]}\b", str(error).partition("; it has")[0]), (path, str(error))
-        assert str(error).startswith(f"{name}: samples:") and "row=" in str(error) and "\n" not in str(error)
+        reasons = [str(error)]
+    for reason in reasons:
+        assert reason.startswith(f"{name}: samples:") and "row=" in reason and "\n" not in reason
+        assert re.search(rf"\b{path[0]}\b", reason.partition("; it has")[0]), (path, reason)
+    if reasons:
         return
     if repr(built.samples) != undamaged(name):
         optional = OPTIONAL.get(registry()[name].bundled or name, set())
@@ -226,6 +233,29 @@ def test_a_missing_column_is_a_bad_row(name: str) -> None:
     for place, path, _ in cases(name):
         if isinstance(path[-1], str):
             check(name, place, path, partial(removed, path=path))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_blank_text_and_an_empty_list_are_bad_rows_where_no_bundled_row_has_such(name: str) -> None:
+    for place, path, value in cases(name):
+        if isinstance(path[-1], str) and isinstance(value, str | list) and not shown_empty(name, place, path):
+            empties: list[Any] = ["", " \n"] if isinstance(value, str) else [[]]
+            for empty in empties:
+                check(name, place, path, partial(changed, path=path, change=constant(empty)))
+
+
+def shown_empty(name: str, place: int, path: tuple[str | int, ...]) -> bool:
+    """Whether a bundled row has nothing at `path`, or the page says that it may."""
+    ref, split = datasets_of(task_of(name))[place]
+    samples = registry()[name].samples_file()
+    if task_of(name).dataset.generated:
+        samples = samples.with_name(f"ruler_qa_{place + 1}.jsonl")
+    seen: list[Any] = []
+    for one in {split, ref.split, ref.fewshot_split} - {None}:
+        with contextlib.suppress(DataError):
+            for row in open_source(root=None, samples=True).table(ref, str(one), samples).rows:
+                changed(row, path, seen.append)
+    return any(value in ("", []) for value in seen) or path[0] in registry()[name].may_be_blank
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -295,8 +325,9 @@ def test_a_page_without_bundled_rows(changed: Row, message: str, tmp_path: Path)
         {"country": "Norway", "cities": ["Oslo", "Bergen"], "gold": 0, **changed},
     ]
     (folder / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    with pytest.raises(DataError, match=rf"^capitals_without_rows: example/capitals config=default split=test row=1: {message}"):
-        build_for(Capitals(), open_source(root=str(tmp_path), samples=False))
+    built = build_for(Capitals(), open_source(root=str(tmp_path), samples=False))
+    assert [sample.id for sample in built.samples] == ["0"] and list(built.refused) == ["1"]
+    assert re.match(rf"capitals_without_rows: example/capitals config=default split=test row=1: {message}", built.refused["1"])
 
 
 @pytest.mark.data
@@ -315,3 +346,73 @@ def test_real_rows_are_good_rows(name: str, data_root: Path) -> None:
             raise
         pytest.skip(str(error))
     assert len(build_for(task, source).samples) == min(200, len(table.rows))
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 99)
+    | st.floats()
+    | st.sampled_from(["", " \n", "E", "5", "-1", "the", "?!", "half \ud83d", "nul \0", "<bos>", "None"])
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "label", "value"]), inner, max_size=2),
+    max_leaves=4,
+)
+QUICK = [name for name in TASKS if not registry()[name]().dataset.generated]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data(), name=st.sampled_from(QUICK))
+def test_any_value_makes_an_item_or_a_bad_row(data: st.DataObject, name: str) -> None:
+    damages = [
+        (path, data.draw(ANYTHING, label=f"{place} {path}"))
+        for place, path, _ in data.draw(st.lists(st.sampled_from([case for case in cases(name) if case[0] == 0]), min_size=1, max_size=2))
+    ]
+
+    def change(row: Row) -> Row:
+        for path, value in damages:
+            row = changed(row, path, constant(value))
+        return row
+
+    try:
+        built = build(name, change, 0)
+    except DataError as error:
+        assert "\n" not in str(error) and str(error).startswith(name)
+        return
+    assert all("bad row" in reason or "no column" in reason for reason in built.refused.values())
+    for sample in built.samples:
+        json.dumps([sample.id, sample.target, sample.fields], ensure_ascii=False, allow_nan=False).encode()
+        if not any("None" in str(value) for _, value in damages if value is not None):
+            prompt = as_text(sample.request.prompt.query)
+            assert prompt.count("None") <= undamaged(name).count("None"), (name, damages)
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK if registry()[name].vision])
+def test_a_lost_image_costs_its_own_row(name: str) -> None:
+    """Whether its page looks at the image, or only the model does."""
+    task = task_of(name)
+    task.num_fewshot = 0
+    whole = [sample.id for sample in build_for(task, open_source(root=None, samples=True), EvenReader).samples]
+
+    lost = ""
+
+    def lose(row: Row) -> Row:
+        nonlocal lost
+        first = next(iter(column for column, value in row.items() if isinstance(value, Image)))
+        lost = lost or row[first].sha256
+        return {**row, first: Image(gone)} if row[first].sha256 == lost else row
+
+    def gone() -> bytes:
+        raise PromptError("image lost.png: cannot be read: No such file or directory")
+
+    built = build_for(task, ChangedSource(*datasets_of(task)[0], lose), EvenReader)
+    refused = {**built.refused, **{sample.id: "" for sample in built.samples if not is_readable(sample)}}
+    assert built.samples and refused and {*refused} | {sample.id for sample in built.samples} == {*whole}
+    assert len(refused) < len(whole), "other rows fail too"
+
+
+def is_readable(sample: Sample) -> bool:
+    try:
+        return all(part.data for part in sample.request.prompt.parts if isinstance(part, Image))
+    except PromptError:
+        return False

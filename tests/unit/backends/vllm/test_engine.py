@@ -119,7 +119,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Started]]:
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Callable[[Quantization | None], Checkpoint]:
     """A checkpoint with a configuration alone, of which `weights=` promises this."""
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"model_type": "gemma3_text"}')
 
     def promised(chosen: Quantization | None) -> Checkpoint:
         return Checkpoint(tmp_path, {"path": "x"}, 4096, None if chosen is None else Promise("its-name", chosen))
