@@ -40,6 +40,8 @@ def find_limit(strings: Sequence[str], takes: Callable[[Sequence[str]], bool]) -
     if not strings or takes(strings):
         return StopLimit()
     taken = [string for string in strings if takes([string])]
+    if not taken:
+        return StopLimit(0)
     most = bisect.bisect_left(range(1, len(taken) + 1), True, key=lambda count: not takes(taken[:count]))
     return StopLimit(most if most < len(taken) else sys.maxsize, frozenset(strings) - set(taken))
 
