@@ -12,7 +12,7 @@ import torch
 from transformers import AttentionInterface, AutoProcessor, AutoTokenizer, Gemma3ForConditionalGeneration
 
 from gemma_eval.backends.image_processor import ImageProcessor
-from gemma_eval.backends.transformers import TransformersBackend, backend
+from gemma_eval.backends.transformers import TransformersBackend, load
 from gemma_eval.backends.transformers import image_embeddings as vision
 from gemma_eval.backends.transformers.image_embeddings import ImageEncoder
 from gemma_eval.backends.transformers.self_check import attends_both_ways, self_check
@@ -199,7 +199,7 @@ def causal(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, s
 
 def test_an_attention_that_cannot_express_images_is_refused(tiny_vision: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     AttentionInterface.register("causal_alone", causal)
-    monkeypatch.setattr(backend, "TREE_ATTENTION", "causal_alone")
+    monkeypatch.setattr(load, "TREE_ATTENTION", "causal_alone")
     engine = backend_for(tiny_vision)
     with pytest.raises(ConfigError, match=r"'causal_alone'.*lets the tokens of an image see only what stands before"):
         list(engine.answer(ready(tiny_vision, [REQUESTS[0]])))
