@@ -15,6 +15,12 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # threads that wait for each other's cores take many times as long
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
+if importlib.util.find_spec("hypothesis"):  # vLLM's environment has none
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test measures time
+    settings.load_profile("any machine")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a script's background job; commands and their tests would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

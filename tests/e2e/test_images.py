@@ -42,7 +42,7 @@ def illustrated(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
 
 def test_broken_images_fail_alone(illustrated: list[Image], tiny_vision: Path, tmp_path: Path) -> None:
     settings = [f"model.path={tiny_vision}", "model=local", "data=samples", "backend.dtype=float32", f"results={tmp_path}", "run=images"]
-    config = compose(*settings, "suite={name: two, tasks: [boolq, trivia_qa]}", "limit=5", "tasks.trivia_qa.max_tokens=2")
+    config = compose(*settings, "suite=boolq,trivia_qa", "limit=5", "tasks.trivia_qa.max_tokens=2")
     outcome = run.run(config)
     for name in ("boolq", "trivia_qa"):
         assert len(RunDir.open(outcome.run.path).records(name)) == 3
