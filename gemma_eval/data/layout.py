@@ -15,6 +15,7 @@ from typing import Any
 
 from gemma_eval.errors import DataError
 
+LONGEST_PATH = 1024  # characters
 README = "README.md"
 DEFAULT = "default"
 VALIDATION = {"dev", "val", "valid"}  # what `datasets` takes for "validation" in names of files
@@ -90,6 +91,8 @@ class Layout:
             raise DataError(f"{README}: its data_files cannot be read: {' '.join(str(error).split())[:200]}") from error
         placed = {str(split): [str(PurePosixPath(folder, str(pattern))) for pattern in patterns] for split, patterns in found.items()}
         for pattern in (pattern for patterns in placed.values() for pattern in patterns):
+            if len(pattern) > LONGEST_PATH:  # making an expression of it takes minutes
+                raise DataError(f"{README}: data_files {pattern[:40]!r}... has {len(pattern):,} characters: no path is so long")
             if "://" in pattern or ":/" in pattern or pattern.startswith("/") or ".." in PurePosixPath(pattern).parts:
                 raise DataError(f"{README}: data_files {pattern!r}: not a file of the repository")
         return placed

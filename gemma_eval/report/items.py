@@ -225,8 +225,11 @@ def _score(task: Task, record: Record) -> float | None:
 
 
 def _metric(task: Task, metric: str, value: ItemScore) -> float | None:
-    """An item's score; for a corpus metric, the score of this item alone. None if it is not finite."""
-    number = float(task.corpus_metrics()[metric](np.asarray(value, dtype=np.int64))) if isinstance(value, list) else float(value)
+    """An item's score; for a corpus metric, the score of this item alone. None if it is not finite, or the counts are not the metric's."""
+    try:
+        number = float(task.corpus_metrics()[metric](np.asarray(value, dtype=np.int64))) if isinstance(value, list) else float(value)
+    except (ValueError, IndexError, KeyError):
+        return None
     return round(number, 6) if math.isfinite(number) else None
 
 
