@@ -1,4 +1,4 @@
-"""Errors that a user can mend. The command line prints their message alone. Any other error is a bug and shows a traceback."""
+"""Errors that a user can mend, and parts of their messages. Only the message is printed. Any other error is a bug and shows a traceback."""
 
 from __future__ import annotations
 
@@ -66,3 +66,8 @@ def near(name: str, options: Iterable[str]) -> str:
     """` Did you mean 'x' or 'y'?`, or nothing if no option is like `name`."""
     found = difflib.get_close_matches(name, list(options), n=3)
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def one_line(error: BaseException, longest: int = 200) -> str:
+    """The message of a library's or a page's exception on one line, at most `longest` characters of it."""
+    return " ".join(str(error).split())[:longest]

@@ -1,6 +1,6 @@
 """The files of a checkpoint folder, looked at before anything is loaded: what is missing, torn, ambiguous or a stand-in is refused by name.
 
-Reading the headers of weight files takes milliseconds. Whether the tensors are those of the model is asked in `rehearsal`.
+Reading the headers of weight files takes milliseconds. Whether the tensors are those of the model, `loading.rehearse` asks.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-from gemma_eval.errors import ConfigError
+from gemma_eval.errors import ConfigError, one_line
+from gemma_eval.runtime.files import is_lfs_pointer
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which files hold the weights, where several do
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"  # as in older checkpoints
 ELSEWHERE = ("consolidated",)  # the same weights in the layout of another library, which no engine reads
 INTEGERS = ("I", "U")  # types of safetensors: I8, U8, I32, ...
-POINTER = b"version https://git-lfs.github.com/spec/"
 SETTINGS = (
     "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json",
     "processor_config.json",
@@ -65,11 +65,10 @@ def read_object(file: Path) -> dict[str, Any]:
 def refuse_pointer(file: Path) -> None:
     """Raise `ConfigError` for the few lines that Git LFS leaves in place of a file that it has not fetched."""
     try:
-        with file.open("rb") as stream:
-            start = stream.read(len(POINTER))
+        pointer = is_lfs_pointer(file)
     except OSError as error:
         raise unreadable(file, error) from error
-    if start == POINTER:
+    if pointer:
         raise ConfigError(f"{file}: a Git LFS pointer in place of the file: run `git lfs pull` in {file.parent}")
 
 
@@ -192,5 +191,5 @@ def first(names: Sequence[str]) -> str:
 
 def reason(error: Exception) -> str:
     """The type of an error and its message, in one line of at most 200 characters."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' if message else ''}{message[:200]}"
+    message = one_line(error)
+    return f"{type(error).__name__}{': ' if message else ''}{message}"

@@ -83,7 +83,7 @@ def _prefix(missing: Collection[str], unexpected: Collection[str]) -> str:
 
 
 def _differ(folder: Path, tied: str, source: str) -> bool:
-    """Whether two tensors of the weight files differ. They are found by the ends of their names, which files may begin in another way."""
+    """Whether two tensors in the weight files differ. They are matched by the ends of their names, since files prefix names differently."""
     import torch
     from safetensors import safe_open
 

@@ -52,7 +52,7 @@ def _set_up_output() -> None:
     import logging
     from io import TextIOWrapper
 
-    from gemma_eval.commands.outputs import ESCAPED
+    from gemma_eval.runtime.files import ESCAPED
     from gemma_eval.runtime.processes import this
 
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal may lack a character, and data sets hold halves of surrogate pairs

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma_eval.runtime.disk import refusing
+from gemma_eval.runtime.files import ESCAPED
 
 TERMINAL = "-"
-ESCAPED = "backslashreplace"  # data sets hold halves of surrogate pairs
 
 
 def write(file: Path | str, text: str, option: str) -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gemma_eval.errors import DataError
+from gemma_eval.errors import DataError, one_line
 
 LONGEST_PATH = 1024  # characters
 README = "README.md"
@@ -88,7 +88,7 @@ class Layout:
         except EmptyDatasetError as error:
             raise MissingSplitError("no data files") from error
         except Exception as error:  # `datasets` takes what it finds for what it should be
-            raise DataError(f"{README}: its data_files cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise DataError(f"{README}: its data_files cannot be read: {one_line(error)}") from error
         placed = {str(split): [str(PurePosixPath(folder, str(pattern))) for pattern in patterns] for split, patterns in found.items()}
         for pattern in (pattern for patterns in placed.values() for pattern in patterns):
             if len(pattern) > LONGEST_PATH:  # making an expression of it takes minutes
@@ -138,7 +138,7 @@ def _configs(readme: str) -> dict[str, dict[str, Any]]:
     try:
         metadata = yaml.load(head[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if head else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-13-45 is a ValueError
-        raise DataError(f"{README}: its metadata cannot be read: {' '.join(str(error).split())[:300]}") from error
+        raise DataError(f"{README}: its metadata cannot be read: {one_line(error, 300)}") from error
     found: dict[str, dict[str, Any]] = {}
     stated = metadata.get("configs") or [] if isinstance(metadata, dict) else []
     for config in stated if isinstance(stated, list) else [stated]:

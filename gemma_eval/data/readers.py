@@ -20,10 +20,10 @@ from gemma_eval.data.json_rows import parse_rows
 from gemma_eval.data.layout import format_of
 from gemma_eval.data.parquet import ParquetStore, mend
 from gemma_eval.data.rows import ListedRows, Rows
-from gemma_eval.errors import DataError
+from gemma_eval.errors import DataError, one_line
+from gemma_eval.runtime.files import is_lfs_pointer
 
 WORKERS = 8  # parquet files at once
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -51,13 +51,12 @@ def whole_file(files: Files, name: str) -> Path:
     """Where a file is on this machine. Raises `DataError` if it is empty, or a pointer of Git LFS."""
     path = files.whole(name)
     try:
-        with path.open("rb") as stream:
-            beginning = stream.read(len(LFS_POINTER))
+        empty, pointer = not path.stat().st_size, is_lfs_pointer(path)
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror}): {mend(path, files.lasting)}") from error
-    if not beginning:
+    if empty:
         raise DataError(f"{name}: an empty file: {mend(path, files.lasting)}")
-    if beginning == LFS_POINTER:
+    if pointer:
         raise DataError(f"{name}: a pointer of Git LFS instead of the file (git lfs pull fetches it): {mend(path, files.lasting)}")
     return path
 
@@ -97,8 +96,7 @@ def _through_datasets(builder: str, paths: list[Path], names: Sequence[str], par
         )
     except Exception as error:  # `datasets` raises errors of many libraries
         cause = error.__cause__ or error
-        said = " ".join(str(cause).split())[:200]
-        raise DataError(f"{', '.join(names)}: cannot be read as {builder} ({said}): {mend(paths[0], files.lasting)}") from error
+        raise DataError(f"{', '.join(names)}: cannot be read as {builder} ({one_line(cause)}): {mend(paths[0], files.lasting)}") from error
     return ColumnarRows([ArrowStore(_combined(loaded))], files.folder)
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gemma_eval.export.frames import Runs, scored_tasks
-from gemma_eval.runtime.files import replace_text, replacing
+from gemma_eval.runtime.files import ESCAPED, replace_text, replacing
 from gemma_eval.store.documents import to_text
-from gemma_eval.store.records import ESCAPED
 from gemma_eval.store.run_dir import RunDir
 from gemma_eval.store.scores import PartScores, TaskScores
 from gemma_eval.task.base import Generation, Task

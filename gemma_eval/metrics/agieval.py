@@ -35,7 +35,10 @@ def letters(text: str) -> str | None:
 
 
 def first_letter(text: str) -> str | None:
-    """The authors' rule for one right option: the first capital after "answer is" on its line, else the first anywhere, even of a word."""
+    """The authors' rule for a single option: the first capital after "answer is" on the same line, else the first capital anywhere.
+
+    The capital may begin a word.
+    """
     for line in text.split("\n"):
         if (stated := _STATED.search(line)) and (match := re.search("[A-G]", line[stated.end() :])):
             return match[0]

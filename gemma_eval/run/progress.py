@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from gemma_eval.backends.base import Phase
 from gemma_eval.run.estimate import Workload
 from gemma_eval.run.planned import PlannedTokens
+from gemma_eval.scoring.readers import scores_answers_alone
 from gemma_eval.stats import intervals as stats
 from gemma_eval.store.progress import Snapshot, TaskProgress
 from gemma_eval.task.base import Average, Task
@@ -38,7 +39,7 @@ class _Tally:
     def add(self, record: Record) -> None:
         self.done += 1
         score = record.scores.get(self.task.metrics[0])
-        if isinstance(score, float | int) and type(self.task).records_to_average is Task.records_to_average:
+        if isinstance(score, float | int) and scores_answers_alone(self.task):
             self.values.append(score)
             self.clusters.append(record.cluster)
             self.subsets.append(record.subset)

@@ -1,4 +1,4 @@
-"""Files that take another's place at once, so that neither a reader nor a kill ever sees half of one."""
+"""Files that take another's place at once, so that neither a reader nor a kill ever sees half of one; and stand-ins for files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import TextIO
 
 from gemma_eval.runtime.disk import naming
+
+ESCAPED = "backslashreplace"  # `errors=` of texts with halves of surrogate pairs, which data sets hold; JSON reads the escapes back
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(file: Path) -> bool:
+    """Whether a file is the stub that Git LFS leaves in place of one that it has not fetched. Raises `OSError` if it cannot be read."""
+    with file.open("rb") as stream:
+        return stream.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Who read an answer: the primary extractor, a diagnostic alone, or none.
 
-An extractor that loses answers looks like a weak model. So each diagnostic is asked about the answers in which the primary extractor found
-none. It reads one if it extracts something, or gives the item credit.
+Lost answers look like a weak model. So each diagnostic reads what the primary extractor could not. It has read an answer if it extracts
+something or gives the item credit.
 """
 
 from __future__ import annotations
@@ -21,12 +21,22 @@ class Reading:
     text: str | None
     score: float
 
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether the metric extracts something or gives credit."""
+        return self.text is not None or bool(self.score)
+
+
+def scores_answers_alone(task: Task) -> bool:
+    """Whether each answer is scored by itself. Some pages score several together, such as a question in two languages."""
+    return type(task).records_to_average is Task.records_to_average
+
 
 def diagnostic_metrics(task: Task) -> list[str]:
     """The metrics to compare with the primary one, item by item; none if it is no metric of single generated texts itself."""
     primary, *others = task.metrics
     of_many = task.corpus_metrics()
-    by_item = type(task).records_to_average is Task.records_to_average and primary not in of_many
+    by_item = scores_answers_alone(task) and primary not in of_many
     return [metric for metric in others if metric not in of_many] if isinstance(task, Generation) and by_item else []
 
 
@@ -54,7 +64,7 @@ def read_alone(task: Task, record: Record) -> dict[str, Reading]:
     """By metric, the diagnostics that read the answer where the primary extractor found none."""
     if record.extracted is not None:
         return {}
-    return {metric: found for metric, found in diagnostic_readings(task, record).items() if found.text is not None or found.score}
+    return {metric: found for metric, found in diagnostic_readings(task, record).items() if found.is_an_answer}
 
 
 def count_readers(task: Task, records: Sequence[Record]) -> Readers | None:
@@ -94,12 +104,13 @@ class Explanation:
 def differences(task: Task, records: Sequence[Record]) -> list[Difference]:
     """The items on which the primary metric and a diagnostic differ, in the order of the records."""
     found = [Difference(record, _primary(task, record), diagnostic_readings(task, record)) for record in records]
-    return [one for one in found if read_alone(task, one.record) or any(_differs(one.primary, other) for other in one.diagnostics.values())]
+    return [one for one in found if any(_differs(one, other) for other in one.diagnostics.values())]
 
 
 def _primary(task: Task, record: Record) -> Reading:
     return Reading(record.extracted, _score(record, task.metrics[0]))
 
 
-def _differs(primary: Reading, other: Reading) -> bool:
-    return bool(primary.score) != bool(other.score)
+def _differs(one: Difference, other: Reading) -> bool:
+    lost = one.record.extracted is None and other.is_an_answer
+    return lost or bool(one.primary.score) != bool(other.score)

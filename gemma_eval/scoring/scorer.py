@@ -15,6 +15,7 @@ from typing import Self
 
 from gemma_eval.errors import GemmaEvalError, MetricError
 from gemma_eval.runtime.processes import this
+from gemma_eval.scoring.readers import scores_answers_alone
 from gemma_eval.task.base import Task
 from gemma_eval.types import Grade, Record
 
@@ -93,12 +94,11 @@ def _grade(task: Task, record: Record) -> Grade | Exception:
 def checked(task: Task, grade: Grade) -> Grade:
     """The grade, with plain numbers. Raises `MetricError` if a metric of the task has none, or one that is not finite.
 
-    A page that makes scores of several answers together may give one answer only a part of its metrics.
+    A page that scores several answers together may give one answer only a part of its metrics.
     """
     counted = task.corpus_metrics()
     lacking = [metric for metric in task.metrics if metric not in grade.scores]
-    alone = type(task).records_to_average is Task.records_to_average
-    if lacking and (alone or len(lacking) == len(task.metrics)):
+    if lacking and (scores_answers_alone(task) or len(lacking) == len(task.metrics)):
         raise MetricError(f"its scorer gives no {lacking[0]!r}")
     scores = {metric: (_counts if metric in counted else _number)(metric, score) for metric, score in grade.scores.items()}
     return replace(grade, scores=scores)

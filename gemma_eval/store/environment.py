@@ -55,8 +55,10 @@ _ADAPTER = TypeAdapter(Environment)
 
 
 def read_environment(folder: Path) -> Environment:
-    """The environment of the run in `folder`; an empty one if the run kept none. Raises `RunError` if the file is damaged, or newer than
-    this program."""
+    """The environment of the run in `folder`, or an empty one if the run kept none.
+
+    Raises `RunError` if the file is damaged or newer than this program.
+    """
     file = folder / "environment.json"
     if not file.exists():
         return Environment()

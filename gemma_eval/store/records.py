@@ -20,12 +20,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gemma_eval.errors import RunError
 from gemma_eval.runtime.disk import naming
+from gemma_eval.runtime.files import ESCAPED
 from gemma_eval.store.documents import first_fault, to_text, without_nan
 from gemma_eval.types import GenerateResponse, ItemScore, Record, ScoreResponse
 
 log = logging.getLogger(__name__)
 
-ESCAPED = "backslashreplace"  # data sets hold halves of surrogate pairs; in a JSON string, a backslash escape writes them
 MEND = "delete the line and run the same command again"
 
 

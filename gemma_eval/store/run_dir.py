@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 from gemma_eval.errors import RunError
-from gemma_eval.runtime.files import replacing
+from gemma_eval.runtime.files import ESCAPED, replacing
 from gemma_eval.store.documents import read_json, to_text
 from gemma_eval.store.environment import Environment, read_environment
 from gemma_eval.store.manifest import Manifest, read_manifest
-from gemma_eval.store.records import ESCAPED, Appender, SampleKey, by_key, placed, record_of_line, sound
+from gemma_eval.store.records import Appender, SampleKey, by_key, placed, record_of_line, sound
 from gemma_eval.store.scores import Scores, read_scores
 from gemma_eval.types import Record
 

@@ -13,13 +13,11 @@ from gemma_eval.data.dataset import DatasetRef
 from gemma_eval.data.rows import Row
 from gemma_eval.data.sources import open_source
 from gemma_eval.data.table import Table
-from gemma_eval.errors import DataError, GemmaEvalError, PromptError
+from gemma_eval.errors import DataError, GemmaEvalError, PromptError, one_line
 from gemma_eval.task.base import Task
 from gemma_eval.task.soundness import texts
 
 T = TypeVar("T")
-
-SHOWN = 200  # characters of a page's message
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _reason(error: Exception) -> str:
     """What a page's exception says, on one line. The name of its type says what the message alone does not."""
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object[error.start]!r} is half of a surrogate pair"
-    said = " ".join(str(error).split())[:SHOWN]
+    said = one_line(error)
     if isinstance(error, KeyError):
         return f"nothing known as {said}"
     return said if said and isinstance(error, ValueError | PromptError) else f"{type(error).__name__}: {said}".rstrip(": ")

@@ -1,6 +1,6 @@
-"""What a page made of a row must be an item: a prompt of text and images, choices that differ, an answer that can be right, plain JSON.
+"""Checks a sample that a page made from a row: its prompt, its choices, its gold answers, and that all of it is plain JSON.
 
-The columns of a row are checked as they are read (`gemma_eval.data.columns`). This looks at what came of it, so it holds for any page.
+The columns of a row are checked as they are read (`gemma_eval.data.columns`). These checks look at the result, so they hold for any page.
 """
 
 from __future__ import annotations

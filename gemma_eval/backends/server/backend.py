@@ -20,6 +20,7 @@ from gemma_eval.backends.server.engine import ServerEngine
 from gemma_eval.backends.server.probe import NEUTRAL, Probe
 from gemma_eval.checkpoint.resolve import Checkpoint
 from gemma_eval.errors import ConfigError, RunError
+from gemma_eval.prompt.tokenizing import bos_ids
 from gemma_eval.settings import ServerConfig
 from gemma_eval.types import JSON, Encoded, EncodedGenerate, EncodedScore
 
@@ -106,7 +107,7 @@ class ServerBackend:
     @cached_property
     def _probe(self) -> Probe:
         """Small requests to a server that has answered one."""
-        probe = Probe(self._client, self._plain, bos=self.tokenizer("")["input_ids"])
+        probe = Probe(self._client, self._plain, bos=bos_ids(self.tokenizer))
         probe.contact()
         return probe
 

@@ -56,7 +56,7 @@ class Dialect:
         return body
 
     def reply(self, request: EngineRequest, found: Any) -> EngineReply:
-        """The JSON of a response as a reply. Raises `NoAnswerError` if it is none, `OtherPromptError` if it answers another prompt."""
+        """Read a response's JSON. Raises `NoAnswerError` if it holds no answer, `OtherPromptError` if the server read another prompt."""
         assert isinstance(request, GenerateRequest)
         completion = self._completion(request, found)
         (choice,) = completion.choices

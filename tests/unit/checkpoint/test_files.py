@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gemma_eval.checkpoint.files import INDEX, POINTER, WHOLE, check_settings, check_weights, checkpoint_folder, read_object
+from gemma_eval.checkpoint.files import INDEX, WHOLE, check_settings, check_weights, checkpoint_folder, read_object
 from gemma_eval.errors import ConfigError
+from gemma_eval.runtime.files import LFS_POINTER
 from tests.hub.models import write_sharded
 
-LFS = POINTER + b"v1\noid sha256:0\nsize 3\n"
+LFS = LFS_POINTER + b"v1\noid sha256:0\nsize 3\n"
 
 
 def refused(folder: Path, *, quantized: bool = False) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.checkpoint import gguf
-from gemma_eval.checkpoint.files import POINTER
 from gemma_eval.checkpoint.resolve import Checkpoint, resolve
 from gemma_eval.errors import ConfigError
+from gemma_eval.runtime.files import LFS_POINTER
 from tests.checkpoints import local, save_gguf
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="the extra `demo` is not installed")
@@ -61,7 +61,7 @@ def test_half_a_file(whole: Path, tmp_path: Path, cache: Path, share: float) -> 
     [
         (b"", "does not begin as a GGUF file does: download or copy it again"),
         (b"<!DOCTYPE html>", "does not begin as a GGUF file does"),
-        (POINTER + b"v1\n", "a Git LFS pointer in place of the file"),
+        (LFS_POINTER + b"v1\n", "a Git LFS pointer in place of the file"),
     ],
 )
 def test_something_else(tmp_path: Path, cache: Path, content: bytes, said: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from transformers import Gemma3TextConfig, LlamaConfig
 
-from gemma_eval.checkpoint.files import POINTER
 from gemma_eval.checkpoint.tokenizer import load_image_processor, load_tokenizer
 from gemma_eval.errors import ConfigError
+from gemma_eval.runtime.files import LFS_POINTER
 from tests.checkpoints import SPECIAL, VOCABULARY, save_tokenizer
 
 KNOWN = len(VOCABULARY)
@@ -28,12 +28,12 @@ def refused(folder: Path, config: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"nonsense", POINTER + b"v1\n"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"nonsense", LFS_POINTER + b"v1\n"])
 def test_one_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
     save_tokenizer(tmp_path)
     assert len(load_tokenizer(tmp_path, gemma())) == KNOWN
     (tmp_path / "tokenizer.json").write_bytes(content)
-    said = "tokenizer.json: a Git LFS pointer" if content.startswith(POINTER) else "its tokenizer cannot be read"
+    said = "tokenizer.json: a Git LFS pointer" if content.startswith(LFS_POINTER) else "its tokenizer cannot be read"
     assert said in refused(tmp_path, gemma())
 
 

@@ -138,10 +138,10 @@ def served(stub: Stub) -> Iterator[str]:
 
 
 class FakeTokenizer:
-    eos_token_id = 1
+    bos_token, bos_token_id, eos_token_id = "<bos>", 2, 1
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
-        return {"input_ids": [2] if add_special_tokens else [7] * len(text.split())}
+        return {"input_ids": [self.bos_token_id] * add_special_tokens + [7] * len(text.split())}
 
     def __len__(self) -> int:
         return VOCABULARY
